@@ -1,0 +1,149 @@
+"""The joinable incidents of a scope as columns of arrays, and which of them are most like an alert.
+
+Arrays in, arrays out: it knows no alert and no incident, only rows and slots. ``profile`` (PROFILE_ROWS, capacity)
+counts, feature-major, how many of a slot's recent alerts had each hashed feature; ``stats`` (STATS, capacity) holds
+a few numbers per slot. Scoring gathers the rows of one alert and sums down them.
+
+Same bytes on every machine: only ``+ - * /``, comparisons and look-ups, and sums down the slow axis in a fixed order.
+"""
+
+from __future__ import annotations
+
+from heapq import heapify, heappop, heappush
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grouping.layout import ABSENT, KNOWN, LAST, NAMED, PROFILE_ROWS, SHARE, STATS
+
+Floats = NDArray[np.float64]
+Weights = NDArray[np.float32]
+Counts = NDArray[np.uint8]
+Places = NDArray[np.intp]
+
+HALVE_AT = 128.0  # alerts after which a slot's counts are halved: the recent ones weigh more, and counts fit a byte
+MIN_SLOTS = 16
+DENSE = 4096  # up to so many slots are all scored; above, only those that share the alert's rarest values
+SPARSE_ROWS = 4  # rarest rows looked at then
+SPARSE_SLOTS = 256  # and slots scored then
+NEVER = -1e18  # LAST of a free slot: no window reaches back to it
+
+
+class Arena:
+    """Columns for the joinable incidents. Grows by doubling; no score depends on the capacity."""
+
+    def __init__(self) -> None:
+        self.used = 0
+        self._allocate(MIN_SLOTS)
+
+    def _allocate(self, capacity: int) -> None:
+        self.capacity = capacity
+        self.profile = np.zeros((PROFILE_ROWS, capacity), np.uint8)
+        self.stats = np.zeros((STATS, capacity))
+        self.stats[LAST] = NEVER
+        self._free = list(range(capacity))  # a heap
+
+    def take(self) -> int:
+        """A free slot: the lowest, so that the same history gives the same layout."""
+        if not self._free:
+            self._grow()
+        self.used += 1
+        return heappop(self._free)
+
+    def claim(self, slot: int) -> None:
+        """Take this very slot: an incident read back from the store stands where it stood."""
+        while slot >= self.capacity:
+            self._grow()
+        self._free.remove(slot)
+        heapify(self._free)
+        self.used += 1
+
+    def put_back(self, slot: int) -> None:
+        """Empty a slot."""
+        self.profile[:, slot] = 0
+        self.stats[:, slot] = 0
+        self.stats[LAST, slot] = NEVER
+        heappush(self._free, slot)
+        self.used -= 1
+
+    def _grow(self) -> None:
+        profile, stats, free, old = self.profile, self.stats, self._free, self.capacity
+        self._allocate(old * 2)
+        self.profile[:, :old] = profile
+        self.stats[:, :old] = stats
+        self._free = free + list(range(old, 2 * old))
+        heapify(self._free)
+
+    def add(self, slot: int, rows: Places, present: Floats, weight: float) -> float:
+        """Count one alert's features into a slot that holds ``weight`` alerts; returns the new weight.
+
+        rows (R,), present (R,): 1 where there is a feature. One that stands twice counts once.
+        """
+        column = self.profile[:, slot]
+        known = self.stats[KNOWN:, slot]
+        if weight >= HALVE_AT:
+            column >>= 1
+            known *= 0.5
+            weight *= 0.5
+        column[rows] += 1
+        column[ABSENT] = 0
+        known += present[:NAMED]
+        self.stats[SHARE, slot] = 1.0 / (weight + 1.0)
+        return weight + 1.0
+
+    def shares(self, slots: Places, rows: Places) -> Floats:
+        """Shares (R, len(slots)) of the slots' alerts that have each of the features."""
+        if self.capacity <= DENSE:
+            counts = self.profile.take(rows, 0).take(slots, 1)
+        else:
+            counts = self.profile[rows[:, None], slots]
+        return counts * self.stats[SHARE].take(slots)
+
+    def alike(self, since: float, rows: Places, weights: Weights, keep: int) -> list[int]:
+        """Up to ``keep`` slots whose alerts share most of the given features, in order of slot.
+
+        rows (R,) and weights (R, 1), which sum to 1: a slot's likeness is the weighted share of its alerts that have
+        the features. Slots without an alert since ``since`` are left out; ties go to the lower slot.
+        """
+        if self.used <= DENSE:
+            return _most(since, self.profile.take(rows, 0), self.stats, weights, keep).tolist()
+        slots = self._sharing(rows)
+        profile, stats = self.profile[rows[:, None], slots], self.stats.take(slots, 1)
+        return slots.take(_most(since, profile, stats, weights, keep)).tolist()
+
+    def _sharing(self, rows: Places) -> Places:
+        """Up to SPARSE_SLOTS slots that share the alert's rarest features (rare: held by few slots), in order.
+
+        Where there are too many, the most recent ones.
+        """
+        held = self.profile.take(rows, 0) != 0
+        spread = np.add.reduce(held, 1, np.intp)
+        spread[spread == 0] = self.capacity + 1
+        rarest = np.argsort(spread, kind="stable")[:SPARSE_ROWS]
+        slots: Places = np.logical_or.reduce(held.take(rarest, 0), 0).nonzero()[0]
+        if len(slots) > SPARSE_SLOTS:
+            slots = slots.take(_largest(self.stats[LAST].take(slots), SPARSE_SLOTS))
+        return slots
+
+
+def _most(since: float, profile: Counts, stats: Floats, weights: Weights, keep: int) -> Places:
+    score = np.add.reduce(np.multiply(profile, weights), 0)
+    score *= stats[SHARE]
+    score *= stats[LAST] >= since
+    best = _largest(score, keep)
+    found: Places = best[score.take(best) > 0]
+    return found
+
+
+def _largest(values: NDArray[np.floating], keep: int) -> Places:
+    """Places of the ``keep`` largest values, in order of place; of equal ones the first.
+
+    Not argpartition: which of several equal values it takes depends on the processor.
+    """
+    size = len(values)
+    if size <= keep:
+        return np.arange(size)
+    edge = np.partition(values, size - keep)[size - keep]
+    above = (values > edge).nonzero()[0]
+    level = (values == edge).nonzero()[0][: keep - len(above)]
+    return np.sort(np.concatenate((above, level)))

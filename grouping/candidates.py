@@ -1,0 +1,59 @@
+"""Which open incidents an alert could join: the most recent and the most alike, never more than 16."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grouping.config import Config
+from grouping.featurise import Features
+from grouping.layout import CANDIDATES
+from grouping.scope import Incident, Scope
+
+RECENT = 4  # places for the incidents touched last, whatever they look like
+
+
+class Candidates(NamedTuple):
+    """``slots`` (CANDIDATES,) of the incidents, padded; ``turn`` is the place of the key's last one, -1 for none."""
+
+    incidents: list[Incident]
+    slots: NDArray[np.intp]
+    turn: int
+
+
+def window(config: Config, scope: Scope) -> float:
+    """Seconds after its last alert during which an incident takes new ones: the scope's own pace, within bounds."""
+    return min(max(config.window_pace * scope.pace.slow, config.window_min_s), config.window_max_s)
+
+
+def candidates(
+    config: Config, scope: Scope, at: float, features: Features, weights: NDArray[np.float32], key: str | None
+) -> Candidates:
+    """The incidents near an alert at time ``at``.
+
+    weights (R, 1): how much each of the alert's features counts. ``key``: its policy key, None where a part of it is
+    unknown. Incidents that are full, too old or silent for too long are left out.
+    """
+    joinable = scope.joinable
+    reach = window(config, scope)
+    last = scope.latest.get(key, -1) if key is not None else -1
+    if len(joinable) <= CANDIDATES:
+        near = list(reversed(joinable))
+    else:
+        near = list(islice(reversed(joinable), RECENT))
+        if last >= 0 and last not in near:
+            near[-1] = last
+        alike = scope.arena.alike(at - reach, features.rows, weights, CANDIDATES)
+        near += [slot for slot in alike if slot not in near][: CANDIDATES - len(near)]
+    oldest, full = at - config.age_max_s, config.size_max
+    incidents = [
+        one
+        for one in map(joinable.__getitem__, near)
+        if at - one.last_at <= reach and one.first_at - at <= reach and one.first_at >= oldest and one.count < full
+    ]
+    turn = next((place for place, one in enumerate(incidents) if one.slot == last), -1)
+    slots = [one.slot for one in incidents]
+    return Candidates(incidents, np.array(slots + [0] * (CANDIDATES - len(slots)), np.intp), turn)

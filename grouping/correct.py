@@ -1,0 +1,268 @@
+"""What a responder changes. Everything is checked before anything is changed; each change can be undone.
+
+Incidents merged into another stay as parts of it: they keep their own members, and their alerts belong to the end of
+the chain. So a merge costs the same for ten alerts and ten thousand, and undoing it gives back exactly what was there.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from grouping.config import Config
+from grouping.featurise import Featuriser
+from grouping.lifecycle import chain, close, leave, line, members, opened, rebuild, root, settle
+from grouping.policy import Policy
+from grouping.records import Change, Feedback, Merged, Moved, Output, Verb
+from grouping.scope import Incident, Scope, Standing, StoredAlert
+from grouping.state import State
+
+
+class Impossible(ValueError):
+    """A correction that cannot be carried out; the message names place, reason and remedy."""
+
+
+class Desk(NamedTuple):
+    """What a correction needs at hand."""
+
+    config: Config
+    state: State
+    scope: Scope
+    policy: Policy
+    featurise: Featuriser
+    reach: float  # seconds since its last alert during which an incident can still be joined
+
+    def refresh(self, incident: Incident) -> None:
+        """After alerts came or went: joinable with a fresh profile while it is recent enough, else not."""
+        if incident.standing is not Standing.OPEN:
+            return
+        rebuild(self.state, self.scope, incident, self.policy, self.featurise)
+        if self.scope.clock - incident.last_at > self.reach:
+            leave(self.scope, incident)
+
+    def reopen(self, incident: Incident) -> list[Output]:
+        """Open a closed incident again."""
+        incident.standing = Standing.OPEN
+        self.refresh(incident)
+        self.scope.changed_incidents.add(incident.id)
+        return [line(self.scope, incident, Change.REOPENED)]
+
+
+def correct(desk: Desk, feedback: Feedback) -> list[Output]:
+    """Carry a feedback out. Raises Impossible, and then nothing has changed."""
+    match feedback.action:
+        case Verb.MERGE:
+            return _merge(desk, feedback)
+        case Verb.MOVE:
+            return _move(desk, feedback)
+        case Verb.CONFIRM:
+            _whole(desk, feedback.incident, "$.incident")
+            _remember(desk, feedback)
+            return []
+        case Verb.RESOLVE | Verb.DISMISS:
+            incident = _open(desk, feedback.incident, "$.incident")
+            close(desk.scope, incident)
+            _remember(desk, feedback, incident=incident.id)
+            return [line(desk.scope, incident, Change.RESOLVED)]
+        case Verb.UNDO:
+            return _undo(desk, feedback)
+
+
+def _remember(desk: Desk, feedback: Feedback, **undo: Any) -> None:
+    record = {"verb": feedback.action, "actor": feedback.actor, "at": feedback.at, "undone": False, **undo}
+    desk.state.put_feedback(desk.scope, feedback.id, record)
+
+
+def _whole(desk: Desk, id: str | None, place: str) -> Incident:
+    """The incident of that id, open or resolved, but not merged away."""
+    incident = desk.state.incident(desk.scope, id or "")
+    if incident is None:
+        raise Impossible(f"{place}: no incident {id} in scope {desk.scope.name!r}; look up its id and scope")
+    if incident.standing is Standing.MERGED:
+        end = root(desk.state, desk.scope, incident.id)
+        raise Impossible(f"{place}: incident {id} was merged into {end.id}; name that one")
+    return incident
+
+
+def _open(desk: Desk, id: str | None, place: str) -> Incident:
+    incident = _whole(desk, id, place)
+    if incident.standing is not Standing.OPEN:
+        raise Impossible(f"{place}: incident {id} is resolved; name an open one, or undo what resolved it")
+    return incident
+
+
+def _roomy(desk: Desk, target: int, coming: int, place: str) -> None:
+    if target + coming > desk.config.size_max:
+        raise Impossible(f"{place}: {target} + {coming} alerts in one incident, at most {desk.config.size_max}; split")
+
+
+# -- merge
+
+
+def _merge(desk: Desk, feedback: Feedback) -> list[Output]:
+    target = _open(desk, feedback.into, "$.into")
+    sources = [
+        _whole(desk, id, f"$.incidents[{index}]") for index, id in enumerate(feedback.incidents) if id != target.id
+    ]
+    if not sources:
+        raise Impossible(f"$.incidents: nothing to merge into {target.id} but itself; name another incident")
+    _roomy(desk, target.count, sum(source.count for source in sources), "$.incidents")
+    were = [[source.id, source.standing] for source in sources]
+    for source in sources:
+        close(desk.scope, source, Standing.MERGED)
+        source.into = target.id
+        target.merged.append(source.id)
+        _shift(target, source, 1)
+    desk.refresh(target)
+    desk.scope.changed_incidents.add(target.id)
+    _remember(desk, feedback, into=target.id, sources=were)
+    return [Merged(desk.scope.name, source.id, target.id, feedback.id) for source in sources]
+
+
+def _shift(incident: Incident, part: Incident, sign: int) -> None:
+    """Count a merged incident's alerts in, or out again."""
+    incident.count += sign * part.count
+    incident.keyless += sign * part.keyless
+    incident.firing += sign * part.firing
+
+
+def _unmerge(desk: Desk, done: dict[str, Any], by: str) -> list[Output]:
+    outputs: list[Output] = []
+    whole = root(desk.state, desk.scope, done["into"])
+    parts = [(desk.state.known_incident(desk.scope, id), standing) for id, standing in done["sources"]]
+    target = desk.state.known_incident(desk.scope, done["into"])
+    for part, standing in parts:
+        for incident in chain(desk.state, desk.scope, target.id):
+            _shift(incident, part, -1)
+            desk.scope.changed_incidents.add(incident.id)
+        target.merged.remove(part.id)
+        part.into, part.standing = None, Standing(standing)
+        desk.scope.changed_incidents.add(part.id)
+        if part.standing is Standing.OPEN:
+            outputs += desk.reopen(part)
+        alerts = tuple(reversed([id for id, _ in members(desk.state, desk.scope, part)]))
+        outputs.append(Moved(desk.scope.name, alerts, whole.id, part.id, by))
+    desk.refresh(whole)
+    for incident in [whole, *(part for part, _ in parts)]:
+        outputs += settle(desk.scope, incident)
+    return outputs
+
+
+# -- move
+
+
+def _move(desk: Desk, feedback: Feedback) -> list[Output]:
+    target = None if feedback.into is None else _open(desk, feedback.into, "$.into")
+    moving: list[tuple[str, StoredAlert]] = []
+    for index, id in enumerate(feedback.alerts):
+        kept = desk.state.alert(desk.scope, id)
+        if kept is None:
+            raise Impossible(f"$.alerts[{index}]: no alert {id} in scope {desk.scope.name!r}; look up its id and scope")
+        if target is None or root(desk.state, desk.scope, kept.incident) is not target:
+            moving.append((id, kept))
+    if not moving:
+        raise Impossible(f"$.alerts: all of them are in {feedback.into} already; name others")
+    _roomy(desk, target.count if target else 0, len(moving), "$.alerts")
+    created = target is None
+    if target is None:
+        target = opened(desk.scope, feedback.id, min(kept.at for _, kept in moving))
+    origins = [[id, kept.incident] for id, kept in moving]
+    outputs = _carry(desk, [(id, kept, target) for id, kept in moving], feedback.id)
+    if created:
+        outputs.insert(0, line(desk.scope, target, Change.OPENED))
+    closed: list[str] = []
+    for origin in dict.fromkeys(origin for _, origin in origins):
+        source = root(desk.state, desk.scope, origin)
+        lines = settle(desk.scope, source)
+        closed += [source.id] if lines else []
+        outputs += lines
+    _remember(desk, feedback, into=target.id, origins=origins, closed=closed)
+    return outputs + settle(desk.scope, target)
+
+
+def _carry(desk: Desk, moving: list[tuple[str, StoredAlert, Incident]], by: str) -> list[Output]:
+    """Carry alerts over to the incidents given, as direct members. One line per pair of incidents."""
+    lines: dict[tuple[str, str], list[str]] = {}
+    touched: dict[str, Incident] = {}
+    for id, kept, target in moving:
+        source, end = root(desk.state, desk.scope, kept.incident), root(desk.state, desk.scope, target.id)
+        lines.setdefault((source.id, end.id), []).append(id)
+        touched |= {source.id: source, end.id: end}
+        keyless, firing = _live(desk, id, kept, target)
+        for incidents, sign in ((kept.incident, -1), (target.id, 1)):
+            for incident in chain(desk.state, desk.scope, incidents):
+                incident.count += sign
+                incident.keyless += sign * keyless
+                incident.firing += sign * firing
+                desk.scope.changed_incidents.add(incident.id)
+        target.born_at = min(target.born_at, kept.at)
+        kept.incident = target.id
+        desk.state.put_alert(desk.scope, id, kept)
+        desk.state.add_member(desk.scope, target, id)
+    for incident in touched.values():
+        desk.refresh(incident)
+    scope = desk.scope.name
+    return [Moved(scope, tuple(alerts), source, end, by) for (source, end), alerts in lines.items()]
+
+
+def _live(desk: Desk, id: str, kept: StoredAlert, target: Incident) -> tuple[int, int]:
+    """How an alert counts, as keyless and as firing; the latest alert of its key is told where it goes."""
+    key = kept.fields[0]
+    if key is None:
+        return 1, 0
+    known = desk.state.latest(desk.scope, key)
+    if known is None or known.alert != id:
+        return 0, 0
+    known.incident = target.id
+    desk.scope.changed_keys.add(key)
+    return 0, int(known.live)
+
+
+def _unmove(desk: Desk, done: dict[str, Any], by: str) -> list[Output]:
+    moving: list[tuple[str, StoredAlert, Incident]] = []
+    for id, origin in done["origins"]:
+        kept = desk.state.alert(desk.scope, id)
+        if kept is not None and kept.incident == done["into"]:
+            moving.append((id, kept, desk.state.known_incident(desk.scope, origin)))
+    if not moving:
+        raise Impossible("$.feedback: all its alerts have been moved again since; move them by hand")
+    outputs: list[Output] = []
+    for id in done["closed"]:
+        source = root(desk.state, desk.scope, id)
+        if source.standing is Standing.RESOLVED:
+            outputs += desk.reopen(source)
+    outputs += _carry(desk, moving, by)
+    ends = [done["into"], *(target.id for _, _, target in moving)]
+    for id in dict.fromkeys(ends):
+        outputs += settle(desk.scope, root(desk.state, desk.scope, id))
+    return outputs
+
+
+# -- undo
+
+
+def _undo(desk: Desk, feedback: Feedback) -> list[Output]:
+    id = feedback.feedback or ""
+    done = desk.state.feedback(desk.scope, id)
+    if done is None:
+        raise Impossible(f"$.feedback: no feedback {id} in scope {desk.scope.name!r}; look up its id and scope")
+    if done["undone"]:
+        raise Impossible(f"$.feedback: {id} is undone already")
+    match done["verb"]:
+        case Verb.MERGE:
+            outputs = _unmerge(desk, done, feedback.id)
+        case Verb.MOVE:
+            outputs = _unmove(desk, done, feedback.id)
+        case Verb.RESOLVE | Verb.DISMISS:
+            incident = _whole(desk, done["incident"], "$.feedback")
+            if incident.standing is Standing.OPEN:
+                raise Impossible(f"$.feedback: incident {incident.id} is open again already")
+            outputs = desk.reopen(incident)
+            outputs += settle(desk.scope, incident)
+        case Verb.CONFIRM:
+            outputs = []
+        case _:
+            raise Impossible(f"$.feedback: {id} is an undo itself; send the correction again instead")
+    done["undone"] = True
+    desk.state.put_feedback(desk.scope, id, done)
+    _remember(desk, feedback, feedback=id)
+    return outputs

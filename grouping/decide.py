@@ -1,0 +1,44 @@
+"""From scores to one action: the whole distribution first, then the draw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+NEAR = 0.1  # scores this close are a near tie: only there is anything explored
+GAMMA = 20.0  # of SquareCB: how fast the probability falls with the gap
+
+
+def distribution(scores: list[float], explore: float) -> tuple[list[float], int]:
+    """The probability of each action, and which is the best; of equal ones the first.
+
+    SquareCB (Foster & Rakhlin, 2020) among the near ties: 1 / (K + gamma x gap) for K actions, the best takes what is
+    left, all others have zero. The near ties but the best together have at most ``explore``.
+    """
+    top = max(scores)
+    best = scores.index(top)
+    pmf = [0.0] * len(scores)
+    edge = top - NEAR
+    near = [index for index, score in enumerate(scores) if score >= edge and index != best] if explore > 0 else []
+    if not near:
+        pmf[best] = 1.0
+        return pmf, best
+    for index in near:
+        pmf[index] = 1.0 / (len(near) + 1 + GAMMA * (top - scores[index]))
+    scale = min(1.0, explore / sum(pmf))
+    for index in near:
+        pmf[index] *= scale
+    pmf[best] = 1.0 - sum(pmf)
+    return pmf, best
+
+
+def pick(pmf: Sequence[float], uniform: float) -> int:
+    """The action that a uniform number in [0, 1) falls on. An action without probability is never picked."""
+    left = uniform
+    last = 0
+    for index, probability in enumerate(pmf):
+        if probability > 0:
+            last = index
+            left -= probability
+            if left < 0:
+                break
+    return last

@@ -1,0 +1,83 @@
+"""Outputs to bytes: one JSON object a line, keys in a fixed order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from grouping.records import Decision, IncidentLine, Merged, Moved, Output, PolicyLine, Refused
+
+
+def emit(seq: int, output: Output) -> bytes:
+    """The line of an output caused by input event number ``seq``, with its newline."""
+    return orjson.dumps(_object(seq, output), option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _object(seq: int, output: Output) -> dict[str, Any]:
+    match output:
+        case Decision():
+            return _decision(seq, output)
+        case IncidentLine():
+            return {
+                "kind": "incident",
+                "seq": seq,
+                "scope": output.scope,
+                "incident": output.incident,
+                "event": output.event,
+                "title": output.title,
+                "severity": output.severity,
+                "alerts": output.alerts,
+            }
+        case Merged():
+            return {
+                "kind": "merged",
+                "seq": seq,
+                "scope": output.scope,
+                "incident": output.incident,
+                "into": output.into,
+                "by": output.by,
+            }
+        case Moved():
+            return {
+                "kind": "moved",
+                "seq": seq,
+                "scope": output.scope,
+                "alerts": output.alerts,
+                "from": output.source,
+                "into": output.into,
+                "by": output.by,
+            }
+        case PolicyLine():
+            return {
+                "kind": "policy",
+                "seq": seq,
+                "scope": output.scope,
+                "policy": output.policy,
+                "was": output.was,
+                "why": output.why,
+                "evidence": output.evidence,
+            }
+        case Refused():
+            return {"kind": "refused", "seq": seq, "scope": output.scope, "id": output.id, "error": output.error}
+
+
+def _decision(seq: int, output: Decision) -> dict[str, Any]:
+    line: dict[str, Any] = {
+        "kind": "decision",
+        "seq": seq,
+        "scope": output.scope,
+        "alert": output.alert,
+        "incident": output.incident,
+        "action": output.action,
+        "reason": output.reason,
+    }
+    if output.score is not None:
+        line["score"] = output.score
+    line["propensity"] = output.propensity
+    if output.runner_up is not None:
+        incident, score = output.runner_up
+        line["runner_up"] = {"incident": incident, "score": score}
+    line["model"] = f"m{output.model}"
+    line["decision"] = output.decision
+    return line

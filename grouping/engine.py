@@ -1,0 +1,232 @@
+"""The road on one page: an event in, outputs out.
+
+A deterministic state machine without IO. Time, chance and identity are inputs: ``at`` comes from the event, draws
+from a hash of the decision's id, ids from event ids. The same events in the same order, with the same configuration
+and start state, give the same bytes, on any machine, in any batching, with a restore after any event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grouping import apply, learn
+from grouping.candidates import Candidates, candidates, window
+from grouping.config import Config
+from grouping.correct import Desk, Impossible, correct
+from grouping.decide import distribution, pick
+from grouping.draw import draw, name
+from grouping.featurise import Features, Featuriser
+from grouping.layout import NAMED
+from grouping.lifecycle import policy_key, repolicy
+from grouping.policy import BadPolicy, Policy, policy
+from grouping.records import (
+    Action,
+    Alert,
+    Choice,
+    Decision,
+    Event,
+    Feedback,
+    Mode,
+    Output,
+    PolicyEvent,
+    PolicyLine,
+    Reason,
+    Refused,
+    Severity,
+    Status,
+    Tick,
+)
+from grouping.scope import Incident, Scope
+from grouping.score import Evidence, Rarity, pair_features
+from grouping.state import Records, State, unpack
+
+KEPT_COLUMNS = 4  # options whose features are written down: opening and the best, for learning and explaining
+
+
+class Engine:
+    """Groups alerts into incidents. One engine serves any number of scopes; they share nothing that changes."""
+
+    def __init__(self, config: Config | None = None, records: Records | None = None) -> None:
+        """``records``: where the state is read from, if there is one; what ``drain`` returns must be written there."""
+        self.config = config or Config()
+        policy(self.config.policy)  # a name that cannot be read is told now, not at the first alert
+        self.state = State(self.config, records)
+        self._featurise = Featuriser()
+
+    # -- the state as bytes
+
+    def snapshot(self) -> bytes:
+        """The whole state as bytes; the same state gives the same bytes."""
+        return self.state.snapshot()
+
+    @classmethod
+    def restore(cls, snapshot: bytes, config: Config | None = None) -> Engine:
+        """An engine that goes on from a snapshot. Raises state.BadState."""
+        return cls(config, unpack(snapshot))
+
+    def drain(self) -> Mapping[bytes, bytes | None]:
+        """The records that changed since the last call, to be written to the store; None: delete."""
+        return self.state.drain()
+
+    # -- the road
+
+    def step(self, event: Event) -> list[Output]:
+        """Take one event down the road. The same events in the same order give the same outputs."""
+        scope = self.state.scope(event.scope)
+        if isinstance(event, Tick):
+            learn.tick(scope, event.at)
+            self._sweep(scope)
+            return []
+        if self._known(scope, event):
+            return []
+        scope.changed = True
+        scope.events += 1
+        match event:
+            case Alert():
+                outputs = self._alert(scope, event)
+            case Feedback():
+                outputs = self._judge(scope, event)
+            case PolicyEvent():
+                outputs = self._set_policy(scope, event)
+        if scope.events % apply.SWEEP == 0:
+            self._sweep(scope)
+        return outputs
+
+    def _known(self, scope: Scope, event: Alert | Feedback | PolicyEvent) -> bool:
+        """Whether an event of this id was taken already."""
+        id = event.id
+        if id in scope.ids or id in scope.ids_before:
+            return True
+        if isinstance(event, Alert):
+            return self.state.has_alert(scope, id)
+        return self.state.feedback(scope, id) is not None
+
+    def _alert(self, scope: Scope, alert: Alert) -> list[Output]:
+        at = learn.tell_time(scope, alert.at)
+        key = alert.dedup_key
+        if alert.status is Status.FIRING:
+            known = apply.open_alert(self.state, scope, key) if key is not None else None
+            if known is None or key is None:
+                return self._group(scope, alert, at)
+            apply.repeat(self.state, scope, alert, key, known[0])
+            self.state.remember_id(scope, alert.id)
+            return [self._decision(scope, alert, known[1].id, Action.DUPLICATE, Reason.DUPLICATE)]
+        self.state.remember_id(scope, alert.id)
+        if key is None:
+            return []  # the alert is its own: there is nothing else this could resolve or acknowledge
+        if alert.status is Status.RESOLVED:
+            return apply.resolve(self.state, scope, key)
+        apply.acknowledge(self.state, scope, key)
+        return []
+
+    def _group(self, scope: Scope, alert: Alert, at: float) -> list[Output]:
+        """Featurise, score, decide, apply, learn."""
+        features = self._featurise(alert)
+        now = self.state.policy(scope)
+        key = policy_key(now, alert)
+        rare = learn.rarity(scope.usual, features)
+        near = candidates(self.config, scope, at, features, rare.weights, key)
+        evidence = self._evidence(scope, at, features, near, rare)
+        decision, joined = self._decide(scope, alert, now, near, pair_features(evidence))
+        outputs = apply.group(self.state, scope, alert, at, features, key, joined)
+        apply.keep(self.state, scope, alert, at, decision)
+        learn.observe(scope, at, features)
+        outputs.append(decision)
+        return outputs
+
+    def _evidence(self, scope: Scope, at: float, features: Features, near: Candidates, rare: Rarity) -> Evidence:
+        pace, arena, slots = scope.pace, scope.arena, near.slots
+        both = pace.slow + pace.fast
+        return Evidence(
+            at,
+            at < pace.last_at,
+            pace.mean if pace.mean > 1e-3 else 1e-3,
+            pace.slow / both if both > 0 else 0.5,
+            near.turn,
+            len(near.incidents),
+            features.segments,
+            features.present[:NAMED, None],
+            rare,
+            arena.shares(slots, features.rows),
+            arena.stats.take(slots, 1),
+            learn.together(scope.usual, features.kind, [one.kind for one in near.incidents]),
+        )
+
+    def _decide(
+        self, scope: Scope, alert: Alert, now: Policy, near: Candidates, features: NDArray[np.float64]
+    ) -> tuple[Decision, Incident | None]:
+        """The decision and the incident it joins, None for opening."""
+        id = name("d", scope.name, alert.id)
+        count = 1 + len(near.incidents)
+        scores: list[float] = now.learner.score(features).tolist()[:count]
+        explore = 0.0 if alert.severity is Severity.CRITICAL else self.config.explore
+        pmf, best = distribution(scores, explore)
+        chosen = best if pmf[best] == 1.0 else pick(pmf, draw(self.config.seed, id))
+        order = sorted(range(count), key=scores.__getitem__, reverse=True)
+        order.remove(chosen)
+        columns = [*dict.fromkeys((0, chosen, *order[:KEPT_COLUMNS]))][:KEPT_COLUMNS]
+        actions = ["open", *[one.id for one in near.incidents]]
+        kept = features.take(columns, 1).astype("<f4").tobytes()
+        if count == 1:
+            reason, runner_up = Reason.ONLY_CHOICE, None
+        else:
+            reason = Reason.BEST_SCORE if chosen == best else Reason.EXPLORED
+            second = order[0]
+            runner_up = (actions[second] if second else None, scores[second])
+        joined = near.incidents[chosen - 1] if chosen else None
+        decision = Decision(
+            scope.name,
+            alert.id,
+            joined.id if joined else name("i", scope.name, alert.id),
+            Action.JOIN if joined else Action.OPEN,
+            reason,
+            scores[chosen],
+            pmf[chosen],
+            runner_up,
+            scope.learned,
+            id,
+            Choice(actions, scores, pmf, columns, kept),
+        )
+        return decision, joined
+
+    def _decision(self, scope: Scope, alert: Alert, incident: str, action: Action, reason: Reason) -> Decision:
+        """A decision that left no choice."""
+        id = name("d", scope.name, alert.id)
+        return Decision(scope.name, alert.id, incident, action, reason, None, 1.0, None, scope.learned, id)
+
+    def _judge(self, scope: Scope, feedback: Feedback) -> list[Output]:
+        reach = window(self.config, scope) + self.config.late_s
+        desk = Desk(self.config, self.state, scope, self.state.policy(scope), self._featurise, reach)
+        try:
+            return correct(desk, feedback)
+        except Impossible as error:
+            self.state.remember_id(scope, feedback.id)
+            return [Refused(scope.name, feedback.id, str(error))]
+
+    def _set_policy(self, scope: Scope, event: PolicyEvent) -> list[Output]:
+        self.state.remember_id(scope, event.id)
+        was, new = scope.policy, event.policy or "default"
+        if event.mode in (Mode.SHADOW, Mode.SUGGEST):
+            error = f"$.mode: {event.mode} is not available in this version; use auto or rollback"
+            return [Refused(scope.name, event.id, error)]
+        if event.mode is Mode.ROLLBACK:
+            if not scope.policies_before:
+                return [Refused(scope.name, event.id, f"$.mode: there is no policy before {was!r} to roll back to")]
+            new = scope.policies_before.pop()
+        else:
+            try:
+                policy(new)
+            except BadPolicy as error:
+                return [Refused(scope.name, event.id, f"$.policy: {error}")]
+            scope.policies_before = [*scope.policies_before, was][-16:]
+        scope.policy = new
+        repolicy(self.state, scope, self.state.policy(scope))
+        why = "rolled_back" if event.mode is Mode.ROLLBACK else "set"
+        return [PolicyLine(scope.name, new, was, why, {"by": event.id})]
+
+    def _sweep(self, scope: Scope) -> None:
+        apply.sweep(self.config, scope, window(self.config, scope))
+        self.state.trim(scope)

@@ -1,0 +1,117 @@
+"""An alert to hashed features: field=value pairs, the title's template, its words and masked values.
+
+The rows are laid out as layout.py says. Everything here is a pure function of the alert; a memo keeps what was
+computed for the same content.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grouping.layout import ABSENT, NAMED, NAMED_FIELDS, PROFILE_ROWS, USUAL_BITS
+from grouping.records import Alert
+from grouping.template import mask, words
+
+MAX_DETAILS = 12  # pairs under details that count, first by name
+MAX_WORDS = 12  # words and masked values of the title that count
+MAX_VALUE = 256  # characters; a longer value is prose, equal only by copy, and tells nothing as a field
+MEMO = 8192  # alerts of the same content remembered
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What the scoring core and the learner see of an alert. R = number of rows."""
+
+    rows: NDArray[np.intp]  # (R,) rows of the incident profiles, 0 = ABSENT
+    usual: NDArray[np.intp]  # (R,) places in the table of how usual each feature is
+    present: NDArray[np.float64]  # (R,) 1 where the row is not ABSENT
+    details: int  # first row of the pairs under details
+    segments: NDArray[np.intp]  # (3,) first rows of fields, text, details
+    kind: int  # odd hash of what kind of alert this is, for seen-together counts
+    template: str
+
+
+class Featuriser:
+    """Featurise with a memo. The memo is bounded and only saves work: it never changes an answer."""
+
+    def __init__(self) -> None:
+        self._memo: dict[tuple[object, ...], Features] = {}
+
+    def __call__(self, alert: Alert) -> Features:
+        """The features of an alert."""
+        pairs = tuple(details_of(alert)) if alert.details else ()
+        named = (
+            alert.source,
+            alert.severity,
+            alert.class_,
+            alert.group,
+            alert.component,
+            alert.service,
+            alert.host,
+        )
+        key = (alert.summary, named, pairs)
+        found = self._memo.get(key)
+        if found is None:
+            if len(self._memo) >= MEMO:
+                self._memo.clear()
+            found = self._memo[key] = _features(alert.summary, named, pairs)
+        return found
+
+
+def _features(summary: str, named: tuple[str | None, ...], pairs: tuple[tuple[str, str], ...]) -> Features:
+    template, values = mask(summary)
+    texts = [None if value is None else f"{name}={value}" for name, value in zip(NAMED_FIELDS, named, strict=True)]
+    texts.append(f"title={template}")
+    said = dict.fromkeys([f"value={value}" for value in values] + [f"word={word}" for word in words(template)])
+    texts += list(said)[:MAX_WORDS] or [None]
+    details = len(texts)
+    texts += [f"details.{name}={value}" for name, value in pairs] or [None]
+    hashes = [0 if text is None else zlib.crc32(text.encode()) for text in texts]
+    rows = [0 if text is None else 1 + value % (PROFILE_ROWS - 1) for text, value in zip(texts, hashes, strict=True)]
+    kind = zlib.crc32(f"{named[5]}\0{named[2] or template}".encode())
+    return Features(
+        rows=np.array(rows, np.intp),
+        usual=np.array([value >> (32 - USUAL_BITS) for value in hashes], np.intp),
+        present=np.array([row != ABSENT for row in rows], np.float64),
+        details=details,
+        segments=np.array([0, NAMED + 1, details], np.intp),
+        kind=kind & 0x1FFFFFF | 1,
+        template=template,
+    )
+
+
+def details_of(alert: Alert) -> list[tuple[str, str]]:
+    """Pairs under details as text, by name: ("region", "eu-1"), ("disk.size", "40"). Long and empty values left out."""
+    pairs = [pair for pair in _flat("", alert.details) if 0 < len(pair[1]) <= MAX_VALUE]
+    pairs.sort()
+    return pairs[:MAX_DETAILS]
+
+
+def _flat(prefix: str, node: Any) -> Iterator[tuple[str, str]]:
+    """Leaves of a nested value with their dotted names; the items of an array share its name."""
+    for name, value in node.items():
+        kind = type(value)
+        if kind is str:
+            yield prefix + name, value
+        elif kind is dict:
+            yield from _flat(f"{prefix}{name}.", value)
+        elif kind is list:
+            for item in value:
+                yield from _flat(prefix, {name: item})
+        elif value is not None:
+            yield prefix + name, str(value)
+
+
+def value_of(alert: Alert, field: str) -> str | None:
+    """The value of a named field or of a pair under details ("details.region"). None where it is unknown."""
+    if field in NAMED_FIELDS:
+        value: str | None = getattr(alert, "class_" if field == "class" else field)
+        return value
+    wanted = field.removeprefix("details.")
+    return next((value for name, value in details_of(alert) if name == wanted), None)

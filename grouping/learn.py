@@ -1,0 +1,135 @@
+"""What a scope learns from its stream alone, without any label: pace, what is usual, what is seen together.
+
+Counts and means only. What responders teach comes on top of this and is learned here too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from grouping.featurise import Features
+from grouping.layout import NAMED
+from grouping.scope import CLOCK, COUNT_GENERATION, Pace, Scope, Usual
+from grouping.score import Rarity, log2_table
+
+REFRESH = 64  # alerts between two looks at what is rare; early on they come at 1, 2, 4, 8 ... alerts
+KINDS = 1024  # pairs of kinds counted per generation; further ones wait for the next
+_BITS = log2_table(2 * COUNT_GENERATION + 2)
+_TITLE, _HOST = NAMED, NAMED - 1
+
+
+def tell_time(scope: Scope, at: float | None) -> float:
+    """Take the time of an alert in and return it; None stands for the scope's present.
+
+    The scope's clock is the median of its last event times, so that one wrong clock cannot move it, but never behind
+    the last tick.
+    """
+    if at is None:
+        return scope.clock
+    times = scope.times
+    times.append(at)
+    if len(times) > CLOCK:
+        del times[0]
+    middle = sorted(times)[(len(times) - 1) // 2]
+    scope.clock = middle if middle > scope.ticked else scope.ticked
+    return at
+
+
+def tick(scope: Scope, at: float) -> None:
+    """Take in that it is now ``at``."""
+    scope.ticked = max(scope.ticked, at)
+    scope.clock = max(scope.clock, at)
+    scope.changed = True
+
+
+def rarity(usual: Usual, features: Features) -> Rarity:
+    """How rare each feature of an alert is in this scope, as of the last refresh.
+
+    bits = log2((1 + alerts) / (1 + alerts with the feature)): Sparck Jones's idf (1972), over decayed counts.
+    """
+    known = usual.memo.get(id(features))
+    if known is not None and known[0] is features:
+        return known[1]  # type: ignore[no-any-return]
+    seen = usual.seen.take(features.usual)
+    bits = (_BITS[usual.total] - _BITS.take(seen)) * features.present
+    parts: list[float] = np.add.reduceat(bits, features.segments).tolist()
+    whole = sum(parts)
+    totals = np.array([[part or 1.0] for part in (*parts, whole)])
+    column = bits[:, None]
+    weights = (column / totals[3, 0]).astype(np.float32)
+    new_host = 8.0 / (8.0 + float(seen[_HOST])) * float(features.present[_HOST])
+    found = Rarity(column, totals, weights, 8.0 / (8.0 + float(seen[_TITLE])), new_host)
+    usual.memo[id(features)] = (features, found)
+    return found
+
+
+def together(usual: Usual, kind: int, kinds: Iterable[int]) -> list[float]:
+    """How often alerts of ``kind`` stand next to each of ``kinds`` in the stream: of the rarer one's, the share."""
+    (now, before), (all_now, all_before) = usual.together, usual.kind
+    own = all_now.get(kind, 0) + (all_before.get(kind, 0) >> 1)
+    shares: list[float] = []
+    for other in kinds:
+        pair = kind * other
+        both = now.get(pair, 0) + (before.get(pair, 0) >> 1)
+        if both:
+            theirs = all_now.get(other, 0) + (all_before.get(other, 0) >> 1)
+            shares.append(both / (4.0 + (own if own < theirs else theirs)))
+        else:
+            shares.append(0.0)
+    return shares
+
+
+def observe(scope: Scope, at: float, features: Features) -> None:
+    """Count one new alert."""
+    _pace(scope.pace, at)
+    usual = scope.usual
+    alerts = usual.alerts
+    if alerts[0] >= COUNT_GENERATION:
+        _turn(usual)
+    alerts[0] += 1
+    usual.feature[0][features.usual] += 1
+    if alerts[0] % REFRESH == 0 or (not alerts[1] and alerts[0] & (alerts[0] - 1) == 0):
+        _refresh(usual)
+    kind, last = features.kind, usual.last_kind
+    _count(usual.kind[0], kind)
+    if last and last != kind:
+        _count(usual.together[0], kind * last)
+    usual.last_kind = kind
+    scope.usual_changed = True
+
+
+def _count(counts: dict[int, int], key: int) -> None:
+    known = counts.get(key)
+    if known is not None or len(counts) < KINDS:
+        counts[key] = (known or 0) + 1
+
+
+def _turn(usual: Usual) -> None:
+    """A generation is full: it becomes the past."""
+    usual.alerts[:] = 0, usual.alerts[0]
+    usual.feature[1] = usual.feature[0]
+    usual.feature[0] = 0
+    usual.kind = [{}, usual.kind[0]]
+    usual.together = [{}, usual.together[0]]
+
+
+def _refresh(usual: Usual) -> None:
+    usual.seen = usual.feature[0] + (usual.feature[1] >> 1)
+    usual.total = usual.alerts[0] + (usual.alerts[1] >> 1)
+    usual.memo = {}
+
+
+def _pace(pace: Pace, at: float) -> None:
+    count = pace.count
+    if count:
+        gap = at - pace.last_at
+        if gap < 0.0:
+            gap = 0.0
+        pace.fast += (gap - pace.fast) / (count if count < 16 else 16)
+        pace.mean += (gap - pace.mean) / (count if count < 64 else 64)
+        pace.slow += (gap - pace.slow) / (count if count < 1024 else 1024)
+    pace.count = count + 1
+    if at > pace.last_at:
+        pace.last_at = at

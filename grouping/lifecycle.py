@@ -1,0 +1,208 @@
+"""What can happen to an incident: open, take an alert in, leave the arena, close, reopen. Used by apply and correct."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+from grouping.draw import name
+from grouping.featurise import Features, Featuriser, value_of
+from grouping.layout import SHARE
+from grouping.policy import Policy
+from grouping.records import SEVERITY_BY_RANK, SEVERITY_RANK, Alert, Change, IncidentLine, Output, Severity, Status
+from grouping.scope import Incident, Scope, Standing, StoredAlert
+from grouping.state import State
+from grouping.title import Title
+
+REBUILT_FROM = 64  # latest alerts from which an incident's profile is built anew after a correction
+
+
+def policy_key(policy: Policy, alert: Alert) -> str | None:
+    """The values of the policy's key fields in an alert, "" without any; None where one of them is unknown."""
+    values: list[str] = []
+    for field in policy.key:
+        value = value_of(alert, field)
+        if value is None:
+            return None
+        values.append(value)
+    return "\x1f".join(values)
+
+
+def stored(alert: Alert, incident: str, at: float) -> StoredAlert:
+    """An alert as it is written down, not yet decided."""
+    fields = [
+        alert.dedup_key,
+        alert.severity,
+        alert.source,
+        alert.service,
+        alert.host,
+        alert.component,
+        alert.group,
+        alert.class_,
+        alert.summary,
+        alert.details,
+    ]
+    return StoredAlert(incident, at, fields, [], b"")
+
+
+def restored(scope: Scope, id: str, kept: StoredAlert) -> Alert:
+    """The alert that was written down."""
+    key, severity, *rest = kept.fields
+    return Alert(id, kept.at, scope.name, Status.FIRING, key, severity and Severity(severity), *rest)
+
+
+def line(scope: Scope, incident: Incident, event: Change) -> IncidentLine:
+    """The line that says what happened to an incident."""
+    severity = SEVERITY_BY_RANK[incident.severity]
+    return IncidentLine(scope.name, incident.id, event, incident.title.text(), severity, incident.count)
+
+
+def opened(scope: Scope, origin: str, at: float) -> Incident:
+    """A new, empty incident, named after the event that caused it; joinable."""
+    incident = Incident(name("i", scope.name, origin), born_at=at, first_at=at, last_at=at)
+    scope.incidents[incident.id] = incident
+    enter(scope, incident)
+    return incident
+
+
+def enter(scope: Scope, incident: Incident) -> None:
+    """Make an incident joinable."""
+    incident.slot = scope.arena.take()
+    scope.joinable[incident.slot] = incident
+    mirror(scope, incident)
+
+
+def mirror(scope: Scope, incident: Incident) -> None:
+    """Write an incident's times and size into its column."""
+    limit = scope.limit.after(incident.last_at - incident.first_at, incident.count)
+    size = incident.count / (incident.count + 8.0)
+    scope.arena.stats[:SHARE, incident.slot] = (incident.last_at, incident.first_at, limit, size)
+    scope.changed_incidents.add(incident.id)
+
+
+def leave(scope: Scope, incident: Incident) -> None:
+    """Let an incident take no more alerts."""
+    if incident.slot < 0:
+        return
+    for key in incident.keys:
+        if scope.latest.get(key) == incident.slot:
+            del scope.latest[key]
+    del scope.joinable[incident.slot]
+    scope.arena.put_back(incident.slot)
+    incident.slot, incident.weight = -1, 0.0
+    scope.changed_incidents.add(incident.id)
+
+
+def take_in(scope: Scope, incident: Incident, features: Features, alert: Alert, at: float, key: str | None) -> None:
+    """Count an alert into a joinable incident: profile, times, title, severity, key. Not yet its membership."""
+    slot = incident.slot
+    if at > incident.last_at:
+        incident.last_at = at
+    if at < incident.first_at:
+        incident.first_at = at
+    incident.count += 1
+    incident.touched = scope.events
+    incident.kind = features.kind
+    rank = SEVERITY_RANK[alert.severity]
+    if rank > incident.severity:
+        incident.severity = rank
+    incident.title.add(features.template, alert.summary)
+    incident.weight = scope.arena.add(slot, features.rows, features.present, incident.weight)
+    mirror(scope, incident)
+    del scope.joinable[slot]  # to the end: the one touched last
+    scope.joinable[slot] = incident
+    if key is not None:
+        incident.keys[key] = scope.events
+        scope.latest[key] = slot
+
+
+def root(state: State, scope: Scope, id: str) -> Incident:
+    """The incident that the members of incident ``id`` now belong to: the end of its merges."""
+    incident = state.known_incident(scope, id)
+    while incident.into is not None:
+        incident = state.known_incident(scope, incident.into)
+    return incident
+
+
+def chain(state: State, scope: Scope, id: str) -> Iterator[Incident]:
+    """The incident and all it was merged into, one after the other."""
+    incident = state.known_incident(scope, id)
+    yield incident
+    while incident.into is not None:
+        incident = state.known_incident(scope, incident.into)
+        yield incident
+
+
+def tree(state: State, scope: Scope, incident: Incident) -> Iterator[Incident]:
+    """The incident and all that were merged into it, depth first."""
+    yield incident
+    for id in incident.merged:
+        yield from tree(state, scope, state.known_incident(scope, id))
+
+
+def direct_members(state: State, scope: Scope, incident: Incident) -> Iterator[tuple[str, StoredAlert]]:
+    """The alerts that are direct members of an incident now, newest first."""
+    seen: set[str] = set()
+    for id in state.members(scope, incident, newest_first=True):
+        kept = state.alert(scope, id)
+        if kept is not None and kept.incident == incident.id and id not in seen:
+            seen.add(id)
+            yield id, kept
+
+
+def members(state: State, scope: Scope, incident: Incident) -> Iterator[tuple[str, StoredAlert]]:
+    """All alerts that belong to an incident now, those of merged ones included, newest first per incident."""
+    for part in tree(state, scope, incident):
+        yield from direct_members(state, scope, part)
+
+
+def settle(scope: Scope, incident: Incident) -> list[Output]:
+    """Resolve an open incident of whose alerts none is live any more."""
+    if incident.standing is not Standing.OPEN or incident.firing or incident.keyless:
+        return []
+    close(scope, incident)
+    return [line(scope, incident, Change.RESOLVED)]
+
+
+def rebuild(state: State, scope: Scope, incident: Incident, policy: Policy, featurise: Featuriser) -> None:
+    """Compute a joinable incident's times, title, severity, keys and profile anew from its latest alerts.
+
+    A correction took alerts away or brought some: counts that were halved on the way cannot be subtracted from.
+    """
+    leave(scope, incident)
+    newest: list[tuple[float, str, StoredAlert]] = []
+    for part in tree(state, scope, incident):
+        direct = itertools.islice(direct_members(state, scope, part), REBUILT_FROM)
+        newest += [(kept.at, id, kept) for id, kept in direct]
+    newest.sort(key=lambda row: row[:2])
+    enter(scope, incident)
+    count, touched = incident.count, incident.touched
+    incident.first_at = min(part.born_at for part in tree(state, scope, incident))
+    incident.last_at = newest[-1][0] if newest else incident.born_at
+    incident.title, incident.severity, incident.keys = Title(), 0, {}
+    for at, id, kept in newest[-REBUILT_FROM:]:
+        alert = restored(scope, id, kept)
+        take_in(scope, incident, featurise(alert), alert, at, policy_key(policy, alert))
+    incident.count, incident.touched = count, touched
+    mirror(scope, incident)
+
+
+def close(scope: Scope, incident: Incident, standing: Standing = Standing.RESOLVED) -> None:
+    """Resolve an incident, or mark it merged: it takes no more alerts."""
+    leave(scope, incident)
+    incident.standing = standing
+    scope.changed_incidents.add(incident.id)
+
+
+def repolicy(state: State, scope: Scope, policy: Policy) -> None:
+    """Key the joinable incidents by another policy, each by its latest alert."""
+    scope.latest, scope.limit = {}, policy.limit
+    for incident in sorted(scope.joinable.values(), key=lambda one: (one.touched, one.id)):
+        incident.keys = {}
+        mirror(scope, incident)
+        scope.changed_incidents.add(incident.id)
+        for id, kept in itertools.islice(direct_members(state, scope, incident), 1):
+            key = policy_key(policy, restored(scope, id, kept))
+            if key is not None:
+                incident.keys[key] = incident.touched
+                scope.latest[key] = incident.slot

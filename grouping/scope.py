@@ -1,0 +1,144 @@
+"""What a scope holds in memory. Data only; state.py reads and writes it, the steps change it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grouping.arena import Arena
+from grouping.layout import USUAL_BITS
+from grouping.policy import Limit
+from grouping.title import Title
+
+ID_GENERATION = 32_768  # ids of repeats and status changes remembered: this many to twice as many
+ID_PAGE = 1024
+MEMBER_PAGE = 64
+CLOCK = 5  # event times whose median is a scope's present: one wrong clock, or two, cannot move it
+COUNT_GENERATION = 8192  # alerts after which counts of what is usual become the past, which weighs half
+
+
+class Standing(StrEnum):
+    """Where an incident stands."""
+
+    OPEN = "open"
+    RESOLVED = "resolved"
+    MERGED = "merged"
+
+
+@dataclass(slots=True)
+class Incident:
+    """A group of alerts. Counts include the alerts of incidents merged into this one.
+
+    ``slot`` is its column in the arena while it is joinable, else -1. ``keys`` are the policy's keys of its alerts,
+    each with the event number of the scope when it was last seen.
+    """
+
+    id: str
+    born_at: float  # time of the first alert that is its own, s
+    first_at: float  # of all its alerts
+    last_at: float
+    standing: Standing = Standing.OPEN
+    into: str | None = None  # the incident it was merged into
+    merged: list[str] = field(default_factory=list)  # those merged into it
+    count: int = 0
+    keyless: int = 0  # alerts without a dedup key: nothing can resolve them but a responder
+    firing: int = 0  # alerts with a dedup key that are not resolved
+    severity: int = 0  # rank of the worst alert
+    title: Title = field(default_factory=Title)
+    pages: int = 0  # full pages of member ids, in the records
+    page: list[str] = field(default_factory=list)  # the last, unfilled one
+    keys: dict[str, int] = field(default_factory=dict)
+    touched: int = 0  # event number of the scope when it last changed
+    kind: int = 1  # of its latest alert
+    weight: float = 0.0  # alerts counted in its profile
+    slot: int = -1
+
+
+@dataclass(slots=True)
+class OpenAlert:
+    """The latest alert of a dedup key."""
+
+    alert: str
+    incident: str  # the one it is a direct member of
+    live: bool = True  # not resolved by its sender
+    acknowledged: bool = False
+    severity: int = 0
+    repeats: int = 0
+
+
+@dataclass(slots=True)
+class StoredAlert:
+    """An alert as it was decided. ``fields`` are those of records.Alert after ``status``; ``choice`` is as logged."""
+
+    incident: str
+    at: float
+    fields: list[Any]
+    decision: list[Any]
+    features: bytes
+
+
+@dataclass(slots=True)
+class Pace:
+    """Inter-arrival times of a scope, s: exponentially weighted over about 16, 64 and 1,024 alerts."""
+
+    count: int = 0
+    fast: float = 0.0
+    mean: float = 0.0
+    slow: float = 0.0
+    last_at: float = 0.0
+
+
+@dataclass(slots=True)
+class Usual:
+    """Counts of what is usual in a scope: (2, n), this generation and the one before.
+
+    ``seen`` is how often each feature was seen as of the last refresh, when ``total`` alerts had been seen: what is
+    rare changes slowly, and between two refreshes it need not be worked out again.
+    """
+
+    alerts: list[int] = field(default_factory=lambda: [0, 0])
+    feature: NDArray[np.uint16] = field(default_factory=lambda: np.zeros((2, 1 << USUAL_BITS), np.uint16))
+    seen: NDArray[np.uint16] = field(default_factory=lambda: np.zeros(1 << USUAL_BITS, np.uint16))
+    total: int = 0
+    together: list[dict[int, int]] = field(default_factory=lambda: [{}, {}])
+    kind: list[dict[int, int]] = field(default_factory=lambda: [{}, {}])
+    last_kind: int = 0
+    memo: dict[int, Any] = field(default_factory=dict)  # worked out since the last refresh; not part of the state
+
+
+@dataclass(slots=True)
+class Scope:
+    """One wall that grouping never crosses. Scopes share nothing that changes."""
+
+    name: str
+    policy: str = "default"
+    policies_before: list[str] = field(default_factory=list)
+    limit: Limit = Limit(0.0, 1.0, 1.0)  # of the policy
+    events: int = 0
+    learned: int = 0
+    times: list[float] = field(default_factory=list)  # the last CLOCK event times
+    ticked: float = 0.0
+    clock: float = 0.0
+    pace: Pace = field(default_factory=Pace)
+    usual: Usual = field(default_factory=Usual)
+    ids_seen: int = 0
+    id_page: list[str] = field(default_factory=list)
+    ids: dict[str, None] = field(default_factory=dict)  # this generation
+    ids_before: dict[str, None] = field(default_factory=dict)
+    arena: Arena = field(default_factory=Arena)
+    joinable: dict[int, Incident] = field(default_factory=dict)  # by slot, the one touched last at the end
+    latest: dict[str, int] = field(default_factory=dict)  # key -> slot that last took an alert with it
+
+    # Decoded records; whatever is here is as good as in the store.
+    incidents: dict[str, Incident] = field(default_factory=dict)
+    keys: dict[str, OpenAlert] = field(default_factory=dict)
+
+    # Changed since the records were last written.
+    changed: bool = False
+    usual_changed: bool = False
+    changed_incidents: set[str] = field(default_factory=set)
+    changed_keys: set[str] = field(default_factory=set)

@@ -1,0 +1,420 @@
+"""The engine's state as records: small values under keys, one per thing that can change.
+
+What is in memory is a decoded copy. ``flush`` writes what changed back into the records; ``drain`` hands the changed
+records to a store; whatever is in no memory is read back from the store when an event asks for it. So a snapshot is
+all records, and a restored engine goes on with the same bytes.
+
+Keys are a letter, the scope's length and name, and an id:
+
+    s  head of a scope            u  counts of what is usual        e  ids of repeats already seen
+    i  incident                   m  ids of its alerts, by page     a  alert as decided
+    k  latest alert of a key      f  feedback and how to undo it
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator
+from hashlib import blake2b
+from typing import Any, Protocol
+
+import numpy as np
+import orjson
+
+from grouping.config import Config
+from grouping.layout import KNOWN
+from grouping.policy import Policy, policy
+from grouping.scope import (
+    ID_GENERATION,
+    ID_PAGE,
+    MEMBER_PAGE,
+    Incident,
+    OpenAlert,
+    Pace,
+    Scope,
+    Standing,
+    StoredAlert,
+    Usual,
+)
+from grouping.title import Title
+
+FORMAT = 1  # of the records; a store or snapshot of another format is refused
+KEYS_KEPT = 65_536  # decoded dedup keys held in memory per scope
+INCIDENTS_KEPT = 1024  # decoded incidents held beyond the joinable ones
+_MAGIC = b"grouping-snapshot"
+
+
+class BadState(ValueError):
+    """Bytes that are not a state of this version; the message names what to do."""
+
+
+class Records(Protocol):
+    """Where records are read from. A dict is one; a store is another."""
+
+    def get(self, key: bytes, /) -> bytes | None:
+        """The value under a key."""
+        ...
+
+    def items(self) -> Iterable[tuple[bytes, bytes]]:
+        """All records, in any order."""
+        ...
+
+
+def record_key(kind: bytes, scope: str, id: str = "") -> bytes:
+    """The key of a record."""
+    name = scope.encode()
+    return b"%b%b%b%b" % (kind, len(name).to_bytes(2, "big"), name, id.encode())
+
+
+class State:
+    """All scopes: in memory those in use, the others as records."""
+
+    def __init__(self, config: Config, below: Records | None = None) -> None:
+        self._config = config
+        self._below: Records = {} if below is None else below
+        self._pending: dict[bytes, bytes | None] = {}
+        self._scopes: dict[str, Scope] = {}
+
+    # -- reading
+
+    def get(self, key: bytes) -> bytes | None:
+        """The record under a key, whether handed out already or not."""
+        if key in self._pending:
+            return self._pending[key]
+        return self._below.get(key)
+
+    def scope(self, name: str) -> Scope:
+        """The scope of that name; a new one where none was known."""
+        scope = self._scopes.get(name)
+        if scope is None:
+            scope = self._load(name)
+            self._scopes[name] = scope
+            if len(self._scopes) > self._config.hot_scopes:
+                oldest = next(iter(self._scopes))
+                self.flush(self._scopes[oldest])
+                del self._scopes[oldest]
+        elif len(self._scopes) > 1:  # keep the order of use
+            del self._scopes[name]
+            self._scopes[name] = scope
+        return scope
+
+    def incident(self, scope: Scope, id: str) -> Incident | None:
+        """The incident of that id, wherever it is kept."""
+        found = scope.incidents.get(id)
+        if found is None:
+            value = self.get(record_key(b"i", scope.name, id))
+            if value is None:
+                return None
+            found = scope.incidents[id] = _incident(id, orjson.loads(value.partition(b"\n")[0]))
+        return found
+
+    def known_incident(self, scope: Scope, id: str) -> Incident:
+        """The same for an id that the engine itself wrote down."""
+        found = self.incident(scope, id)
+        if found is None:
+            raise BadState(f"incident {id} of scope {scope.name!r} is missing from the records; restore a backup")
+        return found
+
+    def latest(self, scope: Scope, dedup_key: str) -> OpenAlert | None:
+        """The latest alert of a dedup key."""
+        found = scope.keys.get(dedup_key)
+        if found is None:
+            value = self.get(record_key(b"k", scope.name, dedup_key))
+            if value is None:
+                return None
+            found = scope.keys[dedup_key] = OpenAlert(*orjson.loads(value))
+        return found
+
+    def alert(self, scope: Scope, id: str) -> StoredAlert | None:
+        """An alert as it was decided."""
+        value = self.get(record_key(b"a", scope.name, id))
+        if value is None:
+            return None
+        head, _, features = value.partition(b"\n")
+        return StoredAlert(*orjson.loads(head), features)
+
+    def has_alert(self, scope: Scope, id: str) -> bool:
+        """Whether an alert of that id was decided."""
+        return self.get(record_key(b"a", scope.name, id)) is not None
+
+    def feedback(self, scope: Scope, id: str) -> dict[str, Any] | None:
+        """A feedback that was carried out, and how to undo it."""
+        value = self.get(record_key(b"f", scope.name, id))
+        return None if value is None else orjson.loads(value)
+
+    def members(self, scope: Scope, incident: Incident, newest_first: bool = False) -> Iterator[str]:
+        """Ids of the alerts that ever became direct members, in order; some may have moved on."""
+        pages = range(incident.pages)
+        if newest_first:
+            yield from reversed(incident.page)
+        for number in reversed(pages) if newest_first else pages:
+            ids = orjson.loads(self.get(_page_key(scope, incident, number)) or b"[]")
+            yield from reversed(ids) if newest_first else ids
+        if not newest_first:
+            yield from incident.page
+
+    # -- writing
+
+    def put_alert(self, scope: Scope, id: str, alert: StoredAlert) -> None:
+        """Write an alert down."""
+        head = orjson.dumps([alert.incident, alert.at, alert.fields, alert.decision])
+        self._pending[record_key(b"a", scope.name, id)] = b"%b\n%b" % (head, alert.features)
+
+    def put_feedback(self, scope: Scope, id: str, undo: dict[str, Any]) -> None:
+        """Write a feedback down."""
+        self._pending[record_key(b"f", scope.name, id)] = orjson.dumps(undo)
+
+    def add_member(self, scope: Scope, incident: Incident, alert: str) -> None:
+        """Add a direct member to an incident's list."""
+        incident.page.append(alert)
+        if len(incident.page) == MEMBER_PAGE:
+            self._pending[_page_key(scope, incident, incident.pages)] = orjson.dumps(incident.page)
+            incident.pages += 1
+            incident.page = []
+
+    def remember_id(self, scope: Scope, id: str) -> None:
+        """Remember the id of an event that leaves no record of its own."""
+        scope.ids[id] = None
+        scope.id_page.append(id)
+        scope.ids_seen += 1
+        if len(scope.id_page) == ID_PAGE:
+            self._write_ids(scope)
+            scope.id_page = []
+            if len(scope.ids) == ID_GENERATION:
+                scope.ids_before, scope.ids = scope.ids, {}
+                for number in _id_pages(scope.ids_seen - 2 * ID_GENERATION):
+                    self._pending[_id_key(scope, number)] = None
+
+    def _write_ids(self, scope: Scope) -> None:
+        if scope.id_page:
+            self._pending[_id_key(scope, (scope.ids_seen - 1) // ID_PAGE)] = orjson.dumps(scope.id_page)
+
+    def flush(self, scope: Scope) -> None:
+        """Write what changed in a scope into the records and forget what need not stay in memory."""
+        if not scope.changed:
+            return
+        self._pending[record_key(b"s", scope.name)] = _head_bytes(scope)
+        self._write_ids(scope)
+        if scope.usual_changed:
+            self._pending[record_key(b"u", scope.name)] = _usual_bytes(scope.usual)
+        for id in scope.changed_incidents:
+            self._pending[record_key(b"i", scope.name, id)] = _incident_bytes(scope, scope.incidents[id])
+        for key in scope.changed_keys:
+            known = scope.keys[key]
+            self._pending[record_key(b"k", scope.name, key)] = orjson.dumps(
+                [known.alert, known.incident, known.live, known.acknowledged, known.severity, known.repeats]
+            )
+        scope.changed = scope.usual_changed = False
+        scope.changed_incidents.clear()
+        scope.changed_keys.clear()
+        if len(scope.keys) > KEYS_KEPT:
+            scope.keys.clear()
+        if len(scope.incidents) > len(scope.joinable) + INCIDENTS_KEPT:
+            scope.incidents = {incident.id: incident for incident in scope.joinable.values()}
+
+    def trim(self, scope: Scope) -> None:
+        """Flush a scope that holds far more decoded records than it needs."""
+        spare = len(scope.incidents) - len(scope.joinable)
+        if spare > 2 * INCIDENTS_KEPT or len(scope.keys) > 2 * KEYS_KEPT:
+            self.flush(scope)
+
+    def drain(self) -> dict[bytes, bytes | None]:
+        """The records changed since the last call; None stands for a record to delete. They must go to ``below``."""
+        for scope in self._scopes.values():
+            self.flush(scope)
+        drained, self._pending = self._pending, {}
+        return drained
+
+    # -- all at once
+
+    def snapshot(self) -> bytes:
+        """All records as bytes: the same state gives the same bytes."""
+        for scope in self._scopes.values():
+            self.flush(scope)
+        records: dict[bytes, bytes | None] = dict(self._below.items())
+        records |= self._pending
+        body = b"".join(
+            struct.pack(">II", len(key), len(value)) + key + value
+            for key, value in sorted(records.items())
+            if value is not None
+        )
+        return b"%b %d\n%b%b" % (_MAGIC, FORMAT, blake2b(body, digest_size=16).digest(), body)
+
+    def _load(self, name: str) -> Scope:
+        scope = Scope(name)
+        value = self.get(record_key(b"s", name))
+        if value is None:
+            scope.limit = self.policy(scope).limit
+            return scope
+        head = orjson.loads(value)
+        scope.policy, scope.policies_before = head["policy"], head["policies_before"]
+        scope.events, scope.learned = head["events"], head["learned"]
+        scope.times, scope.ticked, scope.clock = head["times"], head["ticked"], head["clock"]
+        scope.pace = Pace(*head["pace"])
+        value = self.get(record_key(b"u", name))
+        if value is not None:
+            scope.usual = _usual(value)
+        scope.limit = self.policy(scope).limit
+        self._load_ids(scope, head["ids_seen"])
+        for id in head["joinable"]:
+            self._load_joinable(scope, id)
+        scope.latest = _latest(scope)
+        return scope
+
+    def policy(self, scope: Scope) -> Policy:
+        """What decides in a scope."""
+        return policy(self._config.policy if scope.policy == "default" else scope.policy)
+
+    def _load_ids(self, scope: Scope, seen: int) -> None:
+        scope.ids_seen = seen
+        whole = seen // ID_GENERATION * ID_GENERATION
+        for first, ids in ((whole - ID_GENERATION, scope.ids_before), (whole, scope.ids)):
+            for number in _id_pages(first):
+                page = orjson.loads(self.get(_id_key(scope, number)) or b"[]")
+                ids.update(dict.fromkeys(page))
+        if seen % ID_PAGE:
+            scope.id_page = orjson.loads(self.get(_id_key(scope, seen // ID_PAGE)) or b"[]")
+
+    def _load_joinable(self, scope: Scope, id: str) -> None:
+        value = self.get(record_key(b"i", scope.name, id))
+        if value is None:
+            raise BadState(f"incident {id} of scope {scope.name!r} is missing from the records; restore a backup")
+        head, _, column = value.partition(b"\n")
+        fields = orjson.loads(head)
+        incident = scope.incidents[id] = _incident(id, fields)
+        incident.slot, rows, known = fields[-1]
+        arena, slot = scope.arena, incident.slot
+        arena.claim(slot)
+        scope.joinable[slot] = incident
+        arena.profile[np.frombuffer(column, "<u2", rows), slot] = np.frombuffer(column, np.uint8, rows, 2 * rows)
+        limit = scope.limit.after(incident.last_at - incident.first_at, incident.count)
+        size, share = incident.count / (incident.count + 8.0), 1.0 / incident.weight
+        arena.stats[:, slot] = [incident.last_at, incident.first_at, limit, size, share, *known]
+
+
+def unpack(snapshot: bytes) -> dict[bytes, bytes]:
+    """The records of a snapshot. Raises BadState."""
+    head, _, rest = snapshot.partition(b"\n")
+    if head != b"%b %d" % (_MAGIC, FORMAT):
+        raise BadState(f"not a snapshot of format {FORMAT} but {head[:40]!r}; use the version that wrote it")
+    check, body = rest[:16], memoryview(rest)[16:]
+    if blake2b(body, digest_size=16).digest() != check:
+        raise BadState("the snapshot is damaged: its checksum differs; use another one")
+    records: dict[bytes, bytes] = {}
+    start = 0
+    while start < len(body):
+        key, value = struct.unpack_from(">II", body, start)
+        start += 8
+        records[bytes(body[start : start + key])] = bytes(body[start + key : start + key + value])
+        start += key + value
+    return records
+
+
+def _latest(scope: Scope) -> dict[str, int]:
+    """For each key the slot that last took an alert with it."""
+    newest: dict[str, tuple[int, int]] = {}
+    for slot, incident in scope.joinable.items():
+        for key, touched in incident.keys.items():
+            if touched > newest.get(key, (-1, 0))[0]:
+                newest[key] = (touched, slot)
+    return {key: slot for key, (_, slot) in newest.items()}
+
+
+def _page_key(scope: Scope, incident: Incident, number: int) -> bytes:
+    return record_key(b"m", scope.name, f"{incident.id}\0{number:08x}")
+
+
+def _id_key(scope: Scope, number: int) -> bytes:
+    return record_key(b"e", scope.name, f"{number:012x}")
+
+
+def _id_pages(first: int) -> range:
+    """Numbers of the pages of the generation that begins with the ``first`` id ever seen."""
+    return range(first // ID_PAGE, (first + ID_GENERATION) // ID_PAGE) if first >= 0 else range(0)
+
+
+def _head_bytes(scope: Scope) -> bytes:
+    pace = scope.pace
+    return orjson.dumps(
+        {
+            "policy": scope.policy,
+            "policies_before": scope.policies_before,
+            "events": scope.events,
+            "learned": scope.learned,
+            "times": scope.times,
+            "ticked": scope.ticked,
+            "clock": scope.clock,
+            "pace": [pace.count, pace.fast, pace.mean, pace.slow, pace.last_at],
+            "ids_seen": scope.ids_seen,
+            "joinable": [incident.id for incident in scope.joinable.values()],
+        }
+    )
+
+
+def _incident_bytes(scope: Scope, incident: Incident) -> bytes:
+    slot = incident.slot
+    column = b""
+    place: list[Any] = [-1, 0, []]
+    if slot >= 0:
+        counts = np.ascontiguousarray(scope.arena.profile[:, slot])
+        rows = counts.nonzero()[0]
+        column = rows.astype("<u2").tobytes() + counts[rows].tobytes()
+        place = [slot, len(rows), scope.arena.stats[KNOWN:, slot].tolist()]
+    title = incident.title
+    head = orjson.dumps(
+        [
+            incident.born_at,
+            incident.first_at,
+            incident.last_at,
+            incident.standing,
+            incident.into,
+            incident.merged,
+            incident.count,
+            incident.keyless,
+            incident.firing,
+            incident.severity,
+            [title.kinds, title.others],
+            incident.pages,
+            incident.page,
+            incident.keys,
+            incident.touched,
+            incident.kind,
+            incident.weight,
+            place,
+        ]
+    )
+    return b"%b\n%b" % (head, column)
+
+
+def _incident(id: str, fields: list[Any]) -> Incident:
+    """The incident of a record, out of the arena."""
+    born, first, last, standing, *rest = fields[:-1]
+    incident = Incident(id, born, first, last, Standing(standing), *rest)
+    kinds, others = fields[10]
+    incident.title = Title({template: (count, shared) for template, (count, shared) in kinds.items()}, others)
+    return incident
+
+
+def _usual_bytes(usual: Usual) -> bytes:
+    counts = [*usual.kind, *usual.together]
+    head = orjson.dumps([usual.alerts, usual.total, usual.last_kind, [len(count) for count in counts]])
+    tables = np.concatenate((usual.feature.ravel(), usual.seen)).astype("<u2").tobytes()
+    pairs = [np.array([*count.keys(), *count.values()], "<u8").tobytes() for count in counts]
+    return b"".join((head, b"\n", tables, *pairs))
+
+
+def _usual(value: bytes) -> Usual:
+    head, _, body = value.partition(b"\n")
+    usual = Usual()
+    usual.alerts, usual.total, usual.last_kind, sizes = orjson.loads(head)
+    width = len(usual.seen)
+    tables = np.frombuffer(body, "<u2", 3 * width).astype(np.uint16).reshape(3, width)
+    usual.feature, usual.seen = tables[:2].copy(), tables[2].copy()
+    start = tables.nbytes
+    counts: list[dict[int, int]] = []
+    for size in sizes:
+        numbers = np.frombuffer(body, "<u8", 2 * size, start).tolist()
+        counts.append(dict(zip(numbers[:size], numbers[size:], strict=True)))
+        start += 16 * size
+    usual.kind, usual.together = counts[:2], counts[2:]
+    return usual

@@ -1,0 +1,63 @@
+"""The title of an incident: what the titles of its alerts share.
+
+Alerts of the same template keep the words they agree on and show a typed mask where they differ; the most common
+template speaks for the incident.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+KINDS_KEPT = 8  # templates remembered per incident; further ones are only counted
+
+
+@dataclass(slots=True)
+class Title:
+    """Templates of an incident: template -> [alerts, what their titles share]."""
+
+    kinds: dict[str, tuple[int, str]] = field(default_factory=dict)
+    others: int = 0  # alerts of templates beyond those kept
+
+    def add(self, template: str, summary: str) -> None:
+        """Take one more alert in."""
+        known = self.kinds.get(template)
+        if known is not None:
+            count, shared = known
+            self.kinds[template] = (count + 1, shared if shared == summary else _common(template, shared, summary))
+        elif len(self.kinds) < KINDS_KEPT:
+            self.kinds[template] = (1, summary)
+        else:
+            self.others += 1
+
+    def absorb(self, other: Title) -> None:
+        """Take in all alerts of another incident."""
+        for template, (count, shared) in other.kinds.items():
+            known = self.kinds.get(template)
+            if known is not None:
+                mine, ours = known
+                self.kinds[template] = (mine + count, _common(template, ours, shared))
+            elif len(self.kinds) < KINDS_KEPT:
+                self.kinds[template] = (count, shared)
+            else:
+                self.others += count
+        self.others += other.others
+
+    def text(self) -> str:
+        """One line for a person. The earliest of the most common templates speaks."""
+        if not self.kinds:
+            return "(no alerts)"
+        _, shared = max(self.kinds.values(), key=lambda kind: kind[0])
+        more = len(self.kinds) - 1
+        if not more and not self.others:
+            return shared
+        return f"{shared} (+{more}{' or more' if self.others else ''} other kind{'s' if more != 1 else ''})"
+
+
+def _common(template: str, one: str, other: str) -> str:
+    """The words both agree on; where they differ, the template's mask."""
+    if one == other:
+        return one
+    masks, left, right = template.split(" "), one.split(" "), other.split(" ")
+    if not len(masks) == len(left) == len(right):
+        return template
+    return " ".join(a if a == b else m for m, a, b in zip(masks, left, right, strict=True))
