@@ -92,15 +92,14 @@ def keep(state: State, scope: Scope, alert: Alert, at: float, decision: Decision
     choice = decision.choice
     if choice is not None:
         kept.decision += [decision.decision, decision.reason, decision.propensity, decision.model]
-        kept.decision += [choice.actions, choice.scores, choice.pmf, choice.columns]
+        kept.decision += [choice.actions, choice.scores, choice.columns]
         kept.features = choice.features
     state.put_alert(scope, alert.id, kept)
 
 
 def sweep(config: Config, scope: Scope, window: float) -> None:
     """Let incidents that have gone quiet leave the arena, and the longest untouched where there are too many."""
-    stats = scope.arena.stats
-    quiet = (stats[LAST] < scope.clock - window - config.late_s).nonzero()[0]
+    quiet = (scope.arena.stats[LAST] < scope.clock - window - config.late_s).nonzero()[0]
     for slot in quiet.tolist():
         if slot in scope.joinable:
             leave(scope, scope.joinable[slot])

@@ -14,10 +14,10 @@ from heapq import heapify, heappop, heappush
 import numpy as np
 from numpy.typing import NDArray
 
-from grouping.layout import ABSENT, KNOWN, LAST, NAMED, PROFILE_ROWS, SHARE, STATS
+from grouping.layout import ABSENT, FIRST, LAST, LENGTH_NOW, LIMIT, PROFILE_ROWS, SHARE, SIZE_NOW, STATS
 
 Floats = NDArray[np.float64]
-Weights = NDArray[np.float32]
+Singles = NDArray[np.float32]
 Counts = NDArray[np.uint8]
 Places = NDArray[np.intp]
 
@@ -41,6 +41,7 @@ class Arena:
         self.profile = np.zeros((PROFILE_ROWS, capacity), np.uint8)
         self.stats = np.zeros((STATS, capacity))
         self.stats[LAST] = NEVER
+        self.counts = self.profile.reshape(-1)  # the same, flat
         self._free = list(range(capacity))  # a heap
 
     def take(self) -> int:
@@ -74,42 +75,47 @@ class Arena:
         self._free = free + list(range(old, 2 * old))
         heapify(self._free)
 
-    def add(self, slot: int, rows: Places, present: Floats, weight: float) -> float:
-        """Count one alert's features into a slot that holds ``weight`` alerts; returns the new weight.
+    def describe(self, slot: int, last: float, first: float, count: int, limit: float) -> None:
+        """Write down a slot's times (s), number of alerts and the silence (s) it survives."""
+        stats = self.stats
+        length = last - first
+        stats[LAST, slot] = last
+        stats[FIRST, slot] = first
+        stats[SIZE_NOW, slot] = count / (count + 8.0)
+        stats[LENGTH_NOW, slot] = length / (length + 600.0)
+        stats[LIMIT, slot] = limit
 
-        rows (R,), present (R,): 1 where there is a feature. One that stands twice counts once.
+    def add(self, slot: int, rows: Places, weight: float) -> float:
+        """Count one alert's rows (R,) into a slot that holds ``weight`` alerts; returns the new weight.
+
+        A row that stands twice counts once.
         """
         column = self.profile[:, slot]
-        known = self.stats[KNOWN:, slot]
         if weight >= HALVE_AT:
             column >>= 1
-            known *= 0.5
             weight *= 0.5
         column[rows] += 1
         column[ABSENT] = 0
-        known += present[:NAMED]
         self.stats[SHARE, slot] = 1.0 / (weight + 1.0)
         return weight + 1.0
 
-    def shares(self, slots: Places, rows: Places) -> Floats:
-        """Shares (R, len(slots)) of the slots' alerts that have each of the features."""
-        if self.capacity <= DENSE:
-            counts = self.profile.take(rows, 0).take(slots, 1)
-        else:
-            counts = self.profile[rows[:, None], slots]
-        return counts * self.stats[SHARE].take(slots)
+    def shares(self, slots: Places, rows: Places, share: Floats) -> Floats:
+        """Shares (R, len(slots)) of the slots' alerts that have each of the features; ``share`` is row SHARE."""
+        places = rows[:, None] * self.capacity
+        places = places + slots
+        return np.multiply(self.counts.take(places), share)
 
-    def alike(self, since: float, rows: Places, weights: Weights, keep: int) -> list[int]:
+    def alike(self, since: float, rows: Places, weights: Singles, keep: int) -> list[int]:
         """Up to ``keep`` slots whose alerts share most of the given features, in order of slot.
 
         rows (R,) and weights (R, 1), which sum to 1: a slot's likeness is the weighted share of its alerts that have
-        the features. Slots without an alert since ``since`` are left out; ties go to the lower slot.
+        the features. Slots without an alert since ``since`` are left out; of equal ones the lower slots are taken.
         """
         if self.used <= DENSE:
-            return _most(since, self.profile.take(rows, 0), self.stats, weights, keep).tolist()
+            return _most(self.profile.take(rows, 0), weights, self.stats, since, keep).tolist()
         slots = self._sharing(rows)
         profile, stats = self.profile[rows[:, None], slots], self.stats.take(slots, 1)
-        return slots.take(_most(since, profile, stats, weights, keep)).tolist()
+        return slots.take(_most(profile, weights, stats, since, keep)).tolist()
 
     def _sharing(self, rows: Places) -> Places:
         """Up to SPARSE_SLOTS slots that share the alert's rarest features (rare: held by few slots), in order.
@@ -122,28 +128,35 @@ class Arena:
         rarest = np.argsort(spread, kind="stable")[:SPARSE_ROWS]
         slots: Places = np.logical_or.reduce(held.take(rarest, 0), 0).nonzero()[0]
         if len(slots) > SPARSE_SLOTS:
-            slots = slots.take(_largest(self.stats[LAST].take(slots), SPARSE_SLOTS))
+            slots = slots.take(_latest(self.stats[LAST].take(slots), SPARSE_SLOTS))
         return slots
 
 
-def _most(since: float, profile: Counts, stats: Floats, weights: Weights, keep: int) -> Places:
-    score = np.add.reduce(np.multiply(profile, weights), 0)
-    score *= stats[SHARE]
+def _most(profile: Counts, weights: Singles, stats: Floats, since: float, keep: int) -> Places:
+    score = np.add.reduce(np.multiply(profile, weights), 0) * stats[SHARE]
     score *= stats[LAST] >= since
-    best = _largest(score, keep)
-    found: Places = best[score.take(best) > 0]
-    return found
+    return _largest(score, keep)
 
 
 def _largest(values: NDArray[np.floating], keep: int) -> Places:
-    """Places of the ``keep`` largest values, in order of place; of equal ones the first.
+    """Places of the ``keep`` largest positive values, in order of place; of equal ones the first.
 
     Not argpartition: which of several equal values it takes depends on the processor.
     """
     size = len(values)
-    if size <= keep:
-        return np.arange(size)
-    edge = np.partition(values, size - keep)[size - keep]
+    edge = np.partition(values, size - keep)[size - keep] if size > keep else 0.0
+    if edge <= 0.0:
+        places: Places = (values > 0.0).nonzero()[0]
+        return places
+    places = (values >= edge).nonzero()[0]
+    if len(places) == keep:
+        return places
     above = (values > edge).nonzero()[0]
     level = (values == edge).nonzero()[0][: keep - len(above)]
     return np.sort(np.concatenate((above, level)))
+
+
+def _latest(times: Floats, keep: int) -> Places:
+    """Places of the ``keep`` latest times, in order of place; of equal ones the first."""
+    order: Places = np.sort(np.argsort(-times, kind="stable")[:keep])
+    return order

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from grouping.config import Config
 from grouping.featurise import Features
-from grouping.layout import CANDIDATES
+from grouping.layout import CANDIDATES, VALUES
 from grouping.scope import Incident, Scope
 
 RECENT = 4  # places for the incidents touched last, whatever they look like
@@ -34,7 +34,7 @@ def candidates(
 ) -> Candidates:
     """The incidents near an alert at time ``at``.
 
-    weights (R, 1): how much each of the alert's features counts. ``key``: its policy key, None where a part of it is
+    weights (R - VALUES, 1): how much each of the alert's features counts. ``key``: its policy key, None where a part of it is
     unknown. Incidents that are full, too old or silent for too long are left out.
     """
     joinable = scope.joinable
@@ -46,14 +46,19 @@ def candidates(
         near = list(islice(reversed(joinable), RECENT))
         if last >= 0 and last not in near:
             near[-1] = last
-        alike = scope.arena.alike(at - reach, features.rows, weights, CANDIDATES)
+        alike = scope.arena.alike(at - reach, features.rows[VALUES:], weights, CANDIDATES)
         near += [slot for slot in alike if slot not in near][: CANDIDATES - len(near)]
     oldest, full = at - config.age_max_s, config.size_max
-    incidents = [
-        one
-        for one in map(joinable.__getitem__, near)
-        if at - one.last_at <= reach and one.first_at - at <= reach and one.first_at >= oldest and one.count < full
-    ]
-    turn = next((place for place, one in enumerate(incidents) if one.slot == last), -1)
-    slots = [one.slot for one in incidents]
-    return Candidates(incidents, np.array(slots + [0] * (CANDIDATES - len(slots)), np.intp), turn)
+    since, until = at - reach, at + reach
+    slots: list[int] = []
+    incidents: list[Incident] = []
+    for slot in near:
+        one = joinable[slot]
+        if one.last_at >= since and oldest <= one.first_at <= until and one.count < full:
+            slots.append(slot)
+            incidents.append(one)
+    turn = slots.index(last) if last in slots else -1
+    return Candidates(incidents, np.array(slots + _NONE[len(slots) :], np.intp), turn)
+
+
+_NONE = [0] * CANDIDATES

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 NEAR = 0.1  # scores this close are a near tie: only there is anything explored
 GAMMA = 20.0  # of SquareCB: how fast the probability falls with the gap
 
 
-def distribution(scores: list[float], explore: float) -> tuple[list[float], int]:
-    """The probability of each action, and which is the best; of equal ones the first.
+def distribution(scores: list[float], explore: float) -> tuple[list[float] | None, int]:
+    """The probability of each action, None where the best has all of it; and which is the best, of equals the first.
 
     SquareCB (Foster & Rakhlin, 2020) among the near ties: 1 / (K + gamma x gap) for K actions, the best takes what is
     left, all others have zero. The near ties but the best together have at most ``explore``.
     """
     top = max(scores)
     best = scores.index(top)
-    pmf = [0.0] * len(scores)
+    if explore <= 0.0:
+        return None, best
     edge = top - NEAR
-    near = [index for index, score in enumerate(scores) if score >= edge and index != best] if explore > 0 else []
+    near = [index for index, score in enumerate(scores) if score >= edge and index != best]
     if not near:
-        pmf[best] = 1.0
-        return pmf, best
+        return None, best
+    pmf = [0.0] * len(scores)
     for index in near:
         pmf[index] = 1.0 / (len(near) + 1 + GAMMA * (top - scores[index]))
     scale = min(1.0, explore / sum(pmf))
@@ -29,6 +31,13 @@ def distribution(scores: list[float], explore: float) -> tuple[list[float], int]
         pmf[index] *= scale
     pmf[best] = 1.0 - sum(pmf)
     return pmf, best
+
+
+def runner(scores: list[float], chosen: int) -> int:
+    """The best action but the chosen one, of equals the first. There must be another one."""
+    rest = scores.copy()
+    rest[chosen] = -math.inf
+    return rest.index(max(rest))
 
 
 def pick(pmf: Sequence[float], uniform: float) -> int:

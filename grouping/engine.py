@@ -16,10 +16,10 @@ from grouping import apply, learn
 from grouping.candidates import Candidates, candidates, window
 from grouping.config import Config
 from grouping.correct import Desk, Impossible, correct
-from grouping.decide import distribution, pick
+from grouping.decide import distribution, pick, runner
 from grouping.draw import draw, name
 from grouping.featurise import Features, Featuriser
-from grouping.layout import NAMED
+from grouping.layout import SHARE
 from grouping.lifecycle import policy_key, repolicy
 from grouping.policy import BadPolicy, Policy, policy
 from grouping.records import (
@@ -42,8 +42,6 @@ from grouping.records import (
 from grouping.scope import Incident, Scope
 from grouping.score import Evidence, Rarity, pair_features
 from grouping.state import Records, State, unpack
-
-KEPT_COLUMNS = 4  # options whose features are written down: opening and the best, for learning and explaining
 
 
 class Engine:
@@ -140,6 +138,7 @@ class Engine:
     def _evidence(self, scope: Scope, at: float, features: Features, near: Candidates, rare: Rarity) -> Evidence:
         pace, arena, slots = scope.pace, scope.arena, near.slots
         both = pace.slow + pace.fast
+        stats = arena.stats.take(slots, 1)
         return Evidence(
             at,
             at < pace.last_at,
@@ -147,16 +146,14 @@ class Engine:
             pace.slow / both if both > 0 else 0.5,
             near.turn,
             len(near.incidents),
-            features.segments,
-            features.present[:NAMED, None],
             rare,
-            arena.shares(slots, features.rows),
-            arena.stats.take(slots, 1),
+            stats,
+            arena.shares(slots, features.rows, stats[SHARE]),
             learn.together(scope.usual, features.kind, [one.kind for one in near.incidents]),
         )
 
     def _decide(
-        self, scope: Scope, alert: Alert, now: Policy, near: Candidates, features: NDArray[np.float64]
+        self, scope: Scope, alert: Alert, now: Policy, near: Candidates, features: NDArray[np.float32]
     ) -> tuple[Decision, Incident | None]:
         """The decision and the incident it joins, None for opening."""
         id = name("d", scope.name, alert.id)
@@ -164,18 +161,16 @@ class Engine:
         scores: list[float] = now.learner.score(features).tolist()[:count]
         explore = 0.0 if alert.severity is Severity.CRITICAL else self.config.explore
         pmf, best = distribution(scores, explore)
-        chosen = best if pmf[best] == 1.0 else pick(pmf, draw(self.config.seed, id))
-        order = sorted(range(count), key=scores.__getitem__, reverse=True)
-        order.remove(chosen)
-        columns = [*dict.fromkeys((0, chosen, *order[:KEPT_COLUMNS]))][:KEPT_COLUMNS]
+        chosen = best if pmf is None else pick(pmf, draw(self.config.seed, id))
         actions = ["open", *[one.id for one in near.incidents]]
-        kept = features.take(columns, 1).astype("<f4").tobytes()
-        if count == 1:
-            reason, runner_up = Reason.ONLY_CHOICE, None
-        else:
+        columns = [0, chosen] if chosen else [0]
+        reason, runner_up = Reason.ONLY_CHOICE, None
+        if count > 1:
             reason = Reason.BEST_SCORE if chosen == best else Reason.EXPLORED
-            second = order[0]
+            second = runner(scores, chosen)
             runner_up = (actions[second] if second else None, scores[second])
+            if second:
+                columns.append(second)
         joined = near.incidents[chosen - 1] if chosen else None
         decision = Decision(
             scope.name,
@@ -184,11 +179,11 @@ class Engine:
             Action.JOIN if joined else Action.OPEN,
             reason,
             scores[chosen],
-            pmf[chosen],
+            1.0 if pmf is None else pmf[chosen],
             runner_up,
             scope.learned,
             id,
-            Choice(actions, scores, pmf, columns, kept),
+            Choice(actions, scores, columns, features.take(columns, 1).tobytes()),
         )
         return decision, joined
 

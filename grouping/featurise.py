@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from grouping.layout import ABSENT, NAMED, NAMED_FIELDS, PROFILE_ROWS, USUAL_BITS
+from grouping.layout import ABSENT, HASHED, NAMED_FIELDS, PROFILE_ROWS, USUAL_BITS, VALUES
 from grouping.records import Alert
 from grouping.template import mask, words
 
@@ -28,11 +28,9 @@ MEMO = 8192  # alerts of the same content remembered
 class Features:
     """What the scoring core and the learner see of an alert. R = number of rows."""
 
-    rows: NDArray[np.intp]  # (R,) rows of the incident profiles, 0 = ABSENT
-    usual: NDArray[np.intp]  # (R,) places in the table of how usual each feature is
-    present: NDArray[np.float64]  # (R,) 1 where the row is not ABSENT
+    rows: NDArray[np.intp]  # (R,) rows of the incident profiles, laid out as layout.py says
+    usual: NDArray[np.intp]  # (R - VALUES,) counters of how usual each feature is, from VALUES on
     details: int  # first row of the pairs under details
-    segments: NDArray[np.intp]  # (3,) first rows of fields, text, details
     kind: int  # odd hash of what kind of alert this is, for seen-together counts
     template: str
 
@@ -67,23 +65,23 @@ class Featuriser:
 def _features(summary: str, named: tuple[str | None, ...], pairs: tuple[tuple[str, str], ...]) -> Features:
     template, values = mask(summary)
     texts = [None if value is None else f"{name}={value}" for name, value in zip(NAMED_FIELDS, named, strict=True)]
+    known = [ABSENT if text is None else 1 + field for field, text in enumerate([*texts, template])]
     texts.append(f"title={template}")
     said = dict.fromkeys([f"value={value}" for value in values] + [f"word={word}" for word in words(template)])
     texts += list(said)[:MAX_WORDS] or [None]
-    details = len(texts)
+    details = VALUES + len(texts)
     texts += [f"details.{name}={value}" for name, value in pairs] or [None]
-    hashes = [0 if text is None else zlib.crc32(text.encode()) for text in texts]
-    rows = [0 if text is None else 1 + value % (PROFILE_ROWS - 1) for text, value in zip(texts, hashes, strict=True)]
+    hashes = [zlib.crc32(text.encode()) if text else None for text in texts]
+    both = known + [ABSENT if value is None else HASHED + value % _ROWS for value in hashes]
+    both += [0 if value is None else 1 + value // _ROWS % _COUNTERS for value in hashes]
+    places = np.array(both, np.intp)
     kind = zlib.crc32(f"{named[5]}\0{named[2] or template}".encode())
-    return Features(
-        rows=np.array(rows, np.intp),
-        usual=np.array([value >> (32 - USUAL_BITS) for value in hashes], np.intp),
-        present=np.array([row != ABSENT for row in rows], np.float64),
-        details=details,
-        segments=np.array([0, NAMED + 1, details], np.intp),
-        kind=kind & 0x1FFFFFF | 1,
-        template=template,
-    )
+    rows = VALUES + len(texts)
+    return Features(places[:rows], places[rows:], details, kind & 0x1FFFFFF | 1, template)
+
+
+_ROWS = PROFILE_ROWS - HASHED
+_COUNTERS = (1 << USUAL_BITS) - 1
 
 
 def details_of(alert: Alert) -> list[tuple[str, str]]:

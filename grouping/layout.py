@@ -3,9 +3,10 @@
 ``NAMED_FIELDS`` are the fields of an alert with a row of their own; the last two stand next to template and text so
 that their crosses with recency are one slice. The rows of one alert are laid out the same for every alert:
 
-    0 .. NAMED-1     one row per named field, in the order of NAMED_FIELDS; ABSENT where the alert has none
-    NAMED            the title's template
-    NAMED+1 ..       words of the title and values masked in it (at least one row, ABSENT if there is none)
+    0 .. VALUES-1    "is known": one row per named field, ABSENT where the alert has none, and one for the title
+    VALUES ..        field=value, one row per named field
+    TITLE            the title's template
+    WORDS ..         words of the title and values masked in it (at least one row, ABSENT if there is none)
     details ..       pairs under details, nested keys joined by dots (at least one row)
 """
 
@@ -16,19 +17,24 @@ from typing import Final
 NAMED_FIELDS: Final = ("source", "severity", "class", "group", "component", "service", "host")
 NAMED: Final = len(NAMED_FIELDS)
 
+VALUES: Final = NAMED + 1
+TITLE: Final = VALUES + NAMED
+WORDS: Final = TITLE + 1
+
 # -- rows of a profile: hashed features of alerts, counted per incident
-PROFILE_ROWS: Final = 4096  # two values of one alert share a row once in 4,095
+PROFILE_ROWS: Final = 4096  # two values of one alert share a row about once in 4,000
 ABSENT: Final = 0  # the row of what an alert does not have: never counted, always zero
-USUAL_BITS: Final = 13  # 8,192 counters of how usual a feature is in a scope
+HASHED: Final = 1 + VALUES  # rows before are ABSENT and "is known"; hashed features start here
+USUAL_BITS: Final = 13  # 8,192 counters of how usual a feature is in a scope; counter 0 stands for ABSENT
 
 # -- rows of the numbers kept per incident
 LAST = 0  # time of its latest alert, s
 FIRST = 1  # time of its earliest alert, s
-LIMIT = 2  # silence it survives under the scope's policy, s
-SIZE_NOW = 3  # alerts / (alerts + 8)
-SHARE = 4  # 1 / alerts counted in its profile
-KNOWN = 5  # and following: counted alerts whose named field is known
-STATS: Final = KNOWN + NAMED
+SHARE = 2  # 1 / alerts counted in its profile; 0 for a free slot
+LIMIT = 3  # silence it survives under the scope's policy, s
+SIZE_NOW = 4  # alerts / (alerts + 8)
+LENGTH_NOW = 5  # s from first to last alert / (that + 10 minutes)
+STATS: Final = 6
 
 # -- columns of a decision: opening a new incident, then up to 16 open ones
 CANDIDATES: Final = 16
@@ -38,22 +44,21 @@ COLUMNS: Final = 1 + CANDIDATES
 OPEN = 0  # 1 for opening
 JOIN = 1  # 1 for joining
 TURN = 2  # 1 for the incident that last took an alert with this alert's key
-IN_TIME = 3  # (1 - z) / (1 + z), z = silence / what the policy allows: 1 at once, 0 at the limit, towards -1 beyond
+IN_TIME = 3  # limit / (limit + silence), limit = what the policy allows: 1 at once, 1/2 at the limit, towards 0
 FRESH_PACE = 4  # 1 / (1 + silence / scope's pace)
 FRESH_MINUTE = 5  # ... / a minute
 FRESH_HOUR = 6  # ... / an hour
-AGE = 7  # age / (age + 10 minutes)
-SIZE = 8  # alerts / (alerts + 8)
+SIZE = 7  # alerts / (alerts + 8)
+LENGTH = 8  # s from its first to its last alert / (that + 10 minutes)
 MATCH = 9  # one row per named field: share of the incident's alerts that agree minus share that differ
-TEMPLATE = MATCH + NAMED  # share with the same title template
+TEMPLATE = MATCH + NAMED  # the same for the title's template
 SAME = TEMPLATE + 1  # share of named fields and template, weighted by rarity
 TEXT = SAME + 1  # share of the title's words and values, weighted by rarity
 DETAILS = TEXT + 1  # share of the pairs under details, weighted by rarity
-LIKE = DETAILS + 1  # share of all of these, weighted by rarity
-RARE = LIKE + 1  # rarity (bits / 16) of the rarest thing shared, times its share
+RARE = DETAILS + 1  # rarity (bits / 16) of the rarest thing shared, times its share
 TOGETHER = RARE + 1  # how often this kind of alert is seen next to the incident's latest kind
 CROSS = TOGETHER + 1  # service, host, template, same, text, each times FRESH_MINUTE
-BEST = CROSS + 5  # for opening: the highest LIKE of any candidate
+BEST = CROSS + 5  # for opening: the highest RARE of any candidate
 MARGIN = BEST + 1  # for opening: how far that is above the next
 NEW_TITLE = MARGIN + 1  # for opening: how unusual the title is in this scope
 NEW_HOST = NEW_TITLE + 1  # for opening: how unusual the host is
@@ -61,9 +66,9 @@ STORM = NEW_HOST + 1  # for opening: pace now against the usual one, 1/2 = as us
 FEATURES = STORM + 1
 
 FEATURE_NAMES: Final = (
-    "open join turn in_time fresh_pace fresh_minute fresh_hour age size "
+    "open join turn in_time fresh_pace fresh_minute fresh_hour size length "
     + " ".join(f"match_{name}" for name in NAMED_FIELDS)
-    + " template same text details like rare together"
+    + " template same text details rare together"
     " fresh_service fresh_host fresh_template fresh_same fresh_text"
     " best margin new_title new_host storm"
 ).split()

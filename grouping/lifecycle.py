@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from grouping.draw import name
 from grouping.featurise import Features, Featuriser, value_of
-from grouping.layout import SHARE
 from grouping.policy import Policy
 from grouping.records import SEVERITY_BY_RANK, SEVERITY_RANK, Alert, Change, IncidentLine, Output, Severity, Status
 from grouping.scope import Incident, Scope, Standing, StoredAlert
@@ -74,9 +73,8 @@ def enter(scope: Scope, incident: Incident) -> None:
 
 def mirror(scope: Scope, incident: Incident) -> None:
     """Write an incident's times and size into its column."""
-    limit = scope.limit.after(incident.last_at - incident.first_at, incident.count)
-    size = incident.count / (incident.count + 8.0)
-    scope.arena.stats[:SHARE, incident.slot] = (incident.last_at, incident.first_at, limit, size)
+    last, first, count = incident.last_at, incident.first_at, incident.count
+    scope.arena.describe(incident.slot, last, first, count, scope.limit.after(last - first, count))
     scope.changed_incidents.add(incident.id)
 
 
@@ -107,7 +105,7 @@ def take_in(scope: Scope, incident: Incident, features: Features, alert: Alert, 
     if rank > incident.severity:
         incident.severity = rank
     incident.title.add(features.template, alert.summary)
-    incident.weight = scope.arena.add(slot, features.rows, features.present, incident.weight)
+    incident.weight = scope.arena.add(slot, features.rows, incident.weight)
     mirror(scope, incident)
     del scope.joinable[slot]  # to the end: the one touched last
     scope.joinable[slot] = incident

@@ -142,13 +142,12 @@ class Choice(NamedTuple):
     """The whole of one decision: what could be done, how each option looked, and how likely each was.
 
     ``actions[0]`` is ``"open"``; the others are incident ids. ``features`` holds the columns of the actions named by
-    ``columns`` (opening, the one chosen, the best others): (FEATURES, len(columns)) float32, little-endian, exactly
+    ``columns`` (opening, the one chosen, the next best): (FEATURES, len(columns)) float32, little-endian, exactly
     what was scored.
     """
 
     actions: list[str]
     scores: list[float]
-    pmf: list[float]
     columns: list[int]
     features: bytes
 

@@ -104,10 +104,14 @@ class Usual:
     feature: NDArray[np.uint16] = field(default_factory=lambda: np.zeros((2, 1 << USUAL_BITS), np.uint16))
     seen: NDArray[np.uint16] = field(default_factory=lambda: np.zeros(1 << USUAL_BITS, np.uint16))
     total: int = 0
+    uncounted: list[NDArray[np.intp]] = field(default_factory=list)  # not yet in ``feature``
     together: list[dict[int, int]] = field(default_factory=lambda: [{}, {}])
     kind: list[dict[int, int]] = field(default_factory=lambda: [{}, {}])
     last_kind: int = 0
-    memo: dict[int, Any] = field(default_factory=dict)  # worked out since the last refresh; not part of the state
+
+    # Worked out since the last refresh; not part of the state.
+    bits: NDArray[np.float32] | None = None
+    memo: dict[int, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

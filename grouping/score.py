@@ -2,7 +2,8 @@
 
 Arrays in, arrays out. Same bytes on every machine: only ``+ - * /``, comparisons and look-ups, sums down the slow
 axis in fixed order at fixed shape (FEATURES, COLUMNS). With ``features.T @ weights`` a score would depend on the BLAS
-kernel and on how many neighbours it has.
+kernel and on how many neighbours it has. The features end in single precision: what is stored is exactly what was
+scored.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grouping.layout import (
-    AGE,
     BEST,
     COLUMNS,
     CROSS,
@@ -23,19 +23,15 @@ from grouping.layout import (
     FRESH_MINUTE,
     IN_TIME,
     JOIN,
-    KNOWN,
     LAST,
-    LIKE,
     LIMIT,
     MARGIN,
     MATCH,
-    NAMED,
     NEW_HOST,
     NEW_TITLE,
     OPEN,
     RARE,
     SAME,
-    SHARE,
     SIZE,
     SIZE_NOW,
     STORM,
@@ -43,22 +39,22 @@ from grouping.layout import (
     TEXT,
     TOGETHER,
     TURN,
+    VALUES,
 )
 
 Floats = NDArray[np.float64]
-Places = NDArray[np.intp]
-
-_RARE = 1.0 / 16.0  # per bit
+Singles = NDArray[np.float32]
 
 
 class Rarity(NamedTuple):
-    """How rare the features of an alert are in its scope."""
+    """How rare the features of an alert are in its scope. Bits are in units of 16 bits: 0 to 1."""
 
-    bits: Floats  # (R, 1), 0 for a row without a feature
-    totals: Floats  # (4, 1) bits of fields, text, details, all; 1 where there are none
-    weights: NDArray[np.float32]  # (R, 1) bits as shares of the whole
-    new_title: float  # 0 = seen all the time, towards 1 = never seen
-    new_host: float
+    bits: Singles  # (R - VALUES, 1) from VALUES on; 0 for a row without a feature
+    totals: Singles  # (3, 1) bits of fields, text, details; 1 where there are none
+    weights: Singles  # (R - VALUES, 1) bits as shares of the whole
+    segments: list[int]  # first rows of fields, text, details, counted from VALUES on
+    title: float  # bits of the title's template
+    host: float  # bits of the host
 
 
 class Evidence(NamedTuple):
@@ -70,89 +66,76 @@ class Evidence(NamedTuple):
     storm: float  # pace now against the usual one, 0 to 1
     turn: int  # candidate (0-based) that last took an alert with this key, -1 for none
     count: int  # candidates
-    segments: Places  # (3,) first rows of fields, text, details
-    given: Floats  # (NAMED, 1) 1 where the named field is known
     rarity: Rarity
-    shares: Floats  # (R, CANDIDATES) of a candidate's recent alerts that have the feature
     stats: Floats  # (STATS, CANDIDATES)
+    shares: Floats  # (R, CANDIDATES) of a candidate's recent alerts that have the feature
     together: list[float]  # per candidate, how often the two kinds follow each other, 0 to 1
 
 
-def pair_features(seen: Evidence) -> Floats:
+_BLANK = np.zeros((FEATURES, COLUMNS))
+_BLANK[OPEN, 0] = 1.0
+_BLANK[JOIN, 1:] = 1.0
+_BLANK[FRESH_MINUTE, 1:] = 60.0
+_BLANK[FRESH_HOUR, 1:] = 3600.0
+
+
+def pair_features(seen: Evidence) -> Singles:
     """(FEATURES, COLUMNS): the rows named in layout.py, for opening (column 0) and each candidate.
 
-    Columns beyond the candidates are zero. Values are single precision: what is stored is exactly what was scored.
+    Columns beyond the candidates are to be ignored.
     """
-    out = np.zeros((FEATURES, COLUMNS))
+    out = _BLANK.copy()
+    opening = out[:, 0]
     if seen.count:
-        _joining(seen, out[:, 1:])
-        out[:, 1 + seen.count :] = 0.0
-        like = sorted(out[LIKE, 1:].tolist())
-        out[BEST, 0] = like[-1]
-        out[MARGIN, 0] = like[-1] - like[-2]
-    out[OPEN, 0] = 1.0
-    out[NEW_TITLE, 0] = seen.rarity.new_title
-    out[NEW_HOST, 0] = seen.rarity.new_host
-    out[STORM, 0] = seen.storm
-    out[:] = out.astype(np.float32)
-    return out
+        rare = _joining(seen, out[:, 1:])
+        opening[BEST] = rare[-1]
+        if len(rare) > 1:
+            opening[MARGIN] = rare[-1] - rare[-2]
+    opening[NEW_TITLE] = seen.rarity.title
+    opening[NEW_HOST] = seen.rarity.host
+    opening[STORM] = seen.storm
+    return out.astype(np.float32)
 
 
-def _joining(seen: Evidence, out: Floats) -> None:
+def _joining(seen: Evidence, out: Floats) -> list[float]:
+    """Fill in the candidates' columns; returns row RARE, sorted."""
     stats, shares = seen.stats, seen.shares
-    _times(seen, out[IN_TIME : AGE + 1])
-    out[JOIN] = 1.0
-    out[SIZE] = stats[SIZE_NOW]
-    match = out[MATCH:TEMPLATE]
-    np.multiply(stats[KNOWN:], stats[SHARE], out=match)
-    np.subtract(shares[:NAMED], match, out=match)
-    match += shares[:NAMED]
-    match *= seen.given
-    out[TEMPLATE] = shares[NAMED]
-    bits = shares * seen.rarity.bits
-    means = out[SAME : LIKE + 1]
-    np.add.reduceat(bits, seen.segments, 0, out=means[:3])
-    np.add.reduce(means[:3], 0, out=means[3])
+    silence = seen.at - stats[LAST]
+    if seen.late:
+        silence = np.maximum(np.maximum(silence, stats[FIRST] - seen.at), 0.0)
+    times = out[IN_TIME:SIZE]  # scale / (scale + silence) each, by one division
+    times[0] = stats[LIMIT]
+    times[1] = seen.pace
+    times /= times + silence
+    out[SIZE:MATCH] = stats[SIZE_NOW:]
+    valued = shares[VALUES:]
+    match = out[MATCH:SAME]  # share that agrees, minus share that is known and differs
+    np.add(valued[:VALUES], valued[:VALUES], out=match)
+    match -= shares[:VALUES]
+    bits = valued * seen.rarity.bits
+    means = np.add.reduceat(bits, seen.rarity.segments, 0, out=out[SAME:RARE])
     means /= seen.rarity.totals
-    np.maximum.reduce(bits, 0, out=out[RARE])
-    out[RARE] *= _RARE
+    rare = np.maximum.reduce(bits, 0, out=out[RARE])
     out[TOGETHER, : seen.count] = seen.together
-    np.multiply(out[TEMPLATE - 2 : TEXT + 1], out[FRESH_MINUTE], out=out[CROSS:BEST])
+    np.multiply(out[TEMPLATE - 2 : TEXT + 1], times[FRESH_MINUTE - IN_TIME], out=out[CROSS:BEST])
     if seen.turn >= 0:
         out[TURN, seen.turn] = 1.0
+    return sorted(rare[: seen.count].tolist())
 
 
-def _times(seen: Evidence, out: Floats) -> None:
-    """Rows IN_TIME to AGE: x / (x + y) each, by one division."""
-    first, limit = seen.stats[FIRST], seen.stats[LIMIT]
-    silence = seen.at - seen.stats[LAST]
-    age = seen.at - first
-    if seen.late:
-        silence = np.maximum(np.maximum(silence, -age), 0.0)
-        age = np.maximum(age, 0.0)
-    below = np.empty_like(out)
-    np.subtract(limit, silence, out=out[0])
-    np.add(limit, silence, out=below[0])
-    for row, scale in ((1, seen.pace), (2, 60.0), (3, 3600.0)):
-        out[row] = scale
-        np.add(silence, scale, out=below[row])
-    out[4] = age
-    np.add(age, 600.0, out=below[4])
-    out /= below
-
-
-def linear_score(weights: Floats, features: Floats) -> Floats:
+def linear_score(weights: Singles, features: Singles) -> Singles:
     """Scores (COLUMNS,) of features (FEATURES, COLUMNS) under weights (FEATURES, 1).
 
     The sum runs down the rows in order, the same for every column.
     """
-    return np.add.reduce(weights * features, 0)
+    scores: Singles = np.add.reduce(weights * features, 0)
+    return scores
 
 
-def log2_table(size: int) -> Floats:
+def log2_table(size: int) -> Singles:
     """log2(1 + n) for n < size, linear between powers of two: exact arithmetic, the same everywhere."""
     mantissa, exponent = np.frexp(np.arange(1, size + 1, dtype=np.float64))
-    return exponent - 1 + (2 * mantissa - 1)
+    return (exponent - 1 + (2 * mantissa - 1)).astype(np.float32)
 
 
-assert FRESH_HOUR == IN_TIME + 3 == AGE - 1  # _times fills them as one block
+assert FRESH_HOUR == IN_TIME + 3 == SIZE - 1 and MATCH == SIZE + 2 and SAME == MATCH + VALUES  # filled as blocks

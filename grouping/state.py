@@ -22,7 +22,8 @@ import numpy as np
 import orjson
 
 from grouping.config import Config
-from grouping.layout import KNOWN
+from grouping.layout import SHARE
+from grouping.learn import count_up
 from grouping.policy import Policy, policy
 from grouping.scope import (
     ID_GENERATION,
@@ -196,6 +197,7 @@ class State:
         self._pending[record_key(b"s", scope.name)] = _head_bytes(scope)
         self._write_ids(scope)
         if scope.usual_changed:
+            count_up(scope.usual)
             self._pending[record_key(b"u", scope.name)] = _usual_bytes(scope.usual)
         for id in scope.changed_incidents:
             self._pending[record_key(b"i", scope.name, id)] = _incident_bytes(scope, scope.incidents[id])
@@ -282,14 +284,14 @@ class State:
         head, _, column = value.partition(b"\n")
         fields = orjson.loads(head)
         incident = scope.incidents[id] = _incident(id, fields)
-        incident.slot, rows, known = fields[-1]
+        incident.slot, rows = fields[-1]
         arena, slot = scope.arena, incident.slot
         arena.claim(slot)
         scope.joinable[slot] = incident
         arena.profile[np.frombuffer(column, "<u2", rows), slot] = np.frombuffer(column, np.uint8, rows, 2 * rows)
-        limit = scope.limit.after(incident.last_at - incident.first_at, incident.count)
-        size, share = incident.count / (incident.count + 8.0), 1.0 / incident.weight
-        arena.stats[:, slot] = [incident.last_at, incident.first_at, limit, size, share, *known]
+        last, first, count = incident.last_at, incident.first_at, incident.count
+        arena.describe(slot, last, first, count, scope.limit.after(last - first, count))
+        arena.stats[SHARE, slot] = 1.0 / incident.weight
 
 
 def unpack(snapshot: bytes) -> dict[bytes, bytes]:
@@ -354,12 +356,12 @@ def _head_bytes(scope: Scope) -> bytes:
 def _incident_bytes(scope: Scope, incident: Incident) -> bytes:
     slot = incident.slot
     column = b""
-    place: list[Any] = [-1, 0, []]
+    place: list[Any] = [-1, 0]
     if slot >= 0:
         counts = np.ascontiguousarray(scope.arena.profile[:, slot])
         rows = counts.nonzero()[0]
         column = rows.astype("<u2").tobytes() + counts[rows].tobytes()
-        place = [slot, len(rows), scope.arena.stats[KNOWN:, slot].tolist()]
+        place = [slot, len(rows)]
     title = incident.title
     head = orjson.dumps(
         [

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 class Learner(Protocol):
     """Scores the options of a decision."""
 
-    def score(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
+    def score(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Scores (COLUMNS,) of features (FEATURES, COLUMNS), rows as named in layout.py; the highest should be done.
 
         Column 0 is opening a new incident; columns without a candidate are all zero and their scores are ignored.

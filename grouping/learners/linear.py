@@ -29,10 +29,10 @@ class Linear:
     """Scores are sums of weight times feature, in the order of FEATURE_NAMES."""
 
     def __init__(self, weights: dict[str, float] = PRIOR) -> None:
-        self.weights = np.zeros((FEATURES, 1))
+        self.weights = np.zeros((FEATURES, 1), np.float32)
         for name, weight in weights.items():
             self.weights[FEATURE_NAMES.index(name), 0] = weight
 
-    def score(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
+    def score(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """The linear scores of all columns."""
         return linear_score(self.weights, features)
