@@ -69,6 +69,10 @@ class Engine:
         """The records that changed since the last call, to be written to the store; None: delete."""
         return self.state.drain()
 
+    def open_incidents(self) -> int:
+        """How many incidents take alerts, in the scopes held in memory."""
+        return self.state.joinable()
+
     # -- the road
 
     def step(self, event: Event) -> list[Output]:

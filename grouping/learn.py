@@ -127,7 +127,9 @@ def _turn(usual: Usual) -> None:
 def count_up(usual: Usual) -> None:
     """Count the features of the alerts since the last time: many at once is cheaper, and the sum is the same."""
     if usual.uncounted:
-        usual.feature[0] += np.bincount(np.concatenate(usual.uncounted), minlength=len(usual.seen)).astype(np.uint16)
+        fresh = np.bincount(np.concatenate(usual.uncounted), minlength=len(usual.seen))
+        fresh[0] = 0  # stands for what an alert does not have
+        usual.feature[0] = np.minimum(usual.feature[0] + fresh, COUNT_GENERATION)
         usual.uncounted = []
 
 

@@ -154,6 +154,10 @@ class State:
         if not newest_first:
             yield from incident.page
 
+    def joinable(self) -> int:
+        """How many incidents take alerts, in the scopes held in memory."""
+        return sum(len(scope.joinable) for scope in self._scopes.values())
+
     # -- writing
 
     def put_alert(self, scope: Scope, id: str, alert: StoredAlert) -> None:

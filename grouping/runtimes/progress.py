@@ -1,0 +1,38 @@
+"""A progress bar on a terminal: events/s and time left. Silent elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+@contextmanager
+def progress(paths: Sequence[str], *, show: bool) -> Iterator[Callable[[int, int, int], None] | None]:
+    """A function that takes lines read, bytes of the present file read and open incidents; None where not shown."""
+    if not show:
+        yield None
+        return
+    sizes = [Path(path).stat().st_size for path in paths if path != "-"]
+    columns = (
+        TextColumn("{task.fields[lines]:,} events"),
+        BarColumn(),
+        TextColumn("{task.fields[rate]:,.0f}/s  {task.fields[open]:,} open"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True, refresh_per_second=5) as bar:
+        task = bar.add_task("", total=sum(sizes) if len(sizes) == len(paths) else None, lines=0, rate=0.0, open=0)
+        done = last = 0
+
+        def tick(lines: int, at: int, incidents: int) -> None:
+            nonlocal done, last
+            if at < last:  # the next file
+                done += last
+            last = at
+            elapsed = bar.tasks[0].elapsed or 1e-9
+            bar.update(task, completed=done + at, lines=lines, rate=lines / elapsed, open=incidents)
+
+        yield tick

@@ -1,0 +1,128 @@
+"""The engine's records, its outputs and the input position on disk, in one RocksDB database per process.
+
+One WriteBatch holds all that a stretch of input changed: after a crash, state, outputs and position agree, whatever
+was cut off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+from rocksdict import BlockBasedOptions, Cache, DBCompressionType, Options, Rdict, WriteBatch, WriteOptions
+
+from grouping.state import FORMAT
+
+# Keys of the store's own; the engine's begin with a letter.
+_FORMAT = b"\x00format"
+_POSITION = b"\x00position"
+_OUTPUT = b"\x00o"  # + the number of the last input event, 8 bytes: output lines since the one before
+
+_MIB = 1 << 20
+
+
+class StoreError(Exception):
+    """The store cannot be used; the message names place and remedy."""
+
+
+class Store:
+    """Records under keys, as the engine reads them, and commits of everything at once."""
+
+    def __init__(self, path: Path, *, durable: bool = True) -> None:
+        """Open or make the store at ``path``. Not ``durable``: for scratch, nothing survives a crash.
+
+        Raises StoreError: in use by another process, written by another version, damaged, not writable.
+        """
+        self.path = path
+        self._durable = durable
+        with _told(path):
+            path.mkdir(parents=True, exist_ok=True)
+            self._db = Rdict(str(path), _options())
+        self._how = WriteOptions()
+        self._how.disable_wal = not durable
+        self._how.sync = durable
+        found = self._db.get(_FORMAT)
+        if found is None:
+            self._db.put(_FORMAT, str(FORMAT).encode(), self._how)
+        elif found != str(FORMAT).encode():
+            self.close()
+            raise StoreError(f"{path}: written in format {found.decode()}, this version reads {FORMAT}; replay anew")
+
+    def get(self, key: bytes, /) -> bytes | None:
+        """The value under a key."""
+        value: bytes | None = self._db.get(key)
+        return value
+
+    def items(self) -> Iterator[tuple[bytes, bytes]]:
+        """All of the engine's records, in order of key."""
+        return self._db.items(from_key=b"\x01")  # type: ignore[no-any-return]
+
+    def position(self) -> dict[str, Any]:
+        """What ``commit`` last wrote down; empty for a new store."""
+        value = self._db.get(_POSITION)
+        return {} if value is None else orjson.loads(value)
+
+    def outputs(self) -> Iterator[bytes]:
+        """All output lines committed so far, in order, several at a time."""
+        for key, value in self._db.items(from_key=_OUTPUT):
+            if not key.startswith(_OUTPUT):
+                return
+            yield value
+
+    def commit(
+        self, records: Mapping[bytes, bytes | None], lines: bytes, number: int, position: Mapping[str, Any]
+    ) -> None:
+        """Write records, the output lines up to input event ``number``, and the position: all or nothing."""
+        batch = WriteBatch(raw_mode=True)
+        for key, value in records.items():
+            if value is None:
+                batch.delete(key)
+            else:
+                batch.put(key, value)
+        if self._durable:
+            if lines:
+                batch.put(_OUTPUT + number.to_bytes(8, "big"), lines)
+            batch.put(_POSITION, orjson.dumps(position))
+        with _told(self.path):
+            self._db.write(batch, self._how)
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._db.close()
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Turn what RocksDB says into one sentence with a remedy."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror}; choose another directory") from None
+    except Exception as error:  # noqa: BLE001 — rocksdict raises nothing narrower
+        said = str(error)
+        if "lock hold" in said or "LOCK" in said:
+            raise StoreError(f"{path}: in use by another process; stop it or choose another directory") from None
+        if "No space left" in said:
+            raise StoreError(f"{path}: the disk is full; make room and run the same command again") from None
+        raise StoreError(f"{path}: {said}; restore a backup, or remove the directory and start anew") from None
+
+
+def _options() -> Options:
+    """Small buffers: the library's defaults are made for one large database on a machine of its own."""
+    options = Options(raw_mode=True)
+    options.create_if_missing(True)
+    options.set_write_buffer_size(8 * _MIB)
+    options.set_max_write_buffer_number(2)
+    options.set_max_background_jobs(2)
+    options.set_max_open_files(256)
+    options.set_keep_log_file_num(2)
+    options.set_max_log_file_size(_MIB)
+    options.set_compression_type(DBCompressionType.lz4())
+    blocks = BlockBasedOptions()
+    blocks.set_block_cache(Cache(8 * _MIB))
+    blocks.set_bloom_filter(10, block_based=False)  # most look-ups are for ids never seen before
+    options.set_block_based_table_factory(blocks)
+    return options
