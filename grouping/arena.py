@@ -61,11 +61,16 @@ class Arena:
 
     def put_back(self, slot: int) -> None:
         """Empty a slot."""
-        self.profile[:, slot] = 0
+        self.clear(slot)
         self.stats[:, slot] = 0
         self.stats[LAST, slot] = NEVER
         heappush(self._free, slot)
         self.used -= 1
+
+    def clear(self, slot: int) -> None:
+        """Forget what a slot's alerts look like."""
+        self.profile[:, slot] = 0
+        self.stats[SHARE, slot] = 0
 
     def _grow(self) -> None:
         profile, stats, free, old = self.profile, self.stats, self._free, self.capacity

@@ -39,7 +39,7 @@ def candidates(
     """
     joinable = scope.joinable
     reach = window(config, scope)
-    last = scope.latest.get(key, -1) if key is not None else -1
+    last = _last(scope, at, key)
     if len(joinable) <= CANDIDATES:
         near = list(reversed(joinable))
     else:
@@ -59,6 +59,20 @@ def candidates(
             incidents.append(one)
     turn = slots.index(last) if last in slots else -1
     return Candidates(incidents, np.array(slots + _NONE[len(slots) :], np.intp), turn)
+
+
+def _last(scope: Scope, at: float, key: str | None) -> int:
+    """The slot that last took an alert with this key, -1 for none.
+
+    One that only begins later than it could have joined at ``at`` is passed over: a wrong clock elsewhere, or a late
+    alert, must not hide the incident of its own time.
+    """
+    turns = scope.turns.get(key) if key is not None else None
+    for slot in islice(reversed(turns), CANDIDATES) if turns else ():
+        one = scope.joinable[slot]
+        if one.first_at <= at or one.first_at - at <= scope.limit.after(one.last_at - one.first_at, one.count):
+            return slot
+    return -1
 
 
 _NONE = [0] * CANDIDATES

@@ -264,5 +264,5 @@ def _undo(desk: Desk, feedback: Feedback) -> list[Output]:
             raise Impossible(f"$.feedback: {id} is an undo itself; send the correction again instead")
     done["undone"] = True
     desk.state.put_feedback(desk.scope, id, done)
-    _remember(desk, feedback, feedback=id)
+    _remember(desk, feedback, undid=id)
     return outputs

@@ -82,9 +82,8 @@ def leave(scope: Scope, incident: Incident) -> None:
     """Let an incident take no more alerts."""
     if incident.slot < 0:
         return
-    for key in incident.keys:
-        if scope.latest.get(key) == incident.slot:
-            del scope.latest[key]
+    for key in list(incident.keys):
+        drop_key(scope, incident, key)
     del scope.joinable[incident.slot]
     scope.arena.put_back(incident.slot)
     incident.slot, incident.weight = -1, 0.0
@@ -100,18 +99,43 @@ def take_in(scope: Scope, incident: Incident, features: Features, alert: Alert, 
         incident.first_at = at
     incident.count += 1
     incident.touched = scope.events
+    describe(scope, incident, features, alert)
+    mirror(scope, incident)
+    del scope.joinable[slot]  # to the end: the one touched last
+    scope.joinable[slot] = incident
+    if key is not None:
+        take_turn(scope, incident, key)
+
+
+def describe(scope: Scope, incident: Incident, features: Features, alert: Alert) -> None:
+    """Count what an alert looks like into a joinable incident: profile, kind, severity, title."""
     incident.kind = features.kind
     rank = SEVERITY_RANK[alert.severity]
     if rank > incident.severity:
         incident.severity = rank
     incident.title.add(features.template, alert.summary)
-    incident.weight = scope.arena.add(slot, features.rows, incident.weight)
-    mirror(scope, incident)
-    del scope.joinable[slot]  # to the end: the one touched last
-    scope.joinable[slot] = incident
-    if key is not None:
-        incident.keys[key] = scope.events
-        scope.latest[key] = slot
+    incident.weight = scope.arena.add(incident.slot, features.rows, incident.weight)
+
+
+def take_turn(scope: Scope, incident: Incident, key: str) -> None:
+    """The incident is now the last one that took an alert with this key."""
+    scope.turn += 1
+    incident.keys[key] = scope.turn
+    slots = scope.turns.get(key)
+    if slots is None:
+        slots = scope.turns[key] = {}
+    else:
+        slots.pop(incident.slot, None)
+    slots[incident.slot] = None
+
+
+def drop_key(scope: Scope, incident: Incident, key: str) -> None:
+    """The incident has no alert with this key any more."""
+    del incident.keys[key]
+    slots = scope.turns[key]
+    del slots[incident.slot]
+    if not slots:
+        del scope.turns[key]
 
 
 def root(state: State, scope: Scope, id: str) -> Incident:
@@ -167,21 +191,28 @@ def rebuild(state: State, scope: Scope, incident: Incident, policy: Policy, feat
 
     A correction took alerts away or brought some: counts that were halved on the way cannot be subtracted from.
     """
-    leave(scope, incident)
-    newest: list[tuple[float, str, StoredAlert]] = []
-    for part in tree(state, scope, incident):
-        direct = itertools.islice(direct_members(state, scope, part), REBUILT_FROM)
-        newest += [(kept.at, id, kept) for id, kept in direct]
-    newest.sort(key=lambda row: row[:2])
-    enter(scope, incident)
-    count, touched = incident.count, incident.touched
-    incident.first_at = min(part.born_at for part in tree(state, scope, incident))
-    incident.last_at = newest[-1][0] if newest else incident.born_at
-    incident.title, incident.severity, incident.keys = Title(), 0, {}
-    for at, id, kept in newest[-REBUILT_FROM:]:
+    if incident.slot < 0:
+        enter(scope, incident)
+    scope.arena.clear(incident.slot)
+    parts = list(tree(state, scope, incident))
+    newest = [row for part in parts for row in itertools.islice(direct_members(state, scope, part), REBUILT_FROM)]
+    newest.sort(key=lambda row: (row[1].at, row[0]))
+    incident.first_at = min(part.born_at for part in parts)
+    incident.last_at = newest[-1][1].at if newest else incident.born_at
+    incident.title, incident.severity, incident.weight = Title(), 0, 0.0
+    keys: dict[str, None] = {}
+    for id, kept in newest[-REBUILT_FROM:]:
         alert = restored(scope, id, kept)
-        take_in(scope, incident, featurise(alert), alert, at, policy_key(policy, alert))
-    incident.count, incident.touched = count, touched
+        features = featurise(alert)
+        describe(scope, incident, features, alert)
+        key = policy_key(policy, alert)
+        if key is not None:
+            keys[key] = None
+    for key in [key for key in incident.keys if key not in keys]:
+        drop_key(scope, incident, key)
+    for key in keys:
+        if key not in incident.keys:
+            take_turn(scope, incident, key)
     mirror(scope, incident)
 
 
@@ -194,13 +225,11 @@ def close(scope: Scope, incident: Incident, standing: Standing = Standing.RESOLV
 
 def repolicy(state: State, scope: Scope, policy: Policy) -> None:
     """Key the joinable incidents by another policy, each by its latest alert."""
-    scope.latest, scope.limit = {}, policy.limit
-    for incident in sorted(scope.joinable.values(), key=lambda one: (one.touched, one.id)):
+    scope.turns, scope.limit = {}, policy.limit
+    for incident in scope.joinable.values():
         incident.keys = {}
         mirror(scope, incident)
-        scope.changed_incidents.add(incident.id)
         for id, kept in itertools.islice(direct_members(state, scope, incident), 1):
             key = policy_key(policy, restored(scope, id, kept))
             if key is not None:
-                incident.keys[key] = incident.touched
-                scope.latest[key] = incident.slot
+                take_turn(scope, incident, key)

@@ -21,7 +21,7 @@ from grouping.learners.base import Learner
 from grouping.learners.linear import Linear
 from grouping.learners.rules import Rules
 
-DEFAULT = "linear(*~1s)"
+DEFAULT = "linear(*~2s)"
 RELATIVE = 40.0  # times an incident's mean inter-arrival time
 HIGH_S = 30.0  # the longest silence of a relative rule that names none
 
@@ -42,7 +42,7 @@ class Limit(NamedTuple):
 
     def after(self, span: float, count: int) -> float:
         """The limit, s, for an incident of ``count`` alerts over ``span`` seconds."""
-        if count < 3:
+        if count < 2:
             return self.low
         silence = self.pace * span / (count - 1)
         return self.low if silence < self.low else self.high if silence > self.high else silence

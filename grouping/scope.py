@@ -34,7 +34,7 @@ class Incident:
     """A group of alerts. Counts include the alerts of incidents merged into this one.
 
     ``slot`` is its column in the arena while it is joinable, else -1. ``keys`` are the policy's keys of its alerts,
-    each with the event number of the scope when it was last seen.
+    each with the number of the turn when it was last seen.
     """
 
     id: str
@@ -135,7 +135,8 @@ class Scope:
     ids_before: dict[str, None] = field(default_factory=dict)
     arena: Arena = field(default_factory=Arena)
     joinable: dict[int, Incident] = field(default_factory=dict)  # by slot, the one touched last at the end
-    latest: dict[str, int] = field(default_factory=dict)  # key -> slot that last took an alert with it
+    turn: int = 0  # how often a key was seen
+    turns: dict[str, dict[int, None]] = field(default_factory=dict)  # key -> slots that took alerts with it, last last
 
     # Decoded records; whatever is here is as good as in the store.
     incidents: dict[str, Incident] = field(default_factory=dict)

@@ -254,7 +254,7 @@ class State:
             return scope
         head = orjson.loads(value)
         scope.policy, scope.policies_before = head["policy"], head["policies_before"]
-        scope.events, scope.learned = head["events"], head["learned"]
+        scope.events, scope.learned, scope.turn = head["events"], head["learned"], head["turn"]
         scope.times, scope.ticked, scope.clock = head["times"], head["ticked"], head["clock"]
         scope.pace = Pace(*head["pace"])
         value = self.get(record_key(b"u", name))
@@ -264,7 +264,7 @@ class State:
         self._load_ids(scope, head["ids_seen"])
         for id in head["joinable"]:
             self._load_joinable(scope, id)
-        scope.latest = _latest(scope)
+        _restore_turns(scope)
         return scope
 
     def policy(self, scope: Scope) -> Policy:
@@ -316,14 +316,11 @@ def unpack(snapshot: bytes) -> dict[bytes, bytes]:
     return records
 
 
-def _latest(scope: Scope) -> dict[str, int]:
-    """For each key the slot that last took an alert with it."""
-    newest: dict[str, tuple[int, int]] = {}
-    for slot, incident in scope.joinable.items():
-        for key, touched in incident.keys.items():
-            if touched > newest.get(key, (-1, 0))[0]:
-                newest[key] = (touched, slot)
-    return {key: slot for key, (_, slot) in newest.items()}
+def _restore_turns(scope: Scope) -> None:
+    """For each key the slots that took alerts with it, in the order in which they last did."""
+    seen = [(number, key, slot) for slot, one in scope.joinable.items() for key, number in one.keys.items()]
+    for _, key, slot in sorted(seen):
+        scope.turns.setdefault(key, {})[slot] = None
 
 
 def _page_key(scope: Scope, incident: Incident, number: int) -> bytes:
@@ -347,6 +344,7 @@ def _head_bytes(scope: Scope) -> bytes:
             "policies_before": scope.policies_before,
             "events": scope.events,
             "learned": scope.learned,
+            "turn": scope.turn,
             "times": scope.times,
             "ticked": scope.ticked,
             "clock": scope.clock,

@@ -1,0 +1,95 @@
+# Needs Python 3.11, 3.12 or 3.13 and make; the rest is installed into $(VENV), with checked hashes.
+
+# PYTHON=python3.12 names another Python; it gets an environment of its own.
+VENV ?= .venv$(if $(PYTHON),-$(notdir $(PYTHON)))
+IN = $(VENV)/bin
+INSTALL = $(IN)/python -m pip install --quiet --disable-pip-version-check --no-input
+FLAGS =
+
+.PHONY: help demo test lint check fmt lock bench fuzz clean
+.DEFAULT_GOAL := help
+
+help:  ## what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-6s  %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+demo: $(VENV)/.run  ## replay the example and draw its report: demo/report/index.html
+	@mkdir -p demo
+	$(IN)/python -m grouping replay data/demo.jsonl --out demo/decisions.jsonl --summary --report demo/report
+
+test: $(VENV)/.dev  ## run the tests; FLAGS="-k undo" hands options to pytest
+	$(IN)/python -m pytest -n auto $(FLAGS)
+
+lint: $(VENV)/.dev  ## look for mistakes without running anything
+	$(IN)/ruff check .
+	$(IN)/ruff format --check .
+	$(IN)/mypy
+
+check: lint test  ## lint and test: what a change must pass
+
+fmt: $(VENV)/.dev  ## lay the code out
+	$(IN)/ruff format .
+	$(IN)/ruff check --fix-only .
+
+bench: $(VENV)/.bench  ## measure speed and quality; FLAGS hands options over
+	$(IN)/python -m benchmarks $(FLAGS)
+
+fuzz: $(VENV)/.fuzz  ## throw bytes at the door for a minute; FLAGS="-max_total_time=600" for longer
+	$(IN)/python -m tests.fuzz $(or $(FLAGS),-max_total_time=60)
+
+# One version of each package for every Python, so that they all compute the same; only where a
+# package left an old Python behind (atheris) do the versions differ.
+UV ?= uv
+COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	--no-emit-index-url --no-emit-find-links $(FLAGS)
+
+lock:  ## renew requirements/*.txt, with uv; FLAGS=--upgrade takes newer versions
+	@command -v $(UV) >/dev/null || { echo "make lock needs uv: pip install uv, or UV=path/to/uv" >&2; exit 1; }
+	$(COMPILE) --fork-strategy fewest pyproject.toml requirements/build.in -o requirements/run.txt
+	$(COMPILE) --fork-strategy fewest pyproject.toml requirements/build.in --extra dev \
+		-c requirements/run.txt -o requirements/dev.txt
+	$(COMPILE) --fork-strategy fewest pyproject.toml requirements/build.in --extra dev --extra bench \
+		-c requirements/dev.txt -o requirements/bench.txt
+	$(COMPILE) pyproject.toml requirements/build.in --extra dev --extra fuzz \
+		-c requirements/dev.txt -o requirements/fuzz.txt
+
+clean:  ## remove what was made here, environments included
+	rm -rf .venv .venv-* build dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find grouping benchmarks tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# -- the environment: one stamp per lock, each on top of the one before
+
+PYTHONS = $(or $(PYTHON),python3 python3.13 python3.12 python3.11)
+SUITABLE = import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
+
+$(VENV)/.run: requirements/run.txt pyproject.toml
+	@if ! $(IN)/python -m pip --version >/dev/null 2>&1; then \
+		found=; without=; \
+		for python in $(PYTHONS); do \
+			"$$python" -c '$(SUITABLE)' 2>/dev/null || continue; \
+			if "$$python" -c 'import ensurepip, venv' 2>/dev/null; then found=$$python; break; fi; \
+			without="$$without $$python"; \
+		done; \
+		if [ -n "$$found" ]; then \
+			echo "$$found -m venv $(VENV)"; rm -rf $(VENV); "$$found" -m venv $(VENV); \
+		elif [ -n "$$without" ]; then \
+			echo "No venv module in$$without: install it (Debian, Ubuntu: apt-get install python3-venv)." >&2; exit 1; \
+		else \
+			echo "No Python 3.11, 3.12 or 3.13 under the names $(PYTHONS): install one," \
+				"or say where it is: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12" >&2; exit 1; \
+		fi; \
+	fi
+	$(INSTALL) --require-hashes -r requirements/run.txt
+	$(INSTALL) --no-build-isolation --no-deps --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.run
+	$(INSTALL) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/.bench: requirements/bench.txt $(VENV)/.dev
+	$(INSTALL) --require-hashes -r requirements/bench.txt
+	@touch $@
+
+$(VENV)/.fuzz: requirements/fuzz.txt $(VENV)/.dev
+	$(INSTALL) --require-hashes -r requirements/fuzz.txt
+	@touch $@

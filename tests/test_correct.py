@@ -1,0 +1,260 @@
+"""What responders do to incidents, and that it can be undone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+
+from grouping.config import Config
+from grouping.lifecycle import members, root
+from grouping.scope import Standing
+from tests.logs import Player, logs
+from tests.test_engine import Story, T
+
+
+class Desk(Story):
+    """A story with responders."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**({"policy": "host=60s"} | settings))
+        self.given = 0
+
+    def do(self, action: str, **fields: Any) -> list[dict[str, Any]]:
+        """The lines of a correction."""
+        self.given += 1
+        event = {"kind": "feedback", "id": f"f{self.given}", "at": T + 100, "actor": "ana", "action": action}
+        return self.tell(**(event | fields))
+
+    def incident(self, id: str, after: float = 0.0, **fields: Any) -> str:
+        """The incident that an alert ended up in."""
+        found: str = self.alert(id, after, **fields)["incident"]
+        return found
+
+    def where(self) -> dict[str, str]:
+        """The open or resolved incident of every alert."""
+        state, scope = self.engine.state, self.engine.state.scope("default")
+        ids = [key[10:].decode() for key in _records(self) if key.startswith(b"a")]
+        return {id: root(state, scope, state.alert(scope, id).incident).id for id in ids}  # type: ignore[union-attr]
+
+    def standing(self, incident: str) -> str:
+        """Where an incident stands."""
+        scope = self.engine.state.scope("default")
+        return str(self.engine.state.known_incident(scope, incident).standing)
+
+
+def _records(story: Story) -> dict[bytes, bytes]:
+    from grouping.state import unpack  # noqa: PLC0415 — only here
+
+    return unpack(story.engine.snapshot())
+
+
+def test_merge_puts_all_alerts_into_one() -> None:
+    """One line per source; its alerts and what comes for them now belong to the target."""
+    desk = Desk()
+    one, two = desk.incident("a1", host="x"), desk.incident("a2", 1, host="y", dedup_key="k")
+    lines = desk.do("merge", incidents=[two], into=one)
+    assert lines == [{"kind": "merged", "seq": 3, "scope": "default", "incident": two, "into": one, "by": "f1"}]
+    assert set(desk.where().values()) == {one}
+    assert desk.alert("a3", 2, host="y")["incident"] == one, "the merged incident's key leads to the target"
+    assert desk.alert("a4", 3, host="y", dedup_key="k")["incident"] == one, "a repeat is counted in the target"
+
+
+def test_undo_of_a_merge_gives_back_what_was_there() -> None:
+    """The source reopens with its alerts; what joined since stays."""
+    desk = Desk()
+    one, two = desk.incident("a1", host="x"), desk.incident("a2", 1, host="y")
+    desk.do("merge", incidents=[two], into=one)
+    desk.incident("a3", 2, host="y")
+    lines = desk.do("undo", feedback="f1")
+    assert [(line["kind"], line.get("event")) for line in lines] == [("incident", "reopened"), ("moved", None)]
+    assert (lines[1]["alerts"], lines[1]["from"], lines[1]["into"]) == (["a2"], one, two)
+    assert desk.where() == {"a1": one, "a2": two, "a3": one}
+    assert desk.standing(two) == Standing.OPEN
+
+
+def test_a_split_makes_a_new_incident() -> None:
+    """Named after the correction; new alerts of the same key follow it."""
+    desk = Desk(policy="*=60s")
+    one = desk.incident("a1", host="x")
+    desk.incident("a2", 1, host="y")
+    desk.incident("a3", 2, host="y")
+    lines = desk.do("move", alerts=["a2", "a3"], into=None)
+    assert [line["kind"] for line in lines] == ["incident", "moved"]
+    new = lines[0]["incident"]
+    assert (lines[0]["event"], lines[0]["alerts"]) == ("opened", 2)
+    assert (lines[1]["alerts"], lines[1]["from"], lines[1]["into"]) == (["a2", "a3"], one, new)
+    assert desk.where() == {"a1": one, "a2": new, "a3": new}
+
+
+def test_undo_of_a_split_closes_the_new_incident() -> None:
+    """Its alerts go back where they came from."""
+    desk = Desk(policy="*=60s")
+    one = desk.incident("a1")
+    desk.incident("a2", 1)
+    new = desk.do("move", alerts=["a2"], into=None)[0]["incident"]
+    lines = desk.do("undo", feedback="f1")
+    assert [(line["kind"], line.get("event")) for line in lines] == [("moved", None), ("incident", "resolved")]
+    assert desk.where() == {"a1": one, "a2": one}
+    assert desk.standing(new) == Standing.RESOLVED
+
+
+def test_an_incident_that_lost_all_its_alerts_is_closed() -> None:
+    """And undo opens it again."""
+    desk = Desk()
+    one, two = desk.incident("a1", host="x"), desk.incident("a2", 1, host="y")
+    lines = desk.do("move", alerts=["a2"], into=one)
+    assert [(line["kind"], line.get("event"), line.get("alerts")) for line in lines] == [
+        ("moved", None, ["a2"]),
+        ("incident", "resolved", 0),
+    ]
+    lines = desk.do("undo", feedback="f1")
+    assert [line.get("event", line["kind"]) for line in lines] == ["reopened", "moved"]
+    assert desk.where() == {"a1": one, "a2": two}
+
+
+@pytest.mark.parametrize("action", ["resolve", "dismiss"])
+def test_a_closed_incident_takes_nothing_and_can_be_reopened(action: str) -> None:
+    """Resolve and dismiss close; a repeat of its key is a new alert; undo opens."""
+    desk = Desk()
+    one = desk.incident("a1", host="x", dedup_key="k")
+    assert [line["event"] for line in desk.do(action, incident=one)] == ["resolved"]
+    again = desk.alert("a2", 1, host="x", dedup_key="k")
+    assert again["action"] == "open"
+    assert desk.do(action, incident=one)[0]["kind"] == "refused"
+    lines = desk.do("undo", feedback="f1")
+    assert [line["event"] for line in lines] == ["reopened", "resolved"], "its only alert is firing elsewhere now"
+    assert desk.alert("a3", 2, host="x", dedup_key="k")["incident"] == again["incident"]
+
+
+def test_reopened_incidents_take_alerts_again() -> None:
+    """While they are recent enough."""
+    desk = Desk()
+    one = desk.incident("a1", host="x")
+    desk.do("resolve", incident=one)
+    desk.do("undo", feedback="f1")
+    assert desk.incident("a2", 5, host="x") == one
+
+
+def test_confirm_says_nothing_and_changes_no_incident() -> None:
+    """It is remembered for learning."""
+    desk = Desk()
+    one = desk.incident("a1")
+    assert desk.do("confirm", incident=one) == []
+    assert desk.do("undo", feedback="f1") == []
+    assert desk.where() == {"a1": one}
+
+
+CASES: dict[str, tuple[dict[str, Any], str]] = {
+    "unknown target": ({"action": "merge", "incidents": ["ONE"], "into": "i-no"}, "$.into: no incident i-no"),
+    "unknown source": ({"action": "merge", "incidents": ["i-no"], "into": "ONE"}, "$.incidents[0]: no incident"),
+    "into itself": ({"action": "merge", "incidents": ["ONE"], "into": "ONE"}, "$.incidents: nothing to merge"),
+    "into a resolved one": ({"action": "merge", "incidents": ["ONE"], "into": "DONE"}, "is resolved; name an open"),
+    "into a merged one": ({"action": "merge", "incidents": ["ONE"], "into": "GONE"}, "was merged into TWO"),
+    "a merged source": ({"action": "merge", "incidents": ["GONE"], "into": "ONE"}, "was merged into TWO"),
+    "unknown alert": ({"action": "move", "alerts": ["a1", "nope"], "into": None}, "$.alerts[1]: no alert nope"),
+    "there already": ({"action": "move", "alerts": ["a1"], "into": "ONE"}, "$.alerts: all of them are in"),
+    "move to a resolved one": ({"action": "move", "alerts": ["a1"], "into": "DONE"}, "$.into: incident"),
+    "confirm nothing": ({"action": "confirm", "incident": "i-no"}, "$.incident: no incident i-no"),
+    "resolve twice": ({"action": "resolve", "incident": "DONE"}, "is resolved"),
+    "undo nothing": ({"action": "undo", "feedback": "f-no"}, "$.feedback: no feedback f-no"),
+    "undo an undo": ({"action": "undo", "feedback": "f4"}, "is an undo itself"),
+    "undo twice": ({"action": "undo", "feedback": "f3"}, "f3 is undone already"),
+}
+
+
+@pytest.mark.parametrize(("event", "error"), CASES.values(), ids=CASES.keys())
+def test_what_cannot_be_done_is_refused_and_changes_nothing(event: dict[str, Any], error: str) -> None:
+    """Place, reason, remedy; the state is as before but for the id of the event."""
+    desk = Desk()
+    names = {"ONE": desk.incident("a1", host="x"), "TWO": desk.incident("a2", host="y")}
+    names |= {"GONE": desk.incident("a3", host="z"), "DONE": desk.incident("a4", host="w")}
+    desk.do("merge", incidents=[names["GONE"]], into=names["TWO"])
+    desk.do("resolve", incident=names["DONE"])
+    desk.do("confirm", incident=names["ONE"])
+    desk.do("undo", feedback="f3")
+
+    def put(value: Any) -> Any:
+        return [put(item) for item in value] if isinstance(value, list) else names.get(value, value) if value else value
+
+    before = desk.where()
+    lines = desk.do(**{key: value if key == "action" else put(value) for key, value in event.items()})
+    assert [line["kind"] for line in lines] == ["refused"]
+    expected = error
+    for short, name in names.items():
+        expected = expected.replace(short, name)
+    assert expected in lines[0]["error"]
+    assert desk.where() == before
+
+
+def test_a_merge_that_would_be_too_large_is_refused() -> None:
+    """The bound on size holds for corrections too."""
+    desk = Desk(size_max=3)
+    one = [desk.incident(f"a{n}", host="x") for n in range(2)][0]
+    two = [desk.incident(f"b{n}", host="y") for n in range(2)][0]
+    assert "at most 3" in desk.do("merge", incidents=[two], into=one)[0]["error"]
+
+
+def test_corrections_reach_incidents_that_left_memory() -> None:
+    """Days later, from the records: merge, move and undo work on them as on any other."""
+    desk = Desk()
+    one, two = desk.incident("a1", host="x"), desk.incident("a2", 1, host="y")
+    for number in range(5000):
+        desk.alert(f"b{number}", 100_000.0 + 100 * number, host="z")
+    desk.engine.state.flush(desk.engine.state.scope("default"))
+    assert one not in desk.engine.state.scope("default").incidents
+    assert desk.do("merge", incidents=[two], into=one)[0]["kind"] == "merged"
+    assert desk.where()["a2"] == one
+    assert desk.do("undo", feedback="f1")[-1]["alerts"] == ["a2"]
+    assert desk.do("move", alerts=["a1"], into=two)[0]["from"] == one
+
+
+@given(logs(scopes=["default"]))
+@settings(max_examples=80)
+def test_counts_always_match_the_alerts(log: list[dict[str, Any]]) -> None:
+    """After every event each incident counts just the alerts that belong to it, and an open one has a live alert."""
+    player = Player(config=Config(policy="service~5s"))
+    for event in log:
+        player.play(event)
+        state = player.engine.state
+        scope = state.scope("default")
+        for id in player.opened.get("default", []):
+            incident = state.known_incident(scope, id)
+            held = [kept.fields[0] for _, kept in members(state, scope, incident)]
+            assert incident.count == len(held)
+            assert incident.keyless == held.count(None)
+            assert 0 <= incident.firing <= incident.count - incident.keyless
+            if incident.standing is Standing.OPEN:
+                assert incident.firing + incident.keyless > 0
+            if incident.slot >= 0:
+                assert incident.standing is Standing.OPEN
+                assert scope.joinable[incident.slot] is incident
+
+
+@given(logs(scopes=["default"]))
+@settings(max_examples=80)
+def test_undo_straight_after_a_correction_restores_membership(log: list[dict[str, Any]]) -> None:
+    """Whatever the correction, undoing it at once puts every alert back where it was."""
+
+    def where(player: Player) -> dict[str, str]:
+        state = player.engine.state
+        scope = state.scope("default")
+        found = {}
+        for id in player.opened.get("default", []):
+            incident = state.known_incident(scope, id)
+            if incident.into is None:
+                found |= {alert: id for alert, _ in members(state, scope, incident)}
+        return found
+
+    player = Player(config=Config(policy="service~5s"))
+    for event in log:
+        before = where(player)
+        fresh = event["kind"] == "feedback" and event["action"] in ("merge", "move", "resolve", "dismiss")
+        lines = [orjson.loads(line) for line in player.play(event).splitlines()]
+        if fresh and lines and lines[0]["kind"] != "refused":
+            undo = {"kind": "feedback", "id": f"u-{player.number}", "at": event["at"], "action": "undo"}
+            done = player.play(undo | {"feedback": event["id"]})
+            assert b'"refused"' not in done
+            assert where(player) == before
