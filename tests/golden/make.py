@@ -1,0 +1,117 @@
+"""Makes the golden log: `python -m tests.golden.make`. Its outputs are recorded as a hash beside it.
+
+To be run again only when the outputs are meant to change; the changelog then says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from tests.logs import Player
+
+HERE = Path(__file__).parent
+T = 1_760_000_000.0
+
+
+def log(seed: int = 20_26) -> list[dict[str, Any]]:
+    """Two thousand events of every kind, good and bad."""
+    chance = random.Random(seed)
+    events: list[dict[str, Any]] = []
+    at = T
+    for number in range(2000):
+        at += chance.choice([0.0, 0.1, 0.5, 1.0, 3.0, 20.0, 45.0, -2.0]) if number % 97 else 2000.0
+        scope = chance.choice(["default", "payments", "shop"])
+        roll = chance.random()
+        if roll < 0.04:
+            events.append(_feedback(chance, number) | {"scope": scope, "at": at})
+        elif roll < 0.05:
+            name = chance.choice(["service~5s", "linear(*~2s)", "*=20s", "nonsense"])
+            events.append({"kind": "policy", "mode": "auto", "policy": name, "scope": scope, "at": at})
+        elif roll < 0.06:
+            events.append({"kind": "tick", "at": at, "scope": scope})
+        else:
+            events.append(_alert(chance, number) | {"scope": scope, "at": at})
+    return events
+
+
+def _alert(chance: random.Random, number: int) -> dict[str, Any]:
+    service, host = chance.choice(["api", "db", "web", None]), f"h-{chance.randrange(9)}"
+    event = {
+        "kind": "alert",
+        "id": f"a{number if chance.random() < 0.97 else number - 1}",
+        "status": chance.choice(["firing"] * 8 + ["resolved", "acknowledged"]),
+        "dedup_key": chance.choice([None, f"{service}/{host}"]),
+        "severity": chance.choice(["critical", "error", "warning", "info", None, None, "fatal" if number % 50 == 0 else None]),
+        "service": service,
+        "host": host,
+        "class": chance.choice(["DiskFull", "Latency", None]),
+        "summary": chance.choice([f"disk {number % 100}% full on {host}", f"p99 of {service} is {number} ms", "down"]),
+        "details": {"region": chance.choice(["eu-1", "us-2"]), "value": number * 0.1, "tags": ["a", "b"]},
+    }
+    return {key: value for key, value in event.items() if value is not None}
+
+
+def _feedback(chance: random.Random, number: int) -> dict[str, Any]:
+    event: dict[str, Any] = {"kind": "feedback", "id": f"f{number}", "actor": "ana@example.com"}
+    recent = [f"@{back}" for back in range(1, 12)]  # the alerts decided last in the scope
+    match chance.choice(["merge", "move", "split", "confirm", "resolve", "dismiss", "undo"]):
+        case "merge":
+            return event | {"action": "merge", "incidents": [-1, -3], "into": -2}
+        case "move":
+            return event | {"action": "move", "alerts": chance.sample(recent, 2), "into": -1}
+        case "split":
+            return event | {"action": "move", "alerts": chance.sample(recent, 2), "into": None}
+        case "undo":
+            return event | {"action": "undo", "feedback": f"f{number - chance.randrange(1, 60)}"}
+        case verb:
+            return event | {"action": verb, "incident": -1}
+
+
+class _Recorder(Player):
+    """Puts the ids in: -1 is the incident opened last in the scope, @1 the alert decided last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[bytes] = []
+        self.alerts: dict[str, list[str]] = {}
+
+    def _named(self, event: dict[str, Any]) -> dict[str, Any]:
+        known = [*[f"i-{number}" for number in range(3)], *self.opened.get(event["scope"], [])]
+        alerts = [*[f"b{number}" for number in range(12)], *self.alerts.setdefault(event["scope"], [])]
+
+        def name(value: Any) -> Any:
+            if isinstance(value, str) and value.startswith("@"):
+                return alerts[-int(value[1:])]
+            return known[value] if isinstance(value, int) and value < 0 else value
+
+        named = {k: [name(v) for v in value] if isinstance(value, list) else name(value) for k, value in event.items()}
+        self.lines.append(orjson.dumps(named))
+        if event["kind"] == "alert":
+            self.alerts[event["scope"]].append(event["id"])
+        return named
+
+
+def make() -> tuple[bytes, bytes]:
+    """The log and its outputs."""
+    from grouping import Malformed, emit  # noqa: PLC0415
+    from grouping.records import Refused  # noqa: PLC0415
+
+    recorder = _Recorder()
+    outputs: list[bytes] = []
+    for event in log():
+        try:
+            outputs.append(recorder.play(event))
+        except Malformed as error:
+            outputs.append(emit(recorder.number, Refused(error.scope, error.id, str(error))))
+    return b"\n".join(recorder.lines) + b"\n", b"".join(outputs)
+
+
+if __name__ == "__main__":
+    lines, outputs = make()
+    (HERE / "log.jsonl").write_bytes(lines)
+    (HERE / "outputs.sha256").write_text(f"{hashlib.sha256(outputs).hexdigest()}  outputs of log.jsonl\n")

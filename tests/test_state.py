@@ -1,0 +1,46 @@
+"""Snapshots and records: versioned, checked, canonical."""
+
+from __future__ import annotations
+
+import pytest
+
+from grouping import Engine
+from grouping.scope import ID_GENERATION
+from grouping.state import BadState, unpack
+from tests.test_engine import Story, T
+
+
+def _snapshot() -> bytes:
+    story = Story()
+    story.alert("a1", dedup_key="k")
+    return story.engine.snapshot()
+
+
+@pytest.mark.parametrize("damage", [b"", b"hello", b"grouping-snapshot 0\n" + bytes(16), _snapshot()[:-1]])
+def test_a_damaged_or_foreign_snapshot_is_refused(damage: bytes) -> None:
+    """With a sentence that says what it is, never a half-restored engine."""
+    with pytest.raises(BadState, match="snapshot"):
+        Engine.restore(damage)
+
+
+def test_a_flipped_bit_is_seen() -> None:
+    """Anywhere in the records."""
+    good = _snapshot()
+    for place in range(len(good) - 1, 40, -997):
+        with pytest.raises(BadState):
+            unpack(good[:place] + bytes([good[place] ^ 1]) + good[place + 1 :])
+
+
+def test_ids_of_repeats_are_remembered_for_two_generations() -> None:
+    """The last 32,768 at least, 65,536 at most; also after a restore; the pages of older ones are deleted."""
+    story = Story()
+    story.alert("first", dedup_key="k")
+    total = 2 * ID_GENERATION + 10
+    for number in range(total):
+        story.tell(id=f"r{number}", at=T, dedup_key="k", summary="x")
+    for engine in (story.engine, Engine.restore(story.engine.snapshot())):
+        story.engine = engine
+        assert story.tell(id=f"r{total - ID_GENERATION}", at=T, dedup_key="k", summary="x") == []
+        assert story.tell(id="first", at=T, dedup_key="k", summary="x") == [], "ids of alerts are never forgotten"
+    pages = [key for key in unpack(story.engine.snapshot()) if key.startswith(b"e")]
+    assert len(pages) <= 2 * ID_GENERATION // 1024 + 1
