@@ -98,6 +98,7 @@ def test_a_snapshot_is_canonical(log: list[dict[str, Any]]) -> None:
 # -- the golden log: made once by `python -m tests.golden.make`, the same on every machine and Python
 
 _FEATURES = " ".join(np.show_config(mode="dicts")["SIMD Extensions"]["found"])  # type: ignore[index,call-overload]
+REPLAY = ["-m", "grouping", "replay", str(GOLDEN / "log.jsonl"), "--config", str(GOLDEN / "config.toml")]
 ENVIRONMENTS = {
     "hash seed 0": {"PYTHONHASHSEED": "0"},
     "hash seed 1": {"PYTHONHASHSEED": "1"},
@@ -112,7 +113,7 @@ ENVIRONMENTS = {
 @pytest.mark.parametrize("environment", ENVIRONMENTS.values(), ids=ENVIRONMENTS.keys())
 def test_golden_log_gives_the_same_bytes(environment: dict[str, str]) -> None:
     """The committed log gives the committed outputs, byte for byte, in a process of its own."""
-    command = [sys.executable, "-W", "ignore", "-m", "grouping", "replay", str(GOLDEN / "log.jsonl")]
+    command = [sys.executable, "-W", "ignore", *REPLAY]
     done = subprocess.run(command, capture_output=True, env={**os.environ, **environment}, cwd=HERE.parent, check=False)
     assert done.returncode == 3, done.stderr.decode()  # the log has bad lines on purpose
     expected = (GOLDEN / "outputs.sha256").read_text().split()[0]
@@ -121,13 +122,8 @@ def test_golden_log_gives_the_same_bytes(environment: dict[str, str]) -> None:
 
 def test_golden_log_covers_the_road() -> None:
     """The golden outputs hold every kind of line, action and reason there is."""
-    player_lines = subprocess.run(
-        [sys.executable, "-m", "grouping", "replay", str(GOLDEN / "log.jsonl")],
-        capture_output=True,
-        cwd=HERE.parent,
-        check=False,
-    ).stdout.splitlines()
-    outputs = [orjson.loads(line) for line in player_lines]
+    done = subprocess.run([sys.executable, *REPLAY], capture_output=True, cwd=HERE.parent, check=False)
+    outputs = [orjson.loads(line) for line in done.stdout.splitlines()]
     assert {output["kind"] for output in outputs} >= {"decision", "incident", "merged", "moved", "policy", "refused"}
     decisions = [output for output in outputs if output["kind"] == "decision"]
     assert {decision["action"] for decision in decisions} == {"open", "join", "duplicate"}

@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from grouping import Config
 from tests.logs import Player
 
 HERE = Path(__file__).parent
@@ -76,7 +77,7 @@ class _Recorder(Player):
     """Puts the ids in: -1 is the incident opened last in the scope, @1 the alert decided last."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(config=Config(explore=0.4))
         self.lines: list[bytes] = []
         self.alerts: dict[str, list[str]] = {}
 
