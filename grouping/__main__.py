@@ -71,7 +71,9 @@ def replay(  # noqa: PLR0913 — one per option
         raise click.UsageError("--summary and --report need the whole run; use a new --state directory with them")
     try:
         with progress(files, show=not quiet and sys.stderr.isatty()) as tick:
-            result = run(files, out, config=config, state=state, watch=tally and tally.take, tick=tick)
+            result = run(
+                files, out, config=config, state=state, watch=tally.take if tally is not None else None, tick=tick
+            )
     except (BadInput, StoreError) as error:
         raise click.UsageError(str(error)) from None
     except OSError as error:
@@ -105,9 +107,7 @@ def _show(tally: Any, files: tuple[str, ...], *, summary: bool, report: Path | N
 @click.option("--incidents", type=click.IntRange(1), help="So many incidents open at once (crowd).")
 @click.option("--out", type=click.File("wb", lazy=True), default="-", help="Write the events here.")
 @click.option("--truth", type=click.File("wb", lazy=True), help="Write which alert belongs to which incident: CSV.")
-def simulate(  # noqa: PLR0913 — one per option
-    name: str, seed: int, alerts: int | None, incidents: int | None, out: Any, truth: Any
-) -> None:
+def simulate(name: str, seed: int, alerts: int | None, incidents: int | None, out: Any, truth: Any) -> None:
     """Make a labelled stream: the workload NAME, or `list` to see which there are."""
     from grouping.runtimes.simulate import write  # noqa: PLC0415
     from grouping.simulate import WORKLOADS  # noqa: PLC0415

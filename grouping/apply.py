@@ -20,7 +20,9 @@ def open_alert(state: State, scope: Scope, dedup_key: str) -> tuple[OpenAlert, I
     known = state.latest(scope, dedup_key)
     if known is None or not known.live:
         return None
-    incident = root(state, scope, known.incident)
+    incident = scope.incidents.get(known.incident)
+    if incident is None or incident.into is not None:
+        incident = root(state, scope, known.incident)
     return (known, incident) if incident.standing is Standing.OPEN else None
 
 
@@ -97,9 +99,9 @@ def keep(state: State, scope: Scope, alert: Alert, at: float, decision: Decision
     state.put_alert(scope, alert.id, kept)
 
 
-def sweep(config: Config, scope: Scope, window: float) -> None:
+def sweep(config: Config, scope: Scope, window: float, now: float) -> None:
     """Let incidents that have gone quiet leave the arena, and the longest untouched where there are too many."""
-    quiet = (scope.arena.stats[LAST] < scope.clock - window - config.late_s).nonzero()[0]
+    quiet = (scope.arena.stats[LAST] < now - window - config.late_s).nonzero()[0]
     for slot in quiet.tolist():
         if slot in scope.joinable:
             leave(scope, scope.joinable[slot])

@@ -117,10 +117,11 @@ class Arena:
         the features. Slots without an alert since ``since`` are left out; of equal ones the lower slots are taken.
         """
         if self.used <= DENSE:
-            return _most(self.profile.take(rows, 0), weights, self.stats, since, keep).tolist()
+            places = _most(self.profile.take(rows, 0), weights, self.stats, since, keep)
+            return [int(place) for place in places]
         slots = self._sharing(rows)
         profile, stats = self.profile[rows[:, None], slots], self.stats.take(slots, 1)
-        return slots.take(_most(profile, weights, stats, since, keep)).tolist()
+        return [int(slot) for slot in slots.take(_most(profile, weights, stats, since, keep))]
 
     def _sharing(self, rows: Places) -> Places:
         """Up to SPARSE_SLOTS slots that share the alert's rarest features (rare: held by few slots), in order.

@@ -45,11 +45,10 @@ class Config:
             if key not in kinds:
                 raise BadConfig(f"{key}: no such setting; there are: {', '.join(kinds)}")
             kind = kinds[key]
-            if kind is float and type(value) is int:
-                value = float(value)
-            if type(value) is not kind:
+            fitting = float(value) if kind is float and type(value) is int else value
+            if type(fitting) is not kind:
                 raise BadConfig(f"{key}: expected {_WORDS[kind]}, got {value!r}")
-            clean[key] = value
+            clean[key] = fitting
         return cls(**clean)
 
 

@@ -29,14 +29,14 @@ class Desk(NamedTuple):
     scope: Scope
     policy: Policy
     featurise: Featuriser
-    reach: float  # seconds since its last alert during which an incident can still be joined
+    since: float  # an incident without an alert since then takes no more
 
     def refresh(self, incident: Incident) -> None:
         """After alerts came or went: joinable with a fresh profile while it is recent enough, else not."""
         if incident.standing is not Standing.OPEN:
             return
         rebuild(self.state, self.scope, incident, self.policy, self.featurise)
-        if self.scope.clock - incident.last_at > self.reach:
+        if incident.last_at < self.since:
             leave(self.scope, incident)
 
     def reopen(self, incident: Incident) -> list[Output]:

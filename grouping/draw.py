@@ -19,8 +19,8 @@ def name(prefix: str, scope: str, origin: str) -> str:
 
     The scope's length is part of what is hashed: scope "a" + id "bc" and scope "ab" + id "c" differ.
     """
-    text = f"{prefix}\0{len(scope)}\0{scope}\0{origin}"
-    return f"{prefix}-{blake2b(text.encode(), digest_size=8).hexdigest()}"
+    text = f"{prefix}\0{len(scope)}\0{scope}\0{origin}".encode()
+    return f"{prefix}-{blake2b(text, digest_size=8).hexdigest()}"
 
 
 def content_id(canonical: bytes) -> str:

@@ -39,7 +39,7 @@ from grouping.records import (
     Status,
     Tick,
 )
-from grouping.scope import Incident, Scope
+from grouping.scope import Incident, OpenAlert, Scope
 from grouping.score import Evidence, Rarity, pair_features
 from grouping.state import Records, State, unpack
 
@@ -78,45 +78,40 @@ class Engine:
     def step(self, event: Event) -> list[Output]:
         """Take one event down the road. The same events in the same order give the same outputs."""
         scope = self.state.scope(event.scope)
-        if isinstance(event, Tick):
-            learn.tick(scope, event.at)
-            self._sweep(scope)
-            return []
-        if self._known(scope, event):
-            return []
-        scope.changed = True
-        scope.events += 1
         match event:
             case Alert():
-                outputs = self._alert(scope, event)
+                return self._alert(scope, event)
             case Feedback():
-                outputs = self._judge(scope, event)
+                return self._judge(scope, event)
             case PolicyEvent():
-                outputs = self._set_policy(scope, event)
+                return self._set_policy(scope, event)
+            case Tick():
+                learn.tick(scope, event.at)
+                self._sweep(scope)
+                return []
+
+    def _begin(self, scope: Scope) -> None:
+        """An event that was not seen before is about to change the scope."""
+        scope.changed = True
+        scope.events += 1
         if scope.events % apply.SWEEP == 0:
             self._sweep(scope)
-        return outputs
-
-    def _known(self, scope: Scope, event: Alert | Feedback | PolicyEvent) -> bool:
-        """Whether an event of this id was taken already."""
-        id = event.id
-        if id in scope.ids or id in scope.ids_before:
-            return True
-        if isinstance(event, Alert):
-            return self.state.has_alert(scope, id)
-        return self.state.feedback(scope, id) is not None
 
     def _alert(self, scope: Scope, alert: Alert) -> list[Output]:
-        at = learn.tell_time(scope, alert.at)
-        key = alert.dedup_key
+        id, key = alert.id, alert.dedup_key
+        if self._known(scope, id):
+            return []
         if alert.status is Status.FIRING:
-            known = apply.open_alert(self.state, scope, key) if key is not None else None
-            if known is None or key is None:
-                return self._group(scope, alert, at)
-            apply.repeat(self.state, scope, alert, key, known[0])
-            self.state.remember_id(scope, alert.id)
-            return [self._decision(scope, alert, known[1].id, Action.DUPLICATE, Reason.DUPLICATE)]
-        self.state.remember_id(scope, alert.id)
+            found = apply.open_alert(self.state, scope, key) if key is not None else None
+            if found is None or key is None:
+                return self._group(scope, alert)
+            known, incident = found
+            return [] if known.alert == id else self._repeat(scope, alert, key, known, incident)
+        if self.state.has_alert(scope, id):
+            return []
+        self._begin(scope)
+        learn.tell_time(scope, alert.at)
+        self.state.remember_id(scope, id)
         if key is None:
             return []  # the alert is its own: there is nothing else this could resolve or acknowledge
         if alert.status is Status.RESOLVED:
@@ -124,8 +119,23 @@ class Engine:
         apply.acknowledge(self.state, scope, key)
         return []
 
-    def _group(self, scope: Scope, alert: Alert, at: float) -> list[Output]:
+    def _repeat(self, scope: Scope, alert: Alert, key: str, known: OpenAlert, incident: Incident) -> list[Output]:
+        """One more report of an alert that is open: counted, nothing else."""
+        self._begin(scope)
+        learn.tell_time(scope, alert.at)
+        self.state.remember_id(scope, alert.id)
+        apply.repeat(self.state, scope, alert, key, known)
+        id, why = name("d", scope.name, alert.id), Reason.DUPLICATE
+        model = scope.learned
+        return [Decision(scope.name, alert.id, incident.id, Action.DUPLICATE, why, None, 1.0, None, model, id)]
+
+    def _group(self, scope: Scope, alert: Alert) -> list[Output]:
         """Featurise, score, decide, apply, learn."""
+        if self.state.has_alert(scope, alert.id):
+            return []
+        self._begin(scope)
+        self.state.remember_id(scope, alert.id)
+        at = learn.tell_time(scope, alert.at)
         features = self._featurise(alert)
         now = self.state.policy(scope)
         key = policy_key(now, alert)
@@ -191,14 +201,14 @@ class Engine:
         )
         return decision, joined
 
-    def _decision(self, scope: Scope, alert: Alert, incident: str, action: Action, reason: Reason) -> Decision:
-        """A decision that left no choice."""
-        id = name("d", scope.name, alert.id)
-        return Decision(scope.name, alert.id, incident, action, reason, None, 1.0, None, scope.learned, id)
-
     def _judge(self, scope: Scope, feedback: Feedback) -> list[Output]:
+        if self._known(scope, feedback.id) or self.state.feedback(scope, feedback.id) is not None:
+            return []
+        self._begin(scope)
         reach = window(self.config, scope) + self.config.late_s
-        desk = Desk(self.config, self.state, scope, self.state.policy(scope), self._featurise, reach)
+        desk = Desk(
+            self.config, self.state, scope, self.state.policy(scope), self._featurise, learn.clock(scope) - reach
+        )
         try:
             return correct(desk, feedback)
         except Impossible as error:
@@ -206,6 +216,9 @@ class Engine:
             return [Refused(scope.name, feedback.id, str(error))]
 
     def _set_policy(self, scope: Scope, event: PolicyEvent) -> list[Output]:
+        if self._known(scope, event.id):
+            return []
+        self._begin(scope)
         self.state.remember_id(scope, event.id)
         was, new = scope.policy, event.policy or "default"
         if event.mode in (Mode.SHADOW, Mode.SUGGEST):
@@ -226,6 +239,10 @@ class Engine:
         why = "rolled_back" if event.mode is Mode.ROLLBACK else "set"
         return [PolicyLine(scope.name, new, was, why, {"by": event.id})]
 
+    @staticmethod
+    def _known(scope: Scope, id: str) -> bool:
+        return id in scope.ids or id in scope.ids_before
+
     def _sweep(self, scope: Scope) -> None:
-        apply.sweep(self.config, scope, window(self.config, scope))
+        apply.sweep(self.config, scope, window(self.config, scope), learn.clock(scope))
         self.state.trim(scope)

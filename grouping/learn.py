@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from grouping.featurise import Features
 from grouping.layout import TITLE, VALUES, WORDS
@@ -20,26 +21,28 @@ _BITS = log2_table(2 * COUNT_GENERATION + 2)
 
 
 def tell_time(scope: Scope, at: float | None) -> float:
-    """Take the time of an alert in and return it; None stands for the scope's present.
-
-    The scope's clock is the median of its last event times, so that one wrong clock cannot move it, but never behind
-    the last tick.
-    """
+    """Take the time of an alert in and return it; None stands for the scope's present."""
     if at is None:
-        return scope.clock
+        return clock(scope)
     times = scope.times
     times.append(at)
     if len(times) > CLOCK:
         del times[0]
-    middle = sorted(times)[(len(times) - 1) // 2]
-    scope.clock = middle if middle > scope.ticked else scope.ticked
     return at
+
+
+def clock(scope: Scope) -> float:
+    """What time it is in a scope: the median of its last event times, but never before the last tick.
+
+    So one wrong clock, or two, cannot move it.
+    """
+    times = scope.times
+    return max(sorted(times)[(len(times) - 1) // 2], scope.ticked) if times else scope.ticked
 
 
 def tick(scope: Scope, at: float) -> None:
     """Take in that it is now ``at``."""
     scope.ticked = max(scope.ticked, at)
-    scope.clock = max(scope.clock, at)
     scope.changed = True
 
 
@@ -50,10 +53,9 @@ def rarity(usual: Usual, features: Features) -> Rarity:
     """
     known = usual.memo.get(id(features))
     if known is not None and known[0] is features:
-        return known[1]
-    if usual.bits is None:
-        _weigh(usual)
-    bits = usual.bits.take(features.usual)
+        found: Rarity = known[1]
+        return found
+    bits = _all_bits(usual).take(features.usual)
     each: list[float] = bits.tolist()
     text, details = WORDS - VALUES, features.details - VALUES
     parts = [sum(each[:text]), sum(each[text:details]), sum(each[details:])]
@@ -65,12 +67,12 @@ def rarity(usual: Usual, features: Features) -> Rarity:
     return found
 
 
-def _weigh(usual: Usual) -> None:
-    """Work out how rare every feature is; the counter of ABSENT weighs nothing."""
-    bits = _BITS[usual.total] - _BITS.take(usual.seen)
-    bits *= np.float32(1 / 16)
-    bits[0] = 0.0
-    usual.bits = bits
+def _all_bits(usual: Usual) -> NDArray[np.float32]:
+    """How rare every feature is, worked out once after a refresh; the counter of ABSENT weighs nothing."""
+    if usual.bits is None:
+        usual.bits = (_BITS[usual.total] - _BITS.take(usual.seen)) * np.float32(1 / 16)
+        usual.bits[0] = 0.0
+    return usual.bits
 
 
 def together(usual: Usual, kind: int, kinds: Iterable[int]) -> list[float]:

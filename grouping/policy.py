@@ -1,12 +1,12 @@
 """What decides in a scope, by a name a person can read.
 
-    *~1s                relative silence, no key: join the last incident while it was silent for at most 40 times its
-                        own mean inter-arrival time, but at least 1 s and at most 30 s
-    service~5s          the same per service, at least 5 s
-    service~5-120s      the same, at most 120 s
-    service+class=300s  per service and class, silent for at most 300 s
-    linear(*~1s)        the linear score, whose feature in_time is measured by the rule in brackets
-    default             the cold default
+*~1s                relative silence, no key: join the last incident while it was silent for at most 40 times its
+                    own mean inter-arrival time, but at least 1 s and at most 30 s
+service~5s          the same per service, at least 5 s
+service~5-120s      the same, at most 120 s
+service+class=300s  per service and class, silent for at most 300 s
+linear(*~1s)        the linear score, whose feature in_time is measured by the rule in brackets
+default             the cold default
 """
 
 from __future__ import annotations

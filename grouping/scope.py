@@ -21,6 +21,9 @@ CLOCK = 5  # event times whose median is a scope's present: one wrong clock, or 
 COUNT_GENERATION = 8192  # alerts after which counts of what is usual become the past, which weighs half
 
 
+NO_LIMIT = Limit(0.0, 1.0, 1.0)
+
+
 class Standing(StrEnum):
     """Where an incident stands."""
 
@@ -121,12 +124,11 @@ class Scope:
     name: str
     policy: str = "default"
     policies_before: list[str] = field(default_factory=list)
-    limit: Limit = Limit(0.0, 1.0, 1.0)  # of the policy
+    limit: Limit = NO_LIMIT  # of the policy
     events: int = 0
     learned: int = 0
     times: list[float] = field(default_factory=list)  # the last CLOCK event times
     ticked: float = 0.0
-    clock: float = 0.0
     pace: Pace = field(default_factory=Pace)
     usual: Usual = field(default_factory=Usual)
     ids_seen: int = 0

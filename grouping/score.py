@@ -65,7 +65,7 @@ class Evidence(NamedTuple):
     pace: float  # the scope's mean inter-arrival time, s
     storm: float  # pace now against the usual one, 0 to 1
     turn: int  # candidate (0-based) that last took an alert with this key, -1 for none
-    count: int  # candidates
+    candidates: int  # how many
     rarity: Rarity
     stats: Floats  # (STATS, CANDIDATES)
     shares: Floats  # (R, CANDIDATES) of a candidate's recent alerts that have the feature
@@ -86,7 +86,7 @@ def pair_features(seen: Evidence) -> Singles:
     """
     out = _BLANK.copy()
     opening = out[:, 0]
-    if seen.count:
+    if seen.candidates:
         rare = _joining(seen, out[:, 1:])
         opening[BEST] = rare[-1]
         if len(rare) > 1:
@@ -116,11 +116,11 @@ def _joining(seen: Evidence, out: Floats) -> list[float]:
     means = np.add.reduceat(bits, seen.rarity.segments, 0, out=out[SAME:RARE])
     means /= seen.rarity.totals
     rare = np.maximum.reduce(bits, 0, out=out[RARE])
-    out[TOGETHER, : seen.count] = seen.together
+    out[TOGETHER, : seen.candidates] = seen.together
     np.multiply(out[TEMPLATE - 2 : TEXT + 1], times[FRESH_MINUTE - IN_TIME], out=out[CROSS:BEST])
     if seen.turn >= 0:
         out[TURN, seen.turn] = 1.0
-    return sorted(rare[: seen.count].tolist())
+    return sorted(rare[: seen.candidates].tolist())
 
 
 def linear_score(weights: Singles, features: Singles) -> Singles:
@@ -135,7 +135,11 @@ def linear_score(weights: Singles, features: Singles) -> Singles:
 def log2_table(size: int) -> Singles:
     """log2(1 + n) for n < size, linear between powers of two: exact arithmetic, the same everywhere."""
     mantissa, exponent = np.frexp(np.arange(1, size + 1, dtype=np.float64))
-    return (exponent - 1 + (2 * mantissa - 1)).astype(np.float32)
+    bits: Singles = (exponent - 1 + (2 * mantissa - 1)).astype(np.float32)
+    return bits
 
 
-assert FRESH_HOUR == IN_TIME + 3 == SIZE - 1 and MATCH == SIZE + 2 and SAME == MATCH + VALUES  # filled as blocks
+# Filled as blocks.
+assert FRESH_HOUR == IN_TIME + 3 == SIZE - 1
+assert MATCH == SIZE + 2
+assert SAME == MATCH + VALUES

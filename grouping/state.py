@@ -74,7 +74,8 @@ class State:
         self._config = config
         self._below: Records = {} if below is None else below
         self._pending: dict[bytes, bytes | None] = {}
-        self._scopes: dict[str, Scope] = {}
+        self._scopes: dict[str, Scope] = {}  # the one used last at the end
+        self._last: Scope | None = None
 
     # -- reading
 
@@ -86,6 +87,9 @@ class State:
 
     def scope(self, name: str) -> Scope:
         """The scope of that name; a new one where none was known."""
+        last = self._last
+        if last is not None and last.name == name:
+            return last
         scope = self._scopes.get(name)
         if scope is None:
             scope = self._load(name)
@@ -97,6 +101,7 @@ class State:
         elif len(self._scopes) > 1:  # keep the order of use
             del self._scopes[name]
             self._scopes[name] = scope
+        self._last = scope
         return scope
 
     def incident(self, scope: Scope, id: str) -> Incident | None:
@@ -132,7 +137,8 @@ class State:
         if value is None:
             return None
         head, _, features = value.partition(b"\n")
-        return StoredAlert(*orjson.loads(head), features)
+        incident, at, fields, decision = orjson.loads(head)
+        return StoredAlert(incident, at, fields, decision, features)
 
     def has_alert(self, scope: Scope, id: str) -> bool:
         """Whether an alert of that id was decided."""
@@ -178,7 +184,7 @@ class State:
             incident.page = []
 
     def remember_id(self, scope: Scope, id: str) -> None:
-        """Remember the id of an event that leaves no record of its own."""
+        """Remember the id of an event for a while, whether or not it leaves a record of its own."""
         scope.ids[id] = None
         scope.id_page.append(id)
         scope.ids_seen += 1
@@ -255,7 +261,7 @@ class State:
         head = orjson.loads(value)
         scope.policy, scope.policies_before = head["policy"], head["policies_before"]
         scope.events, scope.learned, scope.turn = head["events"], head["learned"], head["turn"]
-        scope.times, scope.ticked, scope.clock = head["times"], head["ticked"], head["clock"]
+        scope.times, scope.ticked = head["times"], head["ticked"]
         scope.pace = Pace(*head["pace"])
         value = self.get(record_key(b"u", name))
         if value is not None:
@@ -347,7 +353,6 @@ def _head_bytes(scope: Scope) -> bytes:
             "turn": scope.turn,
             "times": scope.times,
             "ticked": scope.ticked,
-            "clock": scope.clock,
             "pace": [pace.count, pace.fast, pace.mean, pace.slow, pace.last_at],
             "ids_seen": scope.ids_seen,
             "joinable": [incident.id for incident in scope.joinable.values()],

@@ -2,50 +2,131 @@
 
 "CPU 97% on db-7" and "CPU 93% on db-9" share the template "CPU <num>% on <host>". A mask never spans or holds
 white space, so a title and its template split into the same number of words.
+
+A title is cut into chunks at white space, quotes, brackets and the like. Only a chunk that holds a digit, a slash, a
+backslash, an at-sign or an inner dot can vary in a way that its shape tells; the others are never looked at. A chunk
+that is no kind as a whole is cut once more, and its parts are named. Every repetition is possessive or cannot share a
+character with its neighbour: a hostile title costs no more than its length.
 """
 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
-# Order matters: the first kind that matches at a place names it, so the narrow ones stand before the wide ones.
-# Repetitions are bounded where two of them could share a character: a hostile title must not cost n * n.
+_CUT = r"\s\"'`<>()\[\]{};=|#!?&*^"  # never inside a chunk
+_ENDS = r"\s\"'`<>)\]}"  # ends a URL
+
+_ANY = re.compile(r"[\d/@\\]|\.\w")
+_OCTETS = r"(?:\d{1,3}\.){3}\d{1,3}"
+_GROUPS = r"[0-9a-fA-F]{1,4}(?::[0-9a-fA-F]{1,4}){0,6}+"
+_CLOCK = r"\d\d?:\d\d(?::\d\d)?(?:[.,]\d++)?"
+
+# The first kind that fits a whole chunk, or a part of one, names it: the narrow ones stand before the wide ones.
 _KINDS = {
-    "url": r"[a-zA-Z][a-zA-Z0-9+.-]{1,15}://[^\s\"'<>)\]]*[^\s\"'<>)\].,:;]",
-    "mail": r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}",
+    "ip": rf"/?{_OCTETS}(?:/\d{{1,2}})?"
+    rf"|(?=[^\d]*+\d)(?:(?:[0-9a-fA-F]{{1,4}}:){{7}}[0-9a-fA-F]{{1,4}}|(?:{_GROUPS})?::(?:{_GROUPS})?(?::{_OCTETS})?)"
+    r"(?:%\w++)?(?:/\d{1,3})?",
+    "time": rf"\d{{4}}[-/]\d\d?[-/]\d\d?(?:[T_-]\d\d[:.,]?\d\d(?:[:.,]?\d\d)?(?:[.,]\d++)?(?:Z|[+-]\d\d:?\d\d)?)?"
+    rf"|\d\d?/(?:\d\d?|[A-Z][a-z][a-z])/\d{{4}}(?::{_CLOCK})?|{_CLOCK}",
     "uuid": r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}",
-    "time": r"\d{4}-\d\d-\d\d(?:[T_]\d\d:\d\d(?::\d\d)?(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?)?|\d\d:\d\d:\d\d(?:[.,]\d+)?",
-    "mac": r"(?:[0-9a-fA-F]{2}[:-]){5}[0-9a-fA-F]{2}",
-    "ip": r"(?:\d{1,3}\.){3}\d{1,3}(?::\d{1,5})?(?:/\d{1,2})?(?![\w.])"
-    r"|(?:[0-9a-fA-F]{1,4}:){3,7}[0-9a-fA-F]{1,4}|(?:[0-9a-fA-F]{1,4}:){1,6}:(?:[0-9a-fA-F]{1,4})?",
-    "path": r"(?:[A-Za-z]:\\|\.{0,2}/)[\w.@%+~$*=-]+(?:[/\\][\w.@%+~$*=-]+)*[/\\]?",
-    "hex": r"0[xX][0-9a-fA-F]+|(?=[a-fA-F]*\d)(?=\d*[a-fA-F])[0-9a-fA-F]{8,}",
-    "host": r"(?:[a-zA-Z][a-zA-Z0-9]*[-_.]){0,8}[a-zA-Z][a-zA-Z]*[-_.]?\d+(?:[-_.][a-zA-Z0-9]+){0,8}"
-    r"|[a-zA-Z][\w-]*(?:\.[a-zA-Z][\w-]*){2,8}",
-    "num": r"[+-]?\d+(?:[.,]\d+)*",
+    "mac": r"[0-9a-fA-F]{2}(?P<by>[:-])(?:[0-9a-fA-F]{2}(?P=by)){4,18}[0-9a-fA-F]{2}",
+    "hex": r"0[xX][0-9a-fA-F]++|0\d{7,}+|(?=\d*+[a-fA-F])(?=[a-fA-F]*+\d)(?!\d++B\Z)[0-9a-fA-F]{7,}+",
+    "num": r"[vV]?(?P<plain>[+-]?\d++(?:(?:,\d{3})++(?:\.\d++)?|(?:\.\d++)*+(?:,\d++)?)(?:(?<=\.\d)[eE]\d++|[eE][+-]\d++)?)"
+    r"(?:%|[^\W\d_]{1,7}+)?|[vV]?(?P<release>\d++(?:\.\d++)++[-+~_][\w.+~-]*+)",
+    "mail": r"[\w.+-]++@[\w-]++(?:\.[\w-]++)++",
+    "path": r"(?:~|\.{1,2})?/[^:,]++|[a-zA-Z]:\\[^:,]*+|\\\\[^:,]++",
+    "host": r"(?:[\w$-]++\.)+(?=[\w$-]*[^\W\d_])[\w$-]++\.[^\W\d_][\w$-]*+"
+    r"|(?=[^\d]*+\d)[a-zA-Z]++(?:\d{1,6}[a-zA-Z]?)?(?:-[a-zA-Z]*+(?:\d{1,6}[a-zA-Z]?)?)*+(?:\.[a-zA-Z][\w$-]*+)*+",
+    "id": r"(?=[^\d]*+\d)[^/\\~+%]++",
 }
-_WORD = re.compile(
-    r"(?<![\w.])(?:" + "|".join(f"(?P<{kind}>{pattern})" for kind, pattern in _KINDS.items()) + r")(?![a-zA-Z0-9]{2})"
+_KIND = re.compile("|".join(f"(?P<{kind}>{pattern})" for kind, pattern in _KINDS.items()))
+_FIRST = rf"(?<![^{_CUT}])"
+_VARIED = (
+    rf"(?=[^{_CUT}\d/@\\.]*+(?:[\d/@\\]|\.++\w))"
+    rf"(?:(?P<url>[a-zA-Z][a-zA-Z0-9+.-]*+://[^{_ENDS}]++)|(?P<path>/[^{_CUT}]*+\?[^{_ENDS}]++)|[^{_CUT}]++)"
+)
+_CHUNK = re.compile(_FIRST + _VARIED)
+# The same where a title holds masks already: what is glued to one stays, so that masking twice is masking once.
+_AGAIN = re.compile(rf"{_FIRST}(?:(?P<kept>[^{_CUT}]*+(?:<(?:{'|'.join(_KINDS)})>[^{_CUT}]*+)++)|{_VARIED})")
+_PARTS = re.compile(r"([:,@]+)")
+_SMALLER = re.compile(r"([/\\~+%]+|\.{2,}|-{2,})")
+
+# Names that hold a digit and yet stand for a kind of thing: they tell titles apart.
+_TERMS = frozenset(
+    "x86 x86-64 x86_64 amd64 arm64 i386 i686 ipv4 ipv6 utf-8 utf8 sha1 sha256 sha512 md5 base64 oauth2 log4j k8s s3 ec2 "
+    "p50 p75 p90 p95 p99 1xx 2xx 3xx 4xx 5xx".split()
 )
 
 
 def mask(title: str) -> tuple[str, tuple[str, ...]]:
     """The template of a title, and what was masked in it but for numbers and times, in order."""
+    if _ANY.search(title) is None:
+        return title, ()
     values: list[str] = []
 
     def name(match: re.Match[str]) -> str:
-        kind = match.lastgroup or "num"
-        if kind not in ("num", "time"):
-            values.append(match.group())
-        return f"<{kind}>"
+        text = match.group()
+        kind = match.lastgroup
+        if kind is None:
+            template, found = _chunk(text)
+            values.extend(found)
+            return template
+        if kind == "kept":
+            return text
+        value = text.rstrip(".,:;")
+        values.append(value)
+        return f"<{kind}>{text[len(value) :]}"
 
-    return _WORD.sub(name, title), tuple(values)
+    template = (_AGAIN if "<" in title else _CHUNK).sub(name, title)
+    if "<time>" in template:
+        template = _DATE.sub("<time>", template)
+    return template, tuple(values)
 
 
+@lru_cache(maxsize=4096)
+def _chunk(text: str) -> tuple[str, tuple[str, ...]]:
+    """The same for one chunk. The cache only saves work."""
+    core = text.rstrip(".,:-")
+    if core.lower() in _TERMS:
+        return text, ()
+    values: list[str] = []
+    return _part(core, (_PARTS, _SMALLER), values) + text[len(core) :], tuple(values)
+
+
+def _part(text: str, cuts: tuple[re.Pattern[str], ...], values: list[str]) -> str:
+    """The mask of a text that is a kind as a whole; else it is cut, and its parts are masked."""
+    if text.isdecimal() and len(text) < 8:
+        return "<num>"
+    if _ANY.search(text) is None:
+        return text
+    match = _KIND.fullmatch(text)
+    if match is None or (cuts and match.lastgroup == "id" and cuts[0].search(text)):
+        if not cuts:
+            return text
+        parts = cuts[0].split(text)
+        parts[::2] = [_part(part, cuts[1:], values) for part in parts[::2]]
+        return "".join(parts)
+    kind = match.lastgroup
+    value = match.group()
+    if kind == "num":
+        start, end = match.span("plain" if match["plain"] else "release")
+        return f"{value[:start]}<num>{value[end:]}"
+    if kind != "time":
+        values.append(value.lstrip("/") if kind == "ip" else value)
+    return f"<{kind}>"
+
+
+# The words of a date before or after its clock: "Sun Jul 10 <time> 2005", "Mon, 3 Nov <time>".
+_DATE = re.compile(
+    r"\b(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)(?=,? +(?:<num>|(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\b))"
+    r"|(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)(?= +<num>))"
+)
+
+_MASK = re.compile(r"<[a-z]+>")
 _TOKEN = re.compile(r"[^\W\d_][\w'-]+")
 
 
 def words(template: str) -> list[str]:
     """The words of a template in lower case, masks left out, each once, in order."""
-    bare = re.sub(r"<[a-z]+>", " ", template)
-    return list(dict.fromkeys(word.lower() for word in _TOKEN.findall(bare)))
+    return list(dict.fromkeys(_TOKEN.findall(_MASK.sub(" ", template).lower())))

@@ -113,7 +113,9 @@ class Player:
     def play(self, event: dict[str, Any]) -> bytes:
         """The output lines of one event."""
         self.number += 1
-        lines = b"".join(emit(self.number, output) for output in self.engine.step(parse(orjson.dumps(self._named(event)))))
+        lines = b"".join(
+            emit(self.number, output) for output in self.engine.step(parse(orjson.dumps(self._named(event))))
+        )
         for line in lines.splitlines():
             output = orjson.loads(line)
             if output["kind"] == "incident" and output["event"] == "opened":

@@ -192,8 +192,8 @@ def test_what_cannot_be_done_is_refused_and_changes_nothing(event: dict[str, Any
 def test_a_merge_that_would_be_too_large_is_refused() -> None:
     """The bound on size holds for corrections too."""
     desk = Desk(size_max=3)
-    one = [desk.incident(f"a{n}", host="x") for n in range(2)][0]
-    two = [desk.incident(f"b{n}", host="y") for n in range(2)][0]
+    _, one = desk.incident("a1", host="x"), desk.incident("a2", host="x")
+    _, two = desk.incident("b1", host="y"), desk.incident("b2", host="y")
     assert "at most 3" in desk.do("merge", incidents=[two], into=one)[0]["error"]
 
 

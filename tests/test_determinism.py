@@ -112,12 +112,20 @@ ENVIRONMENTS = {
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS.values(), ids=ENVIRONMENTS.keys())
 def test_golden_log_gives_the_same_bytes(environment: dict[str, str]) -> None:
-    """The committed log gives the committed outputs, byte for byte, in a process of its own."""
-    command = [sys.executable, "-W", "ignore", *REPLAY]
-    done = subprocess.run(command, capture_output=True, env={**os.environ, **environment}, cwd=HERE.parent, check=False)
-    assert done.returncode == 3, done.stderr.decode()  # the log has bad lines on purpose
-    expected = (GOLDEN / "outputs.sha256").read_text().split()[0]
-    assert hashlib.sha256(done.stdout).hexdigest() == expected
+    """The committed log gives the committed outputs and state, byte for byte, in a process of its own."""
+    command = [sys.executable, "-W", "ignore", "-m", "tests.golden.make", "check"]
+    done = subprocess.run(command, capture_output=True, env={**os.environ, **environment}, cwd=HERE.parent, check=True)
+    assert done.stdout.decode() == (GOLDEN / "expected.sha256").read_text()
+
+
+@pytest.mark.parametrize("feed", ["file", "stdin"])
+def test_a_replay_of_the_golden_log_gives_them_too(feed: str) -> None:
+    """Through the command line, whole or line by line."""
+    data = (GOLDEN / "log.jsonl").read_bytes()
+    command = [sys.executable, *REPLAY] if feed == "file" else [sys.executable, *REPLAY[:3], "-", *REPLAY[4:]]
+    done = subprocess.run(command, input=data, capture_output=True, cwd=HERE.parent, check=False)
+    assert done.returncode == 3, "the log has bad lines on purpose"
+    assert hashlib.sha256(done.stdout).hexdigest() == (GOLDEN / "expected.sha256").read_text().split()[0]
 
 
 def test_golden_log_covers_the_road() -> None:

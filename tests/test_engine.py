@@ -43,7 +43,12 @@ def test_the_first_alert_opens_an_incident_and_the_next_joins_it() -> None:
     lines = story.tell(id="a1", at=T, summary="disk full", severity="error")
     assert [line["kind"] for line in lines] == ["incident", "decision"]
     opened, decision = lines
-    assert (opened["event"], opened["title"], opened["severity"], opened["alerts"]) == ("opened", "disk full", "error", 1)
+    assert (opened["event"], opened["title"], opened["severity"], opened["alerts"]) == (
+        "opened",
+        "disk full",
+        "error",
+        1,
+    )
     assert (decision["action"], decision["reason"], decision["propensity"]) == ("open", "only_choice", 1.0)
     second = story.alert("a2", 10)
     assert (second["action"], second["incident"]) == ("join", opened["incident"])
@@ -327,7 +332,9 @@ def test_memory_does_not_grow_with_history() -> None:
     store: dict[bytes, bytes] = {}
     engine = Engine(Config(policy="*=1s"), store)
     for number in range(20_000):
-        line = orjson.dumps({"kind": "alert", "id": f"a{number}", "at": T + 60 * number, "summary": f"job {number} failed"})
+        line = orjson.dumps(
+            {"kind": "alert", "id": f"a{number}", "at": T + 60 * number, "summary": f"job {number} failed"}
+        )
         engine.step(parse(line))
         if number % 500 == 0:
             store |= {key: value for key, value in engine.drain().items() if value is not None}

@@ -37,9 +37,7 @@ from tests.oracle import Oracle
 )
 @given(log=logs(scopes=["default"], most=60, corrections=False))
 @settings(max_examples=100)
-def test_rules_agree_with_the_oracle(
-    policy: str, key: tuple[str, ...], gap: float, log: list[dict[str, Any]]
-) -> None:
+def test_rules_agree_with_the_oracle(policy: str, key: tuple[str, ...], gap: float, log: list[dict[str, Any]]) -> None:
     """Same action and same incident for every alert, under three rules."""
     events = [parse(orjson.dumps(event)) for event in log]
     engine = Engine(Config(policy=policy, late_s=604_800.0))

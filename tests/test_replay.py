@@ -134,7 +134,9 @@ BAD = {
     "surrogate": b'{"kind":"alert","summary":"\\ud800"}',
     "too deep": b'{"kind":"alert","summary":"x","details":' + b'{"a":' * 40 + b"1" + b"}" * 40 + b"}",
     "too deep for any parser": b'{"kind":"alert","summary":"x","details":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
-    "too many keys": b'{"kind":"alert","summary":"x","details":{' + b",".join(b'"%d":1' % n for n in range(600)) + b"}}",
+    "too many keys": b'{"kind":"alert","summary":"x","details":{'
+    + b",".join(b'"%d":1' % n for n in range(600))
+    + b"}}",
     "too long": b'{"kind":"alert","summary":"' + b"x" * (3 * MAX_LINE) + b'"}',
     "severity": b'{"kind":"alert","id":"b1","scope":"s","summary":"x","severity":"fatal"}',
 }

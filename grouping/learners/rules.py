@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from grouping.layout import IN_TIME, OPEN, TURN
 
-
 _LIMIT = np.float32(0.5)  # IN_TIME when the silence is just what the policy allows
 
 
@@ -17,4 +16,5 @@ class Rules:
     def score(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """1 for the key's last incident while in time, 1/2 for opening, 0 for all others."""
         joins = (features[TURN] > 0) & (features[IN_TIME] >= _LIMIT)
-        return joins + np.float32(0.5) * features[OPEN]
+        scores: NDArray[np.float32] = joins + np.float32(0.5) * features[OPEN]
+        return scores

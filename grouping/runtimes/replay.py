@@ -57,7 +57,7 @@ class Result:
     skipped: int = 0  # lines taken by an earlier run
 
 
-def replay(  # noqa: PLR0913 — one per thing a replay touches
+def replay(
     paths: Sequence[str],
     out: Path | None,
     *,
@@ -87,7 +87,7 @@ def replay(  # noqa: PLR0913 — one per thing a replay touches
 class _Run:
     """One replay under way."""
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self, config: Config, store: Store, out: Path | None, *, live: bool, watch: Watcher | None, tick: Ticker | None
     ) -> None:
         self._store = store
@@ -118,7 +118,8 @@ class _Run:
         for source in sources:
             for line in _lines(source):
                 result.lines += 1
-                self._digest.update(line)
+                if self._store.durable:
+                    self._digest.update(line)
                 if result.lines <= skip:
                     result.skipped = result.lines
                     if result.lines == skip:
@@ -140,13 +141,13 @@ class _Run:
         return result
 
     def _take(self, number: int, line: bytes) -> None:
-        if not line.strip():
-            return
         event: Event | None = None
         outputs: Sequence[Output]
         try:
             event = parse(line)
         except Malformed as error:
+            if not line.strip():
+                return
             self._result.refused += 1
             outputs = [Refused(error.scope, error.id, str(error))]
         else:
@@ -185,7 +186,9 @@ class _Run:
     def _check_same(self) -> None:
         if self._digest.hexdigest() != self._before["digest"]:
             lines = self._before["lines"]
-            raise BadInput(f"{self._store.path}: built from other input (lines 1 to {lines}); use a new --state directory")
+            raise BadInput(
+                f"{self._store.path}: built from other input (lines 1 to {lines}); use a new --state directory"
+            )
 
 
 def _open(paths: Sequence[str], stack: ExitStack) -> Iterator[Source]:
@@ -221,10 +224,10 @@ def _continued(out: Path, store: Store, written: int) -> BinaryIO:
         with out.open("wb") as file:
             for lines in store.outputs():
                 file.write(lines)
-    file = out.open("r+b" if written else "wb")
-    file.truncate(written)
-    file.seek(0, os.SEEK_END)
-    return file
+    sink: BinaryIO = out.open("r+b" if written else "wb")
+    sink.truncate(written)
+    sink.seek(0, os.SEEK_END)
+    return sink
 
 
 def _calm_collector(stack: ExitStack) -> None:

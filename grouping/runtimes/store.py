@@ -37,13 +37,14 @@ class Store:
         Raises StoreError: in use by another process, written by another version, damaged, not writable.
         """
         self.path = path
-        self._durable = durable
+        self.durable = durable
         with _told(path):
             path.mkdir(parents=True, exist_ok=True)
             self._db = Rdict(str(path), _options())
         self._how = WriteOptions()
-        self._how.disable_wal = not durable
-        self._how.sync = durable
+        # Attributes, whatever the library's stubs say.
+        self._how.disable_wal = not durable  # type: ignore[method-assign,assignment]
+        self._how.sync = durable  # type: ignore[method-assign,assignment]
         found = self._db.get(_FORMAT)
         if found is None:
             self._db.put(_FORMAT, str(FORMAT).encode(), self._how)
@@ -58,7 +59,7 @@ class Store:
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         """All of the engine's records, in order of key."""
-        return self._db.items(from_key=b"\x01")  # type: ignore[no-any-return]
+        return iter(self._db.items(from_key=b"\x01"))  # type: ignore[arg-type]
 
     def position(self) -> dict[str, Any]:
         """What ``commit`` last wrote down; empty for a new store."""
@@ -68,7 +69,7 @@ class Store:
     def outputs(self) -> Iterator[bytes]:
         """All output lines committed so far, in order, several at a time."""
         for key, value in self._db.items(from_key=_OUTPUT):
-            if not key.startswith(_OUTPUT):
+            if not isinstance(key, bytes) or not key.startswith(_OUTPUT):
                 return
             yield value
 
@@ -82,7 +83,7 @@ class Store:
                 batch.delete(key)
             else:
                 batch.put(key, value)
-        if self._durable:
+        if self.durable:
             if lines:
                 batch.put(_OUTPUT + number.to_bytes(8, "big"), lines)
             batch.put(_POSITION, orjson.dumps(position))

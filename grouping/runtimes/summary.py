@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -50,11 +51,12 @@ def as_dict(tally: Tally) -> dict[str, Any]:
     }
 
 
-def _spread(sizes: Any) -> dict[str, float]:
+def _spread(sizes: NDArray[np.int64]) -> dict[str, float]:
     """What sizes are like. The p90 is one of them: nine in ten are no larger."""
+    median = float(np.median(sizes))
     return {
         "mean": float(sizes.mean()),
-        "median": float(np.median(sizes)),
+        "median": median if median % 1 else int(median),
         "p90": int(np.quantile(sizes, 0.9, method="inverted_cdf")),
         "largest": int(sizes.max()),
     }
@@ -72,12 +74,12 @@ def print_summary(tally: Tally, console: Console) -> None:
     console.print(table)
     if numbers["incidents"]:
         console.print()
-        console.print(_biggest(tally))
+        console.print(_biggest(tally, console.width))
 
 
 def _rows(numbers: dict[str, Any]) -> list[tuple[str, str, str]]:
     """Name, value and remark of each line of the table."""
-    rows = [("alert events in", f"{numbers['alert_events']:,}", _span(numbers))]
+    rows = [("alert events in", f"{numbers['alert_events']:,}", "")]
     if numbers["repeats"]:
         rows.append(("of them repeats", f"{numbers['repeats']:,}", "the alert was open already"))
     if numbers["resends"]:
@@ -87,30 +89,27 @@ def _rows(numbers: dict[str, Any]) -> list[tuple[str, str, str]]:
         rows.append(("incidents now", f"{numbers['incidents']:,}", f"{numbers['merges']:,} merged away"))
     spread = numbers["alerts_per_incident"]
     if spread:
-        remark = f"median {spread['median']:,g}, p90 {spread['p90']:,}, largest {spread['largest']:,}"
+        remark = f"median {spread['median']:,}, p90 {spread['p90']:,}, largest {spread['largest']:,}"
         rows.append(("alerts per incident", f"{spread['mean']:,.1f}", remark))
         rows.append(("incidents of one alert", f"{numbers['incidents_of_one']:,}", ""))
     if numbers["noise_reduction"] is not None:
         rows.append(("noise reduction", percent(numbers["noise_reduction"]), "1 - incidents opened / alert events"))
+    if numbers["span_s"] is not None:
+        rows.append(("time covered", lasting(numbers["span_s"]), f"from {moment(numbers['first'])} UTC"))
+    if numbers["scopes"] > 1:
+        rows.append(("scopes", f"{numbers['scopes']:,}", ""))
     if numbers["refused"]:
         rows.append(("refused", f"{numbers['refused']:,}", ""))
     return rows
 
 
-def _span(numbers: dict[str, Any]) -> str:
-    if numbers["span_s"] is None:
-        return ""
-    scopes = f", {numbers['scopes']:,} scopes" if numbers["scopes"] > 1 else ""
-    return f"from {moment(numbers['first'])} UTC, over {lasting(numbers['span_s'])}{scopes}"
-
-
-def _biggest(tally: Tally) -> Table:
+def _biggest(tally: Tally, width: int) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("biggest incidents", no_wrap=True, overflow="ellipsis")
-    for heading, width in (("alerts", 7), ("lasted", 11)):
-        table.add_column(heading, justify="right", no_wrap=True, min_width=width)
+    table.add_column("biggest incidents", no_wrap=True, overflow="ellipsis", max_width=max(width - 44, 20))
+    for heading in ("alerts", "lasted"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for heading in ("severity", "state"):
-        table.add_column(heading, no_wrap=True, min_width=8)
+        table.add_column(heading, no_wrap=True)
     for one in tally.incidents()[:BIGGEST]:
         state = "resolved" if one.resolved else "open"
         # A Text, not a str: what stands in brackets in a title is no markup.
@@ -129,7 +128,9 @@ def plain(text: str) -> str:
 
 
 def percent(share: float) -> str:
-    """A share as a percentage, never rounded up to 100."""
+    """A share as a percentage. What is not all or nothing is never rounded to it."""
+    if 0 < share < 0.0001:
+        return "< 0.01 %"
     return "100 %" if share == 1 else f"{min(share * 100, 99.99):.2f} %"
 
 
@@ -147,11 +148,10 @@ def moment(at: float) -> str:
 
 def lasting(seconds: float) -> str:
     """A duration in its two largest units."""
-    if seconds < 60:
-        return f"{seconds:.1f} s" if 0 < seconds < 10 else f"{seconds:.0f} s"
     whole = round(seconds)
-    for unit, name, below, smaller in ((DAY, "d", HOUR, "h"), (HOUR, "h", 60.0, "min"), (60.0, "min", 1.0, "s")):
-        if whole >= unit:
-            rest = int(whole % unit // below)
-            return f"{int(whole // unit):,} {name} {rest} {smaller}" if rest else f"{int(whole // unit):,} {name}"
-    return "1 min"
+    if whole < 60:
+        return f"{seconds:.1f} s" if 0 < seconds < 9.95 else f"{whole} s"
+    units = ((DAY, "d", HOUR, "h"), (HOUR, "h", 60.0, "min"), (60.0, "min", 1.0, "s"))
+    unit, name, part, smaller = next(row for row in units if whole >= row[0])
+    rest = int(whole % unit // part)
+    return f"{int(whole // unit):,} {name}" + (f" {rest} {smaller}" if rest else "")

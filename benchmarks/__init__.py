@@ -1,0 +1,1 @@
+"""Speed, memory and quality, measured. Every figure in the docs is written from here."""
