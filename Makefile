@@ -6,7 +6,7 @@ IN = $(VENV)/bin
 INSTALL = $(IN)/python -m pip install --quiet --disable-pip-version-check --no-input
 FLAGS =
 
-.PHONY: help demo test lint check fmt lock bench fuzz clean
+.PHONY: help demo test lint check fmt lock bench data fuzz clean
 .DEFAULT_GOAL := help
 
 help:  ## what can be made
@@ -32,6 +32,9 @@ fmt: $(VENV)/.dev  ## lay the code out
 
 bench: $(VENV)/.bench  ## measure speed and quality; FLAGS hands options over
 	$(IN)/python -m benchmarks $(FLAGS)
+
+data: $(VENV)/.run  ## make the samples in data/ again
+	$(IN)/python -m data.make
 
 fuzz: $(VENV)/.fuzz  ## throw bytes at the door for a minute; FLAGS="-max_total_time=600" for longer
 	$(IN)/python -m tests.fuzz $(or $(FLAGS),-max_total_time=60)

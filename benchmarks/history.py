@@ -32,7 +32,7 @@ def main(out: Path | None, alerts: int, workload: str) -> None:
     """Measure a long replay in ten stretches."""
     simulate = [sys.executable, "-m", "grouping", "simulate", workload, "--alerts", str(alerts)]
     simulate += ["--incidents", "1000"] if workload == "crowd" else []
-    policy = "linear(host~300-300s)" if workload == "crowd" else "default"
+    policy = "host=300s" if workload == "crowd" else "default"
     replay = [sys.executable, "-m", "grouping", "replay", "/dev/stdin", "--out", os.devnull, "--policy", policy]
     with subprocess.Popen(simulate, stdout=subprocess.PIPE) as source:
         assert source.stdout is not None

@@ -69,7 +69,7 @@ def _crowd(incidents: int, alerts: int) -> list[bytes]:
 
 def _time(lines: list[bytes]) -> list[dict[str, Any]]:
     taken: dict[str, list[int]] = defaultdict(list)
-    engine = road.Engine(Config(policy="linear(host~300-300s)"))
+    engine = road.Engine(Config(policy="host=300s"))
     engine._featurise = _timed(taken["featurise"], engine._featurise)  # type: ignore[assignment]
     for name, (owner, attribute) in STEPS.items():
         if name != "featurise":

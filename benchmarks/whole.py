@@ -60,10 +60,8 @@ def _loads(scratch: Path, data: Path | None, *, share: float) -> Iterator[Load]:
     for incidents in CROWDS:
         crowd = _simulate(scratch, "crowd", int(max(40_000, 3 * incidents) * share), incidents)
         # By host, so that as many incidents stay open as there are faults.
-        yield Load(f"crowd: {incidents:,} open incidents", crowd, "linear(host~300-300s)")
-    yield Load(
-        "crowd: 1,000 open incidents, --state", scratch / "crowd-1000.jsonl", "linear(host~300-300s)", state=True
-    )
+        yield Load(f"crowd: {incidents:,} open incidents", crowd, "host=300s")
+    yield Load("crowd: 1,000 open incidents, --state", scratch / "crowd-1000.jsonl", "host=300s", state=True)
     for path in sorted(data.glob("*.events.jsonl.gz")) if data else ():
         yield Load(path.name.partition(".")[0], path, "default")
 

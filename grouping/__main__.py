@@ -105,9 +105,11 @@ def _show(tally: Any, files: tuple[str, ...], *, summary: bool, report: Path | N
 @click.option("--seed", type=int, default=1, show_default=True, help="Another seed, another stream.")
 @click.option("--alerts", type=click.IntRange(1), help="About so many events.")
 @click.option("--incidents", type=click.IntRange(1), help="So many incidents open at once (crowd).")
-@click.option("--out", type=click.File("wb", lazy=True), default="-", help="Write the events here.")
-@click.option("--truth", type=click.File("wb", lazy=True), help="Write which alert belongs to which incident: CSV.")
-def simulate(name: str, seed: int, alerts: int | None, incidents: int | None, out: Any, truth: Any) -> None:
+@click.option("--out", type=_OUT_FILE, help="Write the events here (.gz is packed) instead of standard output.")
+@click.option("--truth", type=_OUT_FILE, help="Write which alert belongs to which incident, as CSV.")
+def simulate(
+    name: str, seed: int, alerts: int | None, incidents: int | None, out: Path | None, truth: Path | None
+) -> None:
     """Make a labelled stream: the workload NAME, or `list` to see which there are."""
     from grouping.runtimes.simulate import write  # noqa: PLC0415
     from grouping.simulate import WORKLOADS  # noqa: PLC0415
@@ -118,7 +120,10 @@ def simulate(name: str, seed: int, alerts: int | None, incidents: int | None, ou
         return
     if name not in WORKLOADS:
         raise click.BadParameter(f"no workload {name!r}; there are {', '.join(WORKLOADS)}", param_hint="NAME")
-    write(name, seed, alerts, incidents, out, truth)
+    try:
+        write(name, seed, alerts, incidents, out, truth)
+    except OSError as error:
+        raise click.UsageError(f"{error.filename}: {error.strerror}") from None
 
 
 @main.command()

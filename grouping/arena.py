@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from grouping.layout import ABSENT, FIRST, LAST, LENGTH_NOW, LIMIT, PROFILE_ROWS, SHARE, SIZE_NOW, STATS
 
 Floats = NDArray[np.float64]
-Singles = NDArray[np.float32]
+Weights = NDArray[np.uint16]
 Counts = NDArray[np.uint8]
 Places = NDArray[np.intp]
 
 HALVE_AT = 128.0  # alerts after which a slot's counts are halved: the recent ones weigh more, and counts fit a byte
+WEIGHT = 400.0  # what the weights of one alert's features sum to: 400 x 129 fits 16 bits, so the sums are exact
 MIN_SLOTS = 16
 DENSE = 4096  # up to so many slots are all scored; above, only those that share the alert's rarest values
 SPARSE_ROWS = 4  # rarest rows looked at then
@@ -110,11 +111,11 @@ class Arena:
         places = places + slots
         return np.multiply(self.counts.take(places), share)
 
-    def alike(self, since: float, rows: Places, weights: Singles, keep: int) -> list[int]:
+    def alike(self, since: float, rows: Places, weights: Weights, keep: int) -> list[int]:
         """Up to ``keep`` slots whose alerts share most of the given features, in order of slot.
 
-        rows (R,) and weights (R, 1), which sum to 1: a slot's likeness is the weighted share of its alerts that have
-        the features. Slots without an alert since ``since`` are left out; of equal ones the lower slots are taken.
+        rows (S,) and weights (S, 1), whose sum is at most WEIGHT: a slot's likeness is the sum of the features'
+        weights, each times the share of its alerts that have the feature. Slots without an alert since ``since`` are left out; of equal ones the lower slots are taken.
         """
         if self.used <= DENSE:
             places = _most(self.profile.take(rows, 0), weights, self.stats, since, keep)
@@ -138,8 +139,10 @@ class Arena:
         return slots
 
 
-def _most(profile: Counts, weights: Singles, stats: Floats, since: float, keep: int) -> Places:
-    score = np.add.reduce(np.multiply(profile, weights), 0) * stats[SHARE]
+def _most(profile: Counts, weights: Weights, stats: Floats, since: float, keep: int) -> Places:
+    weighted = profile.astype(np.uint16)
+    weighted *= weights
+    score = np.add.reduce(weighted, 0, np.uint16) * stats[SHARE]
     score *= stats[LAST] >= since
     return _largest(score, keep)
 

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grouping.config import Config
-from grouping.featurise import Features
-from grouping.layout import CANDIDATES, VALUES
+from grouping.layout import CANDIDATES
 from grouping.scope import Incident, Scope
+from grouping.score import Rarity
 
 RECENT = 4  # places for the incidents touched last, whatever they look like
 
@@ -29,13 +29,11 @@ def window(config: Config, scope: Scope) -> float:
     return min(max(config.window_pace * scope.pace.slow, config.window_min_s), config.window_max_s)
 
 
-def candidates(
-    config: Config, scope: Scope, at: float, features: Features, weights: NDArray[np.float32], key: str | None
-) -> Candidates:
-    """The incidents near an alert at time ``at``.
+def candidates(config: Config, scope: Scope, at: float, rare: Rarity, key: str | None) -> Candidates:
+    """The incidents near an alert at time ``at``, by what is rare in it.
 
-    weights (R - VALUES, 1): how much each of the alert's features counts. ``key``: its policy key, None where a part of it is
-    unknown. Incidents that are full, too old or silent for too long are left out.
+    ``key``: its policy key, None where a part of it is unknown. Incidents that are full, too old or silent for too long
+    are left out.
     """
     joinable = scope.joinable
     reach = window(config, scope)
@@ -46,7 +44,7 @@ def candidates(
         near = list(islice(reversed(joinable), RECENT))
         if last >= 0 and last not in near:
             near[-1] = last
-        alike = scope.arena.alike(at - reach, features.rows[VALUES:], weights, CANDIDATES)
+        alike = scope.arena.alike(at - reach, rare.strong, rare.weights, CANDIDATES)
         near += [slot for slot in alike if slot not in near][: CANDIDATES - len(near)]
     oldest, full = at - config.age_max_s, config.size_max
     since, until = at - reach, at + reach

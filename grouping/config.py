@@ -23,7 +23,7 @@ class Config:
     window_pace: float = 40.0  # mean inter-arrival times of the scope
     age_max_s: float = 86_400.0  # an incident older than this takes no new alerts
     size_max: int = 100_000  # nor one with this many alerts
-    late_s: float = 3600.0  # an alert this much behind its scope's clock is still judged at its own time
+    late_s: float = 300.0  # an alert this much behind its scope's clock is still judged at its own time
     open_max: int = 65_536  # joinable incidents in a scope; beyond it the one longest untouched takes no more alerts
     hot_scopes: int = 1024  # scopes held decoded in memory; the others wait as records
 

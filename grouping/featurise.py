@@ -53,17 +53,19 @@ class Featuriser:
             alert.service,
             alert.host,
         )
-        key = (alert.summary, named, pairs)
+        template, values = mask(alert.summary)
+        key = (template, values, named, pairs)
         found = self._memo.get(key)
         if found is None:
             if len(self._memo) >= MEMO:
                 self._memo.clear()
-            found = self._memo[key] = _features(alert.summary, named, pairs)
+            found = self._memo[key] = _features(template, values, named, pairs)
         return found
 
 
-def _features(summary: str, named: tuple[str | None, ...], pairs: tuple[tuple[str, str], ...]) -> Features:
-    template, values = mask(summary)
+def _features(
+    template: str, values: tuple[str, ...], named: tuple[str | None, ...], pairs: tuple[tuple[str, str], ...]
+) -> Features:
     texts = [None if value is None else f"{name}={value}" for name, value in zip(NAMED_FIELDS, named, strict=True)]
     known = [ABSENT if text is None else 1 + field for field, text in enumerate([*texts, template])]
     texts.append(f"title={template}")

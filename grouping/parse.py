@@ -7,10 +7,11 @@ beyond a double, bad UTF-8 and lone surrogates.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeGuard, TypeVar
 
 import orjson
 
@@ -25,6 +26,7 @@ MAX_DEPTH = 16  # of objects and arrays under details
 MAX_KEYS = 512  # keys and array items under details, all levels together
 MAX_LIST = 10_000  # alerts or incidents named in one feedback
 LAST_SECOND = 32_503_680_000.0  # the year 3000
+MAX_SHOWN = 80  # characters of a value told in a message
 
 _Word = TypeVar("_Word", bound=StrEnum)
 _STATUS = {str(word): word for word in Status}
@@ -49,27 +51,26 @@ def parse(line: bytes | bytearray | memoryview) -> Event:
     try:
         raw = orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        raise Malformed(f"$: not JSON: {error}; send one JSON object a line, in UTF-8") from None
+        place = f"{error.msg}, at character {error.pos + 1}"
+        raise Malformed(f"$: not JSON: {place}; send one JSON object a line, in UTF-8") from None
     if type(raw) is not dict:
-        raise Malformed(f"$: expected an object, got {_kind(raw)}; send one JSON object a line")
+        raise Malformed(f"$: expected an object, got {_shown(raw)}; send one JSON object a line")
     return event_of(raw)
 
 
 def event_of(raw: dict[str, Any]) -> Event:
-    """The event that a decoded JSON object holds; ``raw`` is used up. Raises Malformed."""
+    """The event that a JSON object decoded by orjson holds. Raises Malformed."""
     try:
-        kind = raw.pop("kind", None)
+        kind = raw.get("kind")
+        if kind == "alert":
+            return _alert(raw)
         read = _READERS.get(kind) if type(kind) is str else None
         if read is None:
             _refuse("$.kind", f"expected one of {', '.join(_READERS)}", kind, 'add "kind":"alert"')
         return read(raw)
     except _Wrong as wrong:
         scope, id_ = raw.get("scope"), raw.get("id")
-        raise Malformed(
-            str(wrong),
-            scope if type(scope) is str and 0 < len(scope) <= MAX_NAME else "default",
-            id_ if type(id_) is str and len(id_) <= MAX_NAME else None,
-        ) from None
+        raise Malformed(str(wrong), scope if _is_name(scope) else "default", id_ if _is_name(id_) else None) from None
 
 
 class _Wrong(Exception):
@@ -77,43 +78,69 @@ class _Wrong(Exception):
 
 
 def _refuse(path: str, expected: str, value: object, remedy: str) -> NoReturn:
-    shown = repr(value)
-    raise _Wrong(f"{path}: {expected}, got {shown if len(shown) <= 80 else shown[:77] + '...'}; {remedy}")
+    raise _Wrong(f"{path}: {expected}, got {_shown(value)}; {remedy}")
+
+
+def _shown(value: object) -> str:
+    """A value in a message: short, and never as deep as it came."""
+    if type(value) is str:
+        return repr(value) if len(value) <= MAX_SHOWN else f"{value[:MAX_SHOWN]!r}..."
+    if value is None or type(value) is bool:
+        return {None: "nothing", True: "true", False: "false"}[value]
+    return "an object" if type(value) is dict else "an array" if type(value) is list else repr(value)
 
 
 def _alert(raw: dict[str, Any]) -> Alert:
-    at = _time(raw)
-    id_ = _id(raw)
-    details = raw.get("details")
+    """The alert of an object. What is as it mostly is passes a short check; all else goes to the careful readers."""
+    get = raw.get
+    at, scope, summary, details = get("at"), get("scope"), get("summary"), get("details")
+    status, severity, dedup_key = get("status"), get("severity"), get("dedup_key")
+    source, service, host = get("source"), get("service"), get("host")
+    component, group, class_ = get("component"), get("group"), get("class")
+    if type(at) is not float or not 0.0 < at <= LAST_SECOND:
+        at = _time(raw)
+    if type(scope) is not str or not scope or len(scope) > MAX_NAME or scope.isspace():
+        scope = _scope(raw)
+    if status != "firing":
+        status = _word(raw, "status", _STATUS, "map your states to these") or Status.FIRING
+    if severity is not None:
+        severity = _word(raw, "severity", _SEVERITY, "map your levels to these, or leave it out")
+    if dedup_key is not None:
+        dedup_key = _text(raw, "dedup_key", MAX_NAME)
+    for text in (source, service, host, component, group, class_):
+        if text is not None and (type(text) is not str or not text or len(text) > MAX_TEXT or text.isspace()):
+            source, service, host, component, group, class_ = [_text(raw, key) for key in _TEXTS]
+            break
+    if type(summary) is not str or not summary or summary.isspace():
+        _refuse("$.summary", "expected a text", summary, "say in one line what is wrong")
     if details is None:
         details = {}
     elif type(details) is not dict:
         _refuse("$.details", "expected an object", details, 'wrap it: "details":{"value":...}')
-    summary = raw.get("summary")
-    if type(summary) is not str or not summary or summary.isspace():
-        _refuse("$.summary", "expected a text", summary, "say in one line what is wrong")
-    if len(summary) > MAX_SUMMARY:
-        summary = summary[:MAX_SUMMARY]
-    if not raw.keys() <= _ALERT_KEYS:
+    if not _ALERT_KEYS.issuperset(raw):
         details = _adopt(raw, details)
-    if details:
+    if len(details) > MAX_KEYS or not _NESTED.isdisjoint(map(type, details.values())):
         _bounded(details)
-    return Alert(
+    id_ = get("id")
+    if type(id_) is not str or not id_ or len(id_) > MAX_NAME or id_.isspace():
+        id_ = _id(raw)
+    fields = (
         id_,
         at,
-        _scope(raw),
-        _word(raw, "status", _STATUS, "map your states to these") or Status.FIRING,
-        _text(raw, "dedup_key", MAX_NAME),
-        _word(raw, "severity", _SEVERITY, "map your levels to these, or leave it out"),
-        _text(raw, "source"),
-        _text(raw, "service"),
-        _text(raw, "host"),
-        _text(raw, "component"),
-        _text(raw, "group"),
-        _text(raw, "class"),
-        summary,
+        scope,
+        _STATUS[status],
+        dedup_key,
+        severity,
+        source,
+        service,
+        host,
+        component,
+        group,
+        class_,
+        summary if len(summary) <= MAX_SUMMARY else summary[:MAX_SUMMARY],
         details,
     )
+    return tuple.__new__(Alert, fields)  # Alert(*fields) in half the time
 
 
 def _feedback(raw: dict[str, Any]) -> Feedback:
@@ -159,8 +186,15 @@ _READERS: dict[str, Callable[[dict[str, Any]], Event]] = {
     "tick": _tick,
 }
 _ALERT_KEYS = frozenset(
-    "id at scope status dedup_key severity source service host component group class summary details".split()
+    "kind id at scope status dedup_key severity source service host component group class summary details".split()
 )
+_TEXTS = ("source", "service", "host", "component", "group", "class")
+_NESTED = frozenset((dict, list))
+
+
+def _is_name(value: object) -> TypeGuard[str]:
+    """Whether a value can be an id or a scope; blank means absent."""
+    return type(value) is str and 0 < len(value) <= MAX_NAME and not value.isspace()
 
 
 def _text(raw: dict[str, Any], key: str, limit: int = MAX_TEXT) -> str | None:
@@ -187,8 +221,8 @@ def _names(raw: dict[str, Any], key: str) -> tuple[str, ...]:
     if type(values) is not list or not values or len(values) > MAX_LIST:
         _refuse(f"$.{key}", f"expected an array of 1 to {MAX_LIST} ids", values, "name at least one")
     for index, value in enumerate(values):
-        if type(value) is not str or not 0 < len(value) <= MAX_NAME:
-            _refuse(f"$.{key}[{index}]", "expected an id", value, "quote it")
+        if not _is_name(value):
+            _refuse(f"$.{key}[{index}]", f"expected an id of at most {MAX_NAME} characters", value, "quote it")
     return tuple(dict.fromkeys(values))
 
 
@@ -198,22 +232,24 @@ def _scope(raw: dict[str, Any]) -> str:
 
 def _id(raw: dict[str, Any]) -> str:
     given = raw.get("id")
-    if type(given) is str and 0 < len(given) <= MAX_NAME:
+    if _is_name(given):
         return given
-    if given is not None and given != "":
-        _refuse("$.id", f"expected a text of at most {MAX_NAME} characters", given, "leave it out to have it derived")
+    if given is not None and (type(given) is not str or len(given) > MAX_NAME):
+        expected = f"expected a text of at most {MAX_NAME} characters"
+        _refuse("$.id", expected, given, "quote and shorten it, or leave it out to have it derived")
     try:
         return content_id(orjson.dumps(raw, option=orjson.OPT_SORT_KEYS))
-    except orjson.JSONEncodeError:  # deeper than orjson writes: the bound that _bounded names
-        _refuse("$.details", f"expected at most {MAX_DEPTH} levels", "more", "flatten it")
+    except orjson.JSONEncodeError:  # deeper than orjson writes
+        raise _Wrong("$: too many levels for an id to be derived; flatten it, or give it an id") from None
 
 
 def _word(raw: dict[str, Any], key: str, words: dict[str, _Word], remedy: str) -> _Word | None:
+    """One of a few words; empty and blank mean absent here too."""
     value = raw.get(key)
     if value is None:
         return None
     word = words.get(value) if type(value) is str else None
-    if word is None:
+    if word is None and not (type(value) is str and (not value or value.isspace())):
         _refuse(f"$.{key}", f"expected one of {', '.join(words)}", value, remedy)
     return word
 
@@ -229,38 +265,56 @@ def _time(raw: dict[str, Any]) -> float | None:
     if not 0 <= value <= LAST_SECOND:
         remedy = "it looks like milliseconds or finer: divide it" if value > LAST_SECOND else "give the event's time"
         _refuse("$.at", "expected seconds between 1970 and the year 3000", value, remedy)
-    return float(value)
+    return float(value) + 0.0  # no negative zero
 
 
-def _clock(value: str) -> float:
-    remedy = "write it like 2025-11-01T12:00:00.25Z"
+# RFC 3339 and nothing else: what fromisoformat takes beyond it depends on the version of Python.
+_RFC_3339 = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}:)([0-9]{2})(?:\.([0-9]+))?(?:[Zz]|([+-][0-9]{2}:[0-9]{2}))"
+)
+
+
+def _clock(value: str) -> float | None:
+    if not value or value.isspace():
+        return None
+    match = _RFC_3339.fullmatch(value)
+    day, minute, second, fraction, offset = match.groups() if match else ("", "", "", "", "")
+    leap = second == "60"  # RFC 3339 writes a leap second so; as seconds since the epoch it is the next one
     try:
-        time = datetime.fromisoformat(value)
+        time = datetime.fromisoformat(f"{day}T{minute}{'59' if leap else second}{offset or '+00:00'}")
     except ValueError:
-        _refuse("$.at", "expected seconds since the epoch or an RFC 3339 time", value, remedy)
-    if time.tzinfo is None or len(value) < 20:  # fromisoformat also reads bare dates and weeks
-        _refuse("$.at", "expected a time with an offset (RFC 3339)", value, remedy)
-    seconds = time.timestamp()
+        expected = "expected seconds since the epoch or an RFC 3339 time with an offset"
+        _refuse("$.at", expected, value, "write it like 2025-11-01T12:00:00.25Z")
+    seconds = time.timestamp() + leap + float(f"0.{fraction or 0}")
     if not 0 <= seconds <= LAST_SECOND:
-        _refuse("$.at", "expected a time between 1970 and the year 3000", value, remedy)
+        _refuse("$.at", "expected a time between 1970 and the year 3000", value, "give the event's time")
     return seconds
 
 
 def _adopt(raw: dict[str, Any], details: dict[str, Any]) -> dict[str, Any]:
-    """``details`` with the keys that the format does not list: kept, never dropped."""
+    """``details`` with the keys that the format does not list: kept, never dropped, whatever they are called."""
+    strange = sorted(raw.keys() - _ALERT_KEYS)  # sorted: which of two gets a name must not depend on the hash seed
+    _few(len(details) + len(strange))
     kept = dict(details)
-    for key in raw.keys() - _ALERT_KEYS:
-        kept[key if key not in details else f"$.{key}"] = raw[key]
+    for key in strange:
+        name = key
+        while name in kept:
+            name = f"$.{name}"
+        kept[name] = raw[key]
     return dict(sorted(kept.items()))
+
+
+def _few(count: int) -> None:
+    if count > MAX_KEYS:
+        _refuse("$.details", f"expected at most {MAX_KEYS} keys and items", count, "send what tells alerts apart")
 
 
 def _bounded(details: dict[str, Any]) -> None:
     """Refuse what is too deep or has too many keys. Iterative: depth is what is being checked."""
     count = len(details)
+    _few(count)
     level: list[Any] = [value for value in details.values() if type(value) is dict or type(value) is list]
     for _ in range(MAX_DEPTH):
-        if count > MAX_KEYS:
-            _refuse("$.details", f"expected at most {MAX_KEYS} keys and items", count, "send what tells alerts apart")
         if not level:
             return
         below: list[Any] = []
@@ -268,9 +322,6 @@ def _bounded(details: dict[str, Any]) -> None:
             count += len(node)
             children = node.values() if type(node) is dict else node
             below += [child for child in children if type(child) is dict or type(child) is list]
+        _few(count)
         level = below
     _refuse("$.details", f"expected at most {MAX_DEPTH} levels", "more", "flatten it")
-
-
-def _kind(value: object) -> str:
-    return {list: "an array", str: "a text", bool: "true or false", type(None): "null"}.get(type(value), "a number")

@@ -43,6 +43,7 @@ from grouping.layout import (
 )
 
 Floats = NDArray[np.float64]
+Places = NDArray[np.intp]
 Singles = NDArray[np.float32]
 
 
@@ -51,7 +52,8 @@ class Rarity(NamedTuple):
 
     bits: Singles  # (R - VALUES, 1) from VALUES on; 0 for a row without a feature
     totals: Singles  # (3, 1) bits of fields, text, details; 1 where there are none
-    weights: Singles  # (R - VALUES, 1) bits as shares of the whole
+    strong: Places  # (S,) rows of the rarest features
+    weights: NDArray[np.uint16]  # (S, 1) their bits, as shares of the whole in units of arena.WEIGHT
     segments: list[int]  # first rows of fields, text, details, counted from VALUES on
     title: float  # bits of the title's template
     host: float  # bits of the host

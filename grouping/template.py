@@ -32,8 +32,8 @@ _KINDS = {
     "uuid": r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}",
     "mac": r"[0-9a-fA-F]{2}(?P<by>[:-])(?:[0-9a-fA-F]{2}(?P=by)){4,18}[0-9a-fA-F]{2}",
     "hex": r"0[xX][0-9a-fA-F]++|0\d{7,}+|(?=\d*+[a-fA-F])(?=[a-fA-F]*+\d)(?!\d++B\Z)[0-9a-fA-F]{7,}+",
-    "num": r"[vV]?(?P<plain>[+-]?\d++(?:(?:,\d{3})++(?:\.\d++)?|(?:\.\d++)*+(?:,\d++)?)(?:(?<=\.\d)[eE]\d++|[eE][+-]\d++)?)"
-    r"(?:%|[^\W\d_]{1,7}+)?|[vV]?(?P<release>\d++(?:\.\d++)++[-+~_][\w.+~-]*+)",
+    "num": r"[vV$€£¥]?(?P<plain>[+-]?\d++(?:(?:,\d{3})++(?:\.\d++)?|(?:\.\d++)*+(?:,\d++)?)(?:(?<=\.\d)[eE]\d++|[eE][+-]\d++)?)"
+    r"(?:%|°?[^\W\d_]{1,7}+)?|[vV]?(?P<release>\d++(?:\.\d++)++[-+~_][\w.+~-]*+)",
     "mail": r"[\w.+-]++@[\w-]++(?:\.[\w-]++)++",
     "path": r"(?:~|\.{1,2})?/[^:,]++|[a-zA-Z]:\\[^:,]*+|\\\\[^:,]++",
     "host": r"(?:[\w$-]++\.)+(?=[\w$-]*[^\W\d_])[\w$-]++\.[^\W\d_][\w$-]*+"
@@ -123,10 +123,9 @@ _DATE = re.compile(
     r"|(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)(?= +<num>))"
 )
 
-_MASK = re.compile(r"<[a-z]+>")
-_TOKEN = re.compile(r"[^\W\d_][\w'-]+")
+_TOKEN = re.compile(r"<[a-z]+>|([^\W\d_][\w'-]+)")
 
 
 def words(template: str) -> list[str]:
     """The words of a template in lower case, masks left out, each once, in order."""
-    return list(dict.fromkeys(_TOKEN.findall(_MASK.sub(" ", template).lower())))
+    return [word for word in dict.fromkeys(_TOKEN.findall(template.lower())) if word]

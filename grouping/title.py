@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 KINDS_KEPT = 8  # templates remembered per incident; further ones are only counted
+MAX_TEXT = 1024  # characters of a title, as of a summary: masks are longer than what they stand for
+_ONE_LINE = dict.fromkeys((*range(32), *range(127, 160), 0x2028, 0x2029), " ")  # what breaks a line or a terminal
 
 
 @dataclass(slots=True)
@@ -48,9 +50,12 @@ class Title:
             return "(no alerts)"
         _, shared = max(self.kinds.values(), key=lambda kind: kind[0])
         more = len(self.kinds) - 1
-        if not more and not self.others:
-            return shared
-        return f"{shared} (+{more}{' or more' if self.others else ''} other kind{'s' if more != 1 else ''})"
+        rest = ""
+        if more or self.others:
+            rest = f" (+{more}{' or more' if self.others else ''} other kind{'s' if more != 1 else ''})"
+        if len(shared) + len(rest) > MAX_TEXT:
+            shared = shared[: MAX_TEXT - len(rest) - 1] + "…"
+        return (shared if shared.isprintable() else shared.translate(_ONE_LINE)) + rest
 
 
 def _common(template: str, one: str, other: str) -> str:

@@ -44,7 +44,7 @@ class Store:
         self._how = WriteOptions()
         # Attributes, whatever the library's stubs say.
         self._how.disable_wal = not durable  # type: ignore[method-assign,assignment]
-        self._how.sync = durable  # type: ignore[method-assign,assignment]
+        self._how.sync = durable
         found = self._db.get(_FORMAT)
         if found is None:
             self._db.put(_FORMAT, str(FORMAT).encode(), self._how)

@@ -1,0 +1,23 @@
+"""Makes the samples again: `make data`."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import orjson
+
+from grouping.runtimes.simulate import write
+from grouping.simulate import WORKLOADS, simulate
+
+HERE = Path(__file__).parent
+
+if __name__ == "__main__":
+    digests = []
+    for name, workload in WORKLOADS.items():
+        events = list(simulate(name, 1, alerts=3000 if workload.stream else None))
+        digests.append(f"{hashlib.sha256(orjson.dumps(events)).hexdigest()}  {name}\n")
+        if workload.stream is None:
+            suffix = "jsonl" if name == "demo" else "jsonl.gz"
+            write(name, 1, None, None, HERE / f"{name}.{suffix}", HERE / f"{name}.truth.csv")
+    (HERE / "workloads.sha256").write_text("".join(digests))
