@@ -146,7 +146,7 @@ class World:
 
     def cascade(self, group: str, start: float, root: str, count: int) -> Iterator[Arrival]:
         """A fault in `root` that climbs along the calls, some seconds a hop."""
-        levels = [(root,)]
+        levels: list[tuple[str, ...]] = [(root,)]
         while above := tuple(s for s, callees in CALLS.items() if set(callees) & set(levels[-1])):
             seen = {service for level in levels for service in level}
             fresh = tuple(service for service in above if service not in seen)
@@ -291,7 +291,7 @@ def _crowd(chance: Random, name: str, alerts: int, incidents: int) -> Iterator[t
         made += 1
         service = SERVICES[chance.randrange(len(SERVICES))]
         host, kind = f"{service}-{made % 100_000}", KINDS[kinds[chance.randrange(len(kinds))]]
-        event = {"severity": kind.severity, "source": "prometheus", "service": service, "host": host}
+        event: Event = {"severity": kind.severity, "source": "prometheus", "service": service, "host": host}
         event |= {"component": kind.component, "class": kind.name, "summary": kind.title}
         event |= {"details": {"region": REGIONS[made % 2], "pod": f"{service}-{made % 997:x}"}}
         return _Live(f"{name}-{made}", event, 5 + chance.randrange(56))

@@ -37,10 +37,10 @@ def write(
     return count
 
 
-def _events(path: Path | None, stack: ExitStack) -> IO[bytes]:
+def _events(path: Path | None, stack: ExitStack) -> IO[bytes] | gzip.GzipFile:
     if path is None:
         return sys.stdout.buffer
-    file: IO[bytes] = stack.enter_context(path.open("wb"))
+    file = stack.enter_context(path.open("wb"))
     if path.suffix == ".gz":
         packed = gzip.GzipFile("", "wb", fileobj=file, mtime=0)
         stack.callback(packed.close)
