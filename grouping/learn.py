@@ -17,7 +17,7 @@ from grouping.scope import CLOCK, COUNT_GENERATION, Pace, Scope, Usual
 from grouping.score import Rarity, log2_table
 
 REFRESH = 256  # alerts between two looks at what is rare; early on they come at 1, 2, 4, 8 ... alerts
-STRONG = 12  # rarest features of an alert by which similar incidents are looked up
+STRONG = 8  # rarest features of an alert by which similar incidents are looked up
 KINDS = 1024  # pairs of kinds counted per generation; further ones wait for the next
 _BITS = log2_table(2 * COUNT_GENERATION + 2)
 
