@@ -1,0 +1,42 @@
+"""All benchmarks, one after the other, then the tables of the README: `make bench`, or `python -m benchmarks`.
+
+    python -m benchmarks [--data DIR] [--only NAME ...]
+
+Results go to benchmarks/results/NAME.json.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+HERE = Path(__file__).parent
+RUNS: dict[str, list[str]] = {
+    "whole": ["benchmarks.whole"],
+    "steps": ["benchmarks.steps"],
+    "beside": ["benchmarks.beside"],
+    "history": ["benchmarks.history"],
+    "history-repeats": ["benchmarks.history", "--workload", "repeats"],
+    "quality": ["benchmarks.quality"],
+}
+REAL = ("whole", "quality")  # those that also take real streams
+
+
+@click.command()
+@click.option("--data", type=click.Path(exists=True, file_okay=False), help="Real streams: *.events.jsonl.gz.")
+@click.option("--only", multiple=True, type=click.Choice(list(RUNS)), help="Not all of them.")
+def main(data: str | None, only: tuple[str, ...]) -> None:
+    """Run the benchmarks and write their tables."""
+    (HERE / "results").mkdir(exist_ok=True)
+    for name in only or RUNS:
+        command = [sys.executable, "-m", *RUNS[name], "--json", str(HERE / "results" / f"{name}.json")]
+        command += ["--data", data] if data and name in REAL else []
+        subprocess.run(command, check=True)
+    subprocess.run([sys.executable, "-m", "benchmarks.tables"], check=True)
+
+
+if __name__ == "__main__":
+    main()
