@@ -17,12 +17,10 @@ from numpy.typing import NDArray
 from grouping.layout import ABSENT, FIRST, LAST, LENGTH_NOW, LIMIT, PROFILE_ROWS, SHARE, SIZE_NOW, STATS
 
 Floats = NDArray[np.float64]
-Weights = NDArray[np.uint16]
 Counts = NDArray[np.uint8]
 Places = NDArray[np.intp]
 
 HALVE_AT = 128.0  # alerts after which a slot's counts are halved: the recent ones weigh more, and counts fit a byte
-WEIGHT = 400.0  # what the weights of one alert's features sum to: 400 x 129 fits 16 bits, so the sums are exact
 MIN_SLOTS = 16
 DENSE = 4096  # up to so many slots are all scored; above, only those that share the alert's rarest values
 SPARSE_ROWS = 4  # rarest rows looked at then
@@ -111,18 +109,18 @@ class Arena:
         places = places + slots
         return np.multiply(self.counts.take(places), share)
 
-    def alike(self, since: float, rows: Places, weights: Weights, keep: int) -> list[int]:
-        """Up to ``keep`` slots whose alerts share most of the given features, in order of slot.
+    def alike(self, since: float, rows: Places, keep: int) -> list[int]:
+        """Up to ``keep`` slots that share most of the given features, in order of slot.
 
-        rows (S,) and weights (S, 1), whose sum is at most WEIGHT: a slot's likeness is the sum of the features'
-        weights, each times the share of its alerts that have the feature. Slots without an alert since ``since`` are left out; of equal ones the lower slots are taken.
+        rows (S,), at most 255: a slot's likeness is how many of them its alerts have; a row that stands twice counts
+        twice. Slots without an alert since ``since`` are left out; of equal ones the lower slots are taken.
         """
         if self.used <= DENSE:
-            places = _most(self.profile.take(rows, 0), weights, self.stats, since, keep)
+            places = _most(self.profile.take(rows, 0), self.stats[LAST], since, keep)
             return [int(place) for place in places]
         slots = self._sharing(rows)
-        profile, stats = self.profile[rows[:, None], slots], self.stats.take(slots, 1)
-        return [int(slot) for slot in slots.take(_most(profile, weights, stats, since, keep))]
+        places = _most(self.profile[rows[:, None], slots], self.stats[LAST].take(slots), since, keep)
+        return [int(slot) for slot in slots.take(places)]
 
     def _sharing(self, rows: Places) -> Places:
         """Up to SPARSE_SLOTS slots that share the alert's rarest features (rare: held by few slots), in order.
@@ -139,25 +137,23 @@ class Arena:
         return slots
 
 
-def _most(profile: Counts, weights: Weights, stats: Floats, since: float, keep: int) -> Places:
-    weighted = profile.astype(np.uint16)
-    weighted *= weights
-    score = np.add.reduce(weighted, 0, np.uint16) * stats[SHARE]
-    score *= stats[LAST] >= since
+def _most(profile: Counts, last: Floats, since: float, keep: int) -> Places:
+    held = (profile != 0).view(np.uint8)
+    score = np.add.reduce(held, 0, np.uint8)
+    score *= last >= since
     return _largest(score, keep)
 
 
-def _largest(values: NDArray[np.floating], keep: int) -> Places:
+def _largest(values: Counts, keep: int) -> Places:
     """Places of the ``keep`` largest positive values, in order of place; of equal ones the first.
 
     Not argpartition: which of several equal values it takes depends on the processor.
     """
     size = len(values)
-    edge = np.partition(values, size - keep)[size - keep] if size > keep else 0.0
-    if edge <= 0.0:
-        places: Places = (values > 0.0).nonzero()[0]
-        return places
-    places = (values >= edge).nonzero()[0]
+    edge = np.partition(values, size - keep)[size - keep] if size > keep else 0
+    if not edge:
+        return values.nonzero()[0]
+    places: Places = (values >= edge).nonzero()[0]
     if len(places) == keep:
         return places
     above = (values > edge).nonzero()[0]

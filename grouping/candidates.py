@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from grouping.config import Config
 from grouping.layout import CANDIDATES
 from grouping.scope import Incident, Scope
-from grouping.score import Rarity
 
+STRONG = 8  # rarest features of an alert by which alike incidents are looked up
 RECENT = 4  # places for the incidents touched last, whatever they look like
 
 
@@ -29,8 +29,10 @@ def window(config: Config, scope: Scope) -> float:
     return min(max(config.window_pace * scope.pace.slow, config.window_min_s), config.window_max_s)
 
 
-def candidates(config: Config, scope: Scope, at: float, rare: Rarity, key: str | None) -> Candidates:
-    """The incidents near an alert at time ``at``, by what is rare in it.
+def candidates(
+    config: Config, scope: Scope, at: float, rows: list[int], bits: list[float], key: str | None
+) -> Candidates:
+    """The incidents near an alert at time ``at`` that has the features ``rows``, each so many ``bits`` rare.
 
     ``key``: its policy key, None where a part of it is unknown. Incidents that are full, too old or silent for too long
     are left out.
@@ -44,7 +46,7 @@ def candidates(config: Config, scope: Scope, at: float, rare: Rarity, key: str |
         near = list(islice(reversed(joinable), RECENT))
         if last >= 0 and last not in near:
             near[-1] = last
-        alike = scope.arena.alike(at - reach, rare.strong, rare.weights, CANDIDATES)
+        alike = scope.arena.alike(at - reach, _strong(rows, bits), CANDIDATES)
         near += [slot for slot in alike if slot not in near][: CANDIDATES - len(near)]
     oldest, full = at - config.age_max_s, config.size_max
     since, until = at - reach, at + reach
@@ -57,6 +59,16 @@ def candidates(config: Config, scope: Scope, at: float, rare: Rarity, key: str |
             incidents.append(one)
     turn = slots.index(last) if last in slots else -1
     return Candidates(incidents, np.array(slots + _NONE[len(slots) :], np.intp), turn)
+
+
+def _strong(rows: list[int], bits: list[float]) -> NDArray[np.intp]:
+    """The rows of the rarest features, the rarest of them up to four times: by these alike incidents are found."""
+    order = sorted(range(len(bits)), key=bits.__getitem__, reverse=True)[:STRONG]
+    unit = bits[order[0]] / 3 or 1.0
+    found: list[int] = []
+    for place in order:
+        found += [rows[place]] * (1 + int(bits[place] / unit))
+    return np.array(found, np.intp)
 
 
 def _last(scope: Scope, at: float, key: str | None) -> int:

@@ -140,7 +140,7 @@ class Engine:
         now = self.state.policy(scope)
         key = policy_key(now, alert)
         rare = learn.rarity(scope.usual, features)
-        near = candidates(self.config, scope, at, rare, key)
+        near = candidates(self.config, scope, at, features.ids, rare.each, key)
         evidence = self._evidence(scope, at, features, near, rare)
         decision, joined = self._decide(scope, alert, now, near, pair_features(evidence))
         outputs = apply.group(self.state, scope, alert, at, features, key, joined)

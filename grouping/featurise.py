@@ -30,6 +30,7 @@ class Features:
 
     rows: NDArray[np.intp]  # (R,) rows of the incident profiles, laid out as layout.py says
     usual: NDArray[np.intp]  # (R - VALUES,) counters of how usual each feature is, from VALUES on
+    ids: list[int]  # the rows from VALUES on
     details: int  # first row of the pairs under details
     kind: int  # odd hash of what kind of alert this is, for seen-together counts
     template: str
@@ -79,7 +80,7 @@ def _features(
     places = np.array(both, np.intp)
     kind = zlib.crc32(f"{named[5]}\0{named[2] or template}".encode())
     rows = VALUES + len(texts)
-    return Features(places[:rows], places[rows:], details, kind & 0x1FFFFFF | 1, template)
+    return Features(places[:rows], places[rows:], both[VALUES:rows], details, kind & 0x1FFFFFF | 1, template)
 
 
 _ROWS = PROFILE_ROWS - HASHED

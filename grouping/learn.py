@@ -10,14 +10,12 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from grouping.arena import WEIGHT
 from grouping.featurise import Features
 from grouping.layout import TITLE, VALUES, WORDS
 from grouping.scope import CLOCK, COUNT_GENERATION, Pace, Scope, Usual
 from grouping.score import Rarity, log2_table
 
 REFRESH = 256  # alerts between two looks at what is rare; early on they come at 1, 2, 4, 8 ... alerts
-STRONG = 8  # rarest features of an alert by which similar incidents are looked up
 KINDS = 1024  # pairs of kinds counted per generation; further ones wait for the next
 _BITS = log2_table(2 * COUNT_GENERATION + 2)
 
@@ -61,12 +59,9 @@ def rarity(usual: Usual, features: Features) -> Rarity:
     each: list[float] = bits.tolist()
     text, details = WORDS - VALUES, features.details - VALUES
     parts = [sum(each[:text]), sum(each[text:details]), sum(each[details:])]
-    column = bits[:, None]
     totals = np.array([[part or 1.0] for part in parts], np.float32)
-    strong = np.argsort(-bits, kind="stable")[:STRONG]
-    rows, whole = features.rows.take(strong + VALUES), sum(parts)
-    weights = (column.take(strong, 0) * np.float32(WEIGHT / whole if whole else 0.0)).astype(np.uint16)
-    found = Rarity(column, totals, rows, weights, [0, text, details], each[TITLE - VALUES], each[TITLE - VALUES - 1])
+    title = TITLE - VALUES
+    found = Rarity(each, bits[:, None], totals, [0, text, details], each[title], each[title - 1])
     usual.memo[id(features)] = (features, found)
     return found
 

@@ -43,17 +43,15 @@ from grouping.layout import (
 )
 
 Floats = NDArray[np.float64]
-Places = NDArray[np.intp]
 Singles = NDArray[np.float32]
 
 
 class Rarity(NamedTuple):
     """How rare the features of an alert are in its scope. Bits are in units of 16 bits: 0 to 1."""
 
-    bits: Singles  # (R - VALUES, 1) from VALUES on; 0 for a row without a feature
+    each: list[float]  # R - VALUES of them, from VALUES on; 0 for a row without a feature
+    bits: Singles  # (R - VALUES, 1) the same
     totals: Singles  # (3, 1) bits of fields, text, details; 1 where there are none
-    strong: Places  # (S,) rows of the rarest features
-    weights: NDArray[np.uint16]  # (S, 1) their bits, as shares of the whole in units of arena.WEIGHT
     segments: list[int]  # first rows of fields, text, details, counted from VALUES on
     title: float  # bits of the title's template
     host: float  # bits of the host

@@ -313,8 +313,7 @@ def _crowd(chance: Random, name: str, alerts: int, incidents: int) -> Iterator[t
 
 
 def _repeats(chance: Random, name: str, alerts: int, incidents: int) -> Iterator[tuple[Event, str | None]]:
-    """What Prometheus sends all day: ``incidents`` open alerts again and again, every 30 s; one in two hundred ends and
-    another begins."""
+    """What Prometheus sends all day: ``incidents`` open alerts, each every 30 s; one in 200 ends, another begins."""
     world = World(chance, name)
     step = 30.0 / incidents
     known: list[Event] = []

@@ -48,7 +48,7 @@ _VARIED = (
 )
 _CHUNK = re.compile(_FIRST + _VARIED)
 # The same where a title holds masks already: what is glued to one stays, so that masking twice is masking once.
-_AGAIN = re.compile(rf"{_FIRST}(?:(?P<kept>[^{_CUT}]*+(?:<(?:{'|'.join(_KINDS)})>[^{_CUT}]*+)++)|{_VARIED})")
+_AGAIN = re.compile(rf"{_FIRST}(?:(?P<kept>[^{_CUT}]*+(?:<(?:url|{'|'.join(_KINDS)})>[^{_CUT}]*+)++)|{_VARIED})")
 _PARTS = re.compile(r"([:,@]+)")
 _SMALLER = re.compile(r"([/\\~+%]+|\.{2,}|-{2,})")
 
