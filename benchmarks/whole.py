@@ -55,10 +55,10 @@ def main(out: Path | None, data: Path | None, *, quick: bool) -> None:
 
 
 def _loads(scratch: Path, data: Path | None, *, share: float) -> Iterator[Load]:
-    repeats = _simulate(scratch, "repeats", int(300_000 * share))
+    repeats = _simulate(scratch, "repeats", int(200_000 * share))
     yield Load("repeats: 99 % repeats of 1,000 open alerts", repeats, "default")
     for incidents in CROWDS:
-        crowd = _simulate(scratch, "crowd", int(max(40_000, 3 * incidents) * share), incidents)
+        crowd = _simulate(scratch, "crowd", int(max(20_000, 1.5 * incidents) * share), incidents)
         # By host, so that as many incidents stay open as there are faults.
         yield Load(f"crowd: {incidents:,} open incidents", crowd, "host=300s")
     yield Load("crowd: 1,000 open incidents, --state", scratch / "crowd-1000.jsonl", "host=300s", state=True)

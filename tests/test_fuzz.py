@@ -20,16 +20,41 @@ ROOT = Path(__file__).resolve().parent.parent
 RUNS = 20_000
 
 
-@pytest.mark.skipif(importlib.util.find_spec("atheris") is None, reason="atheris is not installed: make fuzz installs it")
+@pytest.mark.skipif(
+    importlib.util.find_spec("atheris") is None, reason="atheris is not installed: make fuzz installs it"
+)
 def test_no_bytes_break_the_engine(tmp_path: Path) -> None:
     """Bytes that libFuzzer makes from good lines, led by what they reach. They are the same in every run."""
-    command = [sys.executable, "-m", "tests.fuzz.fuzz_parse", f"-runs={RUNS}", "-seed=1", f"-artifact_prefix={tmp_path}/"]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.fuzz.fuzz_parse",
+        f"-runs={RUNS}",
+        "-seed=1",
+        f"-artifact_prefix={tmp_path}/",
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     assert f"Done {RUNS} runs" in done.stderr
 
 
-ODD: list[Any] = [None, True, 0, -1, 1e308, "", " ", "\0", "a1", "é" * 300, "x" * 2000, [], ["a1", 7], {}, {"a": {"a": [1]}}]
+ODD: list[Any] = [
+    None,
+    True,
+    0,
+    -1,
+    1e308,
+    "",
+    " ",
+    "\0",
+    "a1",
+    "é" * 300,
+    "x" * 2000,
+    [],
+    ["a1", 7],
+    {},
+    {"a": {"a": [1]}},
+]
 FIELDS = (
     "kind id at scope status dedup_key severity source service host component group class summary details action "
     "incidents incident alerts into feedback actor mode policy other"
@@ -75,10 +100,15 @@ def test_what_is_refused_at_the_door_changes_nothing(log: list[dict[str, Any]], 
     lines = [orjson.dumps(event) for event in log]
     mixed = list(lines)
     for place, value in bad:
-        mixed.insert(place % (len(mixed) + 1), orjson.dumps({"kind": "alert", "id": "a1", "summary": "x", "status": ["no"], "o": value}))
+        mixed.insert(
+            place % (len(mixed) + 1),
+            orjson.dumps({"kind": "alert", "id": "a1", "summary": "x", "status": ["no"], "o": value}),
+        )
     clean, dirty = Engine(), Engine()
     expected, refused_before = told(clean, lines)
     found, refused = told(dirty, mixed)
     assert refused == refused_before + len(bad)
-    assert [{**orjson.loads(line), "seq": 0} for line in found] == [{**orjson.loads(line), "seq": 0} for line in expected]
+    assert [{**orjson.loads(line), "seq": 0} for line in found] == [
+        {**orjson.loads(line), "seq": 0} for line in expected
+    ]
     assert dirty.snapshot() == clean.snapshot()
