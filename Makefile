@@ -37,7 +37,7 @@ data: $(VENV)/.run  ## make the samples in data/ again
 	$(IN)/python -m data.make
 
 fuzz: $(VENV)/.fuzz  ## throw bytes at the door for a minute; FLAGS="-max_total_time=600" for longer
-	$(IN)/python -m tests.fuzz $(or $(FLAGS),-max_total_time=60)
+	$(IN)/python -m tests.fuzz.fuzz_parse $(or $(FLAGS),-max_total_time=60)
 
 # One version of each package for every Python, so that they all compute the same; only where a
 # package left an old Python behind (atheris) do the versions differ.

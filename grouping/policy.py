@@ -59,7 +59,8 @@ class Policy:
 
 
 _RULE = re.compile(
-    r"(?P<key>\*|[^~=+()]+(?:\+[^~=+()]+){0,3})(?P<kind>[~=])(?P<low>\d{1,9}(?:\.\d{1,6})?)(?:-(?P<high>\d{1,9}(?:\.\d{1,6})?))?s"
+    r"(?P<key>\*|[^~=+()]+(?:\+[^~=+()]+){0,3})(?P<kind>[~=])"
+    r"(?P<low>[0-9]{1,9}(?:\.[0-9]{1,6})?)(?:-(?P<high>[0-9]{1,9}(?:\.[0-9]{1,6})?))?s"
 )
 
 
@@ -84,6 +85,6 @@ def policy(name: str) -> Policy:
         raise BadPolicy(f"{name!r}: expected a silence above 0 s, the longest not below the shortest")
     key = () if match["key"] == "*" else tuple(match["key"].split("+"))
     for field in key:
-        if field not in NAMED_FIELDS and not field.startswith("details."):
+        if field not in NAMED_FIELDS and not (field.startswith("details.") and field != "details."):
             raise BadPolicy(f"{name!r}: no field {field!r}; there are {', '.join(NAMED_FIELDS)} and details.<name>")
     return Policy(name, key, limit, learner())

@@ -211,3 +211,15 @@ def test_a_store_in_use_is_refused(tmp_path: Path) -> None:
     store.close()
     assert done.returncode == 2
     assert b"in use by another process" in done.stderr
+
+
+def test_a_reader_that_goes_away_ends_the_replay_quietly(log: Path) -> None:
+    """As with `| head`: no traceback."""
+    command = [sys.executable, "-m", "grouping", "replay", str(log)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.wait() == 1
+        assert process.stderr.read() == b""
