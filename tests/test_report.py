@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -331,7 +332,7 @@ def test_every_reference_has_its_target(day, tmp_path):
 def test_texts_from_outside_stay_texts(tmp_path):
     """Markup in titles, scopes, ids, errors, policies and the source's name is shown, not obeyed."""
     evil = "</title></svg><script>alert('x')</script><img src=x onerror=alert(1)>\"'&{{ 7 * 7 }}"
-    tally = told([alert("a1", summary=evil, scope=evil), alert("a2", 1, scope="b", id=evil)])
+    tally = told([alert("a1", summary=evil, scope=evil), alert(evil, 1, scope="b")])
     tally.take(None, [Refused(evil, evil, evil), PolicyLine(evil, evil, evil, evil)])
     text = write_report(tally, tmp_path, source=evil, command=evil).read_text()
     found = Page(text)
@@ -412,7 +413,7 @@ def test_bars_of_a_lane_do_not_touch():
         assert band.scope == bar.incident.scope
     for bars in lanes.values():
         bars.sort()
-        assert all(before[1] < after[0] for before, after in zip(bars, bars[1:], strict=False))
+        assert all(before[1] < after[0] for before, after in pairwise(bars))
 
 
 # -- time on paper
@@ -447,4 +448,4 @@ def test_one_wrong_clock_does_not_flatten_the_rest():
     """An alert from the year 2999 takes a sliver; the hour before it keeps the paper."""
     axis = Axis(np.array([*np.linspace(START, START + 3600, 100), 32_000_000_000.0]))
     assert axis.place(START + 3600) - axis.place(START) > WIDTH * 0.9
-    assert [silence for _, _, silence in axis.cuts()] == ["349,976 d 5 h"]
+    assert [silence for _, _, silence in axis.cuts()] == ["349,976 d 19 h"]
