@@ -78,24 +78,27 @@ class Engine:
     def step(self, event: Event) -> list[Output]:
         """Take one event down the road. The same events in the same order give the same outputs."""
         scope = self.state.scope(event.scope)
+        outputs: list[Output] = []
         match event:
             case Alert():
-                return self._alert(scope, event)
+                outputs = self._alert(scope, event)
             case Feedback():
-                return self._judge(scope, event)
+                outputs = self._judge(scope, event)
             case PolicyEvent():
-                return self._set_policy(scope, event)
+                outputs = self._set_policy(scope, event)
             case Tick():
                 learn.tick(scope, event.at)
-                self._sweep(scope)
-                return []
+        # Only now: sweeping may drop decoded records that a step still holds.
+        if scope.events % apply.SWEEP == 0 or isinstance(event, Tick):
+            apply.sweep(self.config, scope, window(self.config, scope), learn.clock(scope))
+            self.state.trim(scope)
+        return outputs
 
-    def _begin(self, scope: Scope) -> None:
+    @staticmethod
+    def _begin(scope: Scope) -> None:
         """An event that was not seen before is about to change the scope."""
         scope.changed = True
         scope.events += 1
-        if scope.events % apply.SWEEP == 0:
-            self._sweep(scope)
 
     def _alert(self, scope: Scope, alert: Alert) -> list[Output]:
         id, key = alert.id, alert.dedup_key
@@ -242,7 +245,3 @@ class Engine:
     @staticmethod
     def _known(scope: Scope, id: str) -> bool:
         return id in scope.ids or id in scope.ids_before
-
-    def _sweep(self, scope: Scope) -> None:
-        apply.sweep(self.config, scope, window(self.config, scope), learn.clock(scope))
-        self.state.trim(scope)

@@ -9,6 +9,7 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import orjson
@@ -65,6 +66,16 @@ def test_a_store_drained_at_any_moment_changes_nothing(log: list[dict[str, Any]]
 def test_scopes_that_leave_memory_come_back_the_same(log: list[dict[str, Any]]) -> None:
     """One scope in memory at a time: same lines as with all of them."""
     assert run(log, Config(hot_scopes=1)) == _reference(log)
+
+
+@given(logs())
+@settings(max_examples=40)
+def test_what_is_kept_decoded_changes_nothing(log: list[dict[str, Any]]) -> None:
+    """Sweeping after every event and forgetting all that can be read back: same lines as keeping it."""
+    with patch("grouping.apply.SWEEP", 1):
+        kept = run(log)
+        with patch("grouping.state.KEYS_KEPT", 0), patch("grouping.state.INCIDENTS_KEPT", 0):
+            assert run(log) == kept
 
 
 @given(logs())
