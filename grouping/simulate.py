@@ -126,7 +126,8 @@ class World:
         """Alerts of one fault: dense at first, thinner later; resolved when it is over."""
         keys: dict[str, Event] = {}
         for number in range(count):
-            at = start + length * (self.chance.random() ** 2 if number else 0.0)
+            share = self.chance.random() if number else 0.0
+            at = start + length * (share * share)  # multiplied: a power may differ in its last bit between machines
             event = self.alert(at, self.chance.choice(kinds), self.chance.choice(services), region=region)
             event["dedup_key"] = f"{event['dedup_key']}/{number}" if self.chance.random() < 0.5 else event["dedup_key"]
             keys[event["dedup_key"]] = event
@@ -159,8 +160,13 @@ class World:
             yield from self.fault(group, start + 25.0 * hop, 4 * MINUTE, services, kinds, share)
 
 
+def _faults(usual: int, scale: float) -> int:
+    """How many faults a stream of this scale has: at least one, however short it shall be."""
+    return max(1, round(usual * scale))
+
+
 def _storm(world: World, scale: float) -> Iterator[Arrival]:
-    for number in range(round(8 * scale)):
+    for number in range(_faults(8, scale)):
         service = world.chance.choice(SERVICES)
         start = START + number * 25 * MINUTE + world.chance.random() * 5 * MINUTE
         count = 30 + world.chance.randrange(150)
@@ -168,13 +174,13 @@ def _storm(world: World, scale: float) -> Iterator[Arrival]:
 
 
 def _drip(world: World, scale: float) -> Iterator[Arrival]:
-    for number in range(round(10 * scale)):
+    for number in range(_faults(10, scale)):
         service, start = world.chance.choice(SERVICES), START + number * 7 * HOUR
         yield from world.fault(f"drip-{number}", start, 4 * HOUR, (service,), ("disk", "queue"), 50, resolves=False)
 
 
 def _flapping(world: World, scale: float) -> Iterator[Arrival]:
-    for number in range(round(12 * scale)):
+    for number in range(_faults(12, scale)):
         start, service = START + number * 40 * MINUTE, world.chance.choice(SERVICES)
         first = world.alert(start, "probe", service)
         at = start
@@ -188,7 +194,7 @@ def _flapping(world: World, scale: float) -> Iterator[Arrival]:
 
 def _two_faults(world: World, scale: float) -> Iterator[Arrival]:
     shared = ("cart", "checkout", "payments")
-    for number in range(round(6 * scale)):
+    for number in range(_faults(6, scale)):
         start = START + number * HOUR
         yield from world.fault(f"eu-{number}", start, 8 * MINUTE, shared, ("disk", "replica"), 60, region="eu-1")
         later = start + 90 * world.chance.random()
@@ -196,7 +202,7 @@ def _two_faults(world: World, scale: float) -> Iterator[Arrival]:
 
 
 def _hidden_outage(world: World, scale: float) -> Iterator[Arrival]:
-    for number in range(round(6 * scale)):
+    for number in range(_faults(6, scale)):
         start = START + number * HOUR
         loud = ("web", "cart", "catalog")
         yield from world.fault(f"loud-{number}", start, 10 * MINUTE, loud, ("errors", "latency", "cpu"), 150)
@@ -206,20 +212,20 @@ def _hidden_outage(world: World, scale: float) -> Iterator[Arrival]:
 
 def _cascade(world: World, scale: float) -> Iterator[Arrival]:
     roots = ("redis", "queue", "users-db", "object-store", "pricing-db", "orders-db")
-    for number in range(round(8 * scale)):
+    for number in range(_faults(8, scale)):
         yield from world.cascade(f"cascade-{number}", START + number * 45 * MINUTE, roots[number % len(roots)], 120)
 
 
 def _noise(world: World, scale: float) -> Iterator[Arrival]:
     yield from world.noise(START, 12 * HOUR * scale, 60.0)
-    for number in range(round(8 * scale)):
+    for number in range(_faults(8, scale)):
         service = world.chance.choice(SERVICES)
         start = START + (0.5 + 1.4 * number) * HOUR
         yield from world.fault(f"fault-{number}", start, 4 * MINUTE, (service,), ("errors", "restart"), 40)
 
 
 def _templated(world: World, scale: float) -> Iterator[Arrival]:
-    for number in range(round(20 * scale)):
+    for number in range(_faults(20, scale)):
         service, start = world.chance.choice(SERVICES), START + number * 20 * MINUTE
         for _ in range(30):
             at = start + 90 * world.chance.random()
@@ -237,8 +243,8 @@ def _skew(world: World, scale: float) -> Iterator[Arrival]:
 
 
 def _drift(world: World, scale: float) -> Iterator[Arrival]:
-    half = START + 8 * HOUR * scale
-    faults = round(16 * scale)
+    faults = max(2, round(16 * scale))
+    half = START + faults / 2 * HOUR
     for number in range(faults):
         start = START + number * HOUR
         services = ("cart", "checkout") if number % 2 else ("search", "catalog")
@@ -258,15 +264,21 @@ def _renamed(event: Event) -> Event:
 
 
 def _demo(world: World, scale: float) -> Iterator[Arrival]:
-    yield from world.noise(START, 3 * HOUR * scale, 90.0)
-    yield from world.cascade("redis is down", START + 20 * MINUTE, "redis", 260)
-    yield from world.fault("disks fill up", START + 55 * MINUTE, 6 * MINUTE, ("orders-db",), ("disk", "replica"), 90)
-    yield from world.cascade("queue is stuck", START + 80 * MINUTE, "queue", 320)
-    yield from world.fault("bank unreachable", START + 82 * MINUTE, 4 * MINUTE, ("bank",), ("probe",), 12)
-    yield from world.fault(
-        "bad rollout", START + 120 * MINUTE, 5 * MINUTE, ("search", "catalog"), ("restart", "cpu"), 240
-    )
-    yield from world.cascade("users-db failover", START + 150 * MINUTE, "users-db", 300)
+    for turn in range(_faults(1, scale)):
+        yield from _three_hours(world, START + turn * 3 * HOUR, f" ({turn + 1})" if turn else "")
+
+
+def _three_hours(world: World, start: float, again: str) -> Iterator[Arrival]:
+    """What happens in the demo; ``again`` tells a later round's faults from the first one's."""
+    yield from world.noise(start, 3 * HOUR, 90.0)
+    yield from world.cascade(f"redis is down{again}", start + 20 * MINUTE, "redis", 260)
+    disks = ("disk", "replica")
+    yield from world.fault(f"disks fill up{again}", start + 55 * MINUTE, 6 * MINUTE, ("orders-db",), disks, 90)
+    yield from world.cascade(f"queue is stuck{again}", start + 80 * MINUTE, "queue", 320)
+    yield from world.fault(f"bank unreachable{again}", start + 82 * MINUTE, 4 * MINUTE, ("bank",), ("probe",), 12)
+    rolled, kinds = ("search", "catalog"), ("restart", "cpu")
+    yield from world.fault(f"bad rollout{again}", start + 120 * MINUTE, 5 * MINUTE, rolled, kinds, 240)
+    yield from world.cascade(f"users-db failover{again}", start + 150 * MINUTE, "users-db", 300)
 
 
 # -- streams without end, cheap per event: for measuring speed
@@ -282,7 +294,7 @@ class _Live:
 
 
 def _crowd(chance: Random, name: str, alerts: int, incidents: int) -> Iterator[tuple[Event, str | None]]:
-    """About ``incidents`` faults at any time, each on a host of its own with an alert every 100 s, 5 to 60 in all."""
+    """About ``incidents`` faults at any time, each on its own host; an alert every 100 s on average, 5 to 60 in all."""
     kinds = tuple(KINDS)
     made = 0
 
@@ -342,17 +354,17 @@ class Workload:
 
 
 WORKLOADS = {
-    "demo": Workload("three hours of a shop: cascades, a hidden outage, a bad rollout, noise", _demo, size=1500),
-    "storm": Workload("one service after the other fails loudly", _storm, size=1500),
+    "demo": Workload("three hours of a shop: cascades, a hidden outage, a bad rollout, noise", _demo, size=1600),
+    "storm": Workload("one service after the other fails loudly", _storm, size=1400),
     "drip": Workload("slow faults: an alert every few minutes, for hours", _drip, size=500),
     "flapping": Workload("probes that fail and recover, again and again", _flapping, size=600),
-    "two_faults": Workload("two faults at once in the same services, in different regions", _two_faults, size=1200),
-    "hidden_outage": Workload("a small second outage begins while a loud one rages", _hidden_outage, size=1700),
-    "cascade": Workload("a fault climbs along the calls between services", _cascade, size=1300),
+    "two_faults": Workload("two faults at once in the same services, in different regions", _two_faults, size=1300),
+    "hidden_outage": Workload("a small second outage begins while a loud one rages", _hidden_outage, size=1800),
+    "cascade": Workload("a fault climbs along the calls between services", _cascade, size=960),
     "noise": Workload("lone alerts all the time, and a fault now and then", _noise, size=1300),
     "templated": Workload("the same title from host after host: CPU high on <host>", _templated, size=600),
-    "skew": Workload("storms and cascades with wrong clocks and late alerts", _skew, size=2800),
-    "drift": Workload("half way services are renamed and a new team appears", _drift, size=2200),
+    "skew": Workload("storms and cascades with wrong clocks and late alerts", _skew, size=2100),
+    "drift": Workload("half way services are renamed and a new team appears", _drift, size=2100),
     "crowd": Workload("many incidents open at once, for measuring speed", stream=_crowd, size=20_000),
     "repeats": Workload("open alerts resent all day, for measuring speed", stream=_repeats, size=50_000),
 }
@@ -363,10 +375,12 @@ def simulate(
 ) -> Iterator[tuple[Event, str | None]]:
     """Events of a workload in order of arrival, each with the fault behind it (None: noise, or not firing).
 
-    ``alerts``: about so many events. ``incidents``: open at once (crowd), or keys resent (repeats). Raises KeyError for
-    an unknown name.
+    ``alerts``: about so many events, but one whole fault at least; exactly so many for crowd and repeats.
+    ``incidents``: open at once (crowd), or keys resent (repeats); the others have their own. Every firing event has its
+    truth under its own id, repeats of an open key too. Raises KeyError for an unknown name.
     """
-    workload, chance = WORKLOADS[name], Random(seed)
+    # Random takes a number without its sign; -1 shall not be 1 again.
+    workload, chance = WORKLOADS[name], Random(seed if seed >= 0 else 2**64 - seed)
     if workload.stream is not None:
         stream = workload.stream(chance, name, alerts or workload.size, incidents or 1000)
     else:

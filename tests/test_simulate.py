@@ -6,7 +6,7 @@ import csv
 import gzip
 import hashlib
 from collections import defaultdict
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ import pytest
 
 from grouping import parse
 from grouping.records import Alert
-from grouping.simulate import WORKLOADS, simulate
+from grouping.runtimes.simulate import write
+from grouping.simulate import CALLS, WORKLOADS, simulate
 
 DATA = Path(__file__).parent.parent / "data"
 Labelled = list[tuple[dict[str, Any], str | None]]
@@ -54,6 +55,96 @@ def test_every_event_is_accepted_and_every_firing_one_has_a_truth(name: str) -> 
     assert len({event["id"] for event, _ in events}) == len(events)
     assert len(_lives(events)) >= 2
     assert all(group is None for event, group in events if event["status"] != "firing")
+
+
+# In the order of the event format; a stream leaves out what it does not know.
+FIELDS = """kind id at scope status dedup_key severity source service host component group class summary
+details""".split()
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_fields_come_in_the_order_of_the_format(name: str) -> None:
+    """And none is null: what is not known is absent."""
+    for event, _ in _made(name):
+        assert list(event) == [field for field in FIELDS if field in event]
+        assert None not in event.values()
+
+
+def test_a_seed_and_its_negative_differ() -> None:
+    """The sign is part of the seed."""
+    assert [event["summary"] for event, _ in _made("storm", -1)] != [event["summary"] for event, _ in _made("storm")]
+
+
+MADE = [name for name, workload in WORKLOADS.items() if workload.stream is None]
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_a_stream_is_about_as_long_as_it_was_told(name: str) -> None:
+    """A small one still has a fault; a large one differs by a fifth at most, the demo by a round."""
+    assert _lives(_made(name, alerts=1))
+    wanted = 3 * 1600 if name == "demo" else 6000
+    assert 0.8 * wanted < len(_made(name, alerts=wanted)) < 1.2 * wanted
+
+
+@pytest.mark.parametrize("name", ["crowd", "repeats"])
+def test_a_stream_for_speed_comes_as_it_is_made(name: str) -> None:
+    """A million million alerts do not have to be there before the first."""
+    assert len(list(islice(simulate(name, 1, alerts=10**12, incidents=10), 100))) == 100
+
+
+def test_a_storm_is_loud_and_short() -> None:
+    """Dozens of alerts of one service in three minutes."""
+    events = _firing(_made("storm"))
+    for group, times in _lives(events).items():
+        assert len(times) >= 30
+        assert max(times) - min(times) <= 180
+        assert len({event["service"] for event, g in events if g == group}) == 1
+
+
+def test_a_drip_is_slow() -> None:
+    """Hours long, minutes apart."""
+    for times in _lives(_made("drip")).values():
+        assert max(times) - min(times) > 2 * 3600
+        assert (max(times) - min(times)) / len(times) > 120
+
+
+def test_flapping_fires_and_resolves_in_turn() -> None:
+    """One key, 25 times, each time resolved before it fires again."""
+    statuses: dict[str, list[str]] = defaultdict(list)
+    for event, _ in _made("flapping"):
+        statuses[event["dedup_key"]].append(event["status"])
+    assert all(seen[:2] * (len(seen) // 2) == seen == ["firing", "resolved"] * 25 for seen in statuses.values())
+
+
+def _hops(service: str, root: str) -> int:
+    """How many calls lie between a service and the root of a fault."""
+    reached, hops = {root}, 0
+    while service not in reached:
+        reached |= {caller for caller, callees in CALLS.items() if reached & set(callees)}
+        hops += 1
+    return hops
+
+
+def test_a_cascade_climbs_along_the_calls() -> None:
+    """All that fails calls the root, directly or not; a hop farther away begins later."""
+    events = _firing(_made("cascade"))
+    for group in _lives(events):
+        seen = [event for event, g in events if g == group]
+        root = min(seen, key=lambda event: event["at"])["service"]
+        begins: dict[int, float] = {}
+        for event in seen:
+            hops = _hops(event["service"], root)
+            begins[hops] = min(event["at"], begins.get(hops, event["at"]))
+        assert len(begins) >= 3
+        assert sorted(begins, key=begins.__getitem__) == sorted(begins)
+
+
+def test_templated_titles_differ_by_host_alone() -> None:
+    """One title, hundreds of hosts."""
+    events = [event for event, _ in _made("templated")]
+    hosts = {event["summary"].removeprefix("CPU high on ") for event in events}
+    assert len(hosts) > 300
+    assert hosts >= {event["host"] for event in events if "host" in event}
 
 
 def test_two_faults_overlap_in_the_same_services() -> None:
@@ -122,10 +213,25 @@ def test_noise_is_noise() -> None:
     assert not any("dedup_key" in event for event in lone)
 
 
-SAMPLES = [name for name, workload in WORKLOADS.items() if workload.stream is None]
+def test_a_packed_file_is_the_same_every_time(tmp_path: Path) -> None:
+    """No time and no name of a file gets into it; truth has a line per firing event."""
+    paths = [tmp_path / "one.jsonl.gz", tmp_path / "other.jsonl.gz"]
+    truth = tmp_path / "truth.csv"
+    counts = {write("drip", 1, None, None, path, truth) for path in paths}
+    assert counts == {len(_made("drip"))}
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    expected = [f"{event['id']},{group or ''}" for event, group in _firing(_made("drip"))]
+    assert truth.read_text() == "\n".join(["alert,group", *expected, ""])
 
 
-@pytest.mark.parametrize("name", SAMPLES)
+def test_the_samples_are_small() -> None:
+    """Two megabytes in all, and the readme names each."""
+    assert sum(path.stat().st_size for path in DATA.iterdir() if path.is_file()) < 2_000_000
+    readme = (DATA / "README.md").read_text()
+    assert all(f"| {name} |" in readme for name in MADE)
+
+
+@pytest.mark.parametrize("name", MADE)
 def test_the_samples_are_what_simulate_makes(name: str) -> None:
     """data/ is made, never edited."""
     path = DATA / f"{name}.jsonl"
