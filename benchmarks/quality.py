@@ -28,7 +28,7 @@ from grouping.evaluate import evaluate
 from grouping.records import Decision
 
 SAMPLES = Path(__file__).parent.parent / "data"
-POLICIES = ("default", "*~1s", "*~2s", "*=30s", "*=300s", "service~1s", "class=300s", "service+class=300s")
+POLICIES = ("default", "*~2s", "*=30s", "*=300s", "service~1s", "class=300s")
 
 
 @dataclass(frozen=True, slots=True)
