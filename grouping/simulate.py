@@ -284,44 +284,59 @@ def _three_hours(world: World, start: float, again: str) -> Iterator[Arrival]:
 # -- streams without end, cheap per event: for measuring speed
 
 
+NUMBER = "\0"  # stands in a title where the number comes
+
+
 @dataclass(slots=True)
 class _Live:
-    """An incident under way in a crowd."""
+    """An incident under way in a crowd: what its alerts say, but for the number in the title."""
 
     group: str
-    event: Event
+    forms: tuple[tuple[Event, str, str], ...]  # body, title before the number, title after it
     left: int
 
 
+def _form(chance: Random, service: str, host: str, pod: str, region: str) -> tuple[Event, str, str]:
+    """One kind of alert of an incident; a few do not say how severe they are."""
+    kind = KINDS[chance.choice(tuple(KINDS))]
+    title = kind.title.format(host=host, service=service, pod=pod, percent=NUMBER, ms=NUMBER, few=NUMBER)
+    body: Event = {} if chance.random() < 0.05 else {"severity": kind.severity}
+    body |= {"source": "prometheus", "service": service, "host": host, "component": kind.component}
+    body |= {"class": kind.name, "summary": title, "details": {"region": region, "pod": pod}}
+    before, _, after = title.partition(NUMBER)
+    return body, before, after
+
+
+def _begin(chance: Random, name: str, made: int) -> _Live:
+    """The next incident of a crowd, on a host of its own, with two kinds of alert."""
+    service, region = chance.choice(SERVICES), chance.choice(REGIONS)
+    host, pod = f"{service}-{made}", f"{service}-{chance.randrange(16**5):05x}"
+    forms = tuple(_form(chance, service, host, pod, region) for _ in range(2))
+    return _Live(f"{name}-{made}", forms, 5 + chance.randrange(56))
+
+
 def _crowd(chance: Random, name: str, alerts: int, incidents: int) -> Iterator[tuple[Event, str | None]]:
-    """About ``incidents`` faults at any time, each on its own host; an alert every 100 s on average, 5 to 60 in all."""
-    kinds = tuple(KINDS)
-    made = 0
+    """``incidents`` faults at any time; each has an alert in every 100 s, 5 to 60 in all, then another takes its place.
 
-    def fresh() -> _Live:
-        nonlocal made
-        made += 1
-        service = SERVICES[chance.randrange(len(SERVICES))]
-        host, kind = f"{service}-{made % 100_000}", KINDS[kinds[chance.randrange(len(kinds))]]
-        event: Event = {"severity": kind.severity, "source": "prometheus", "service": service, "host": host}
-        event |= {"component": kind.component, "class": kind.name, "summary": kind.title}
-        event |= {"details": {"region": REGIONS[made % 2], "pod": f"{service}-{made % 997:x}"}}
-        return _Live(f"{name}-{made}", event, 5 + chance.randrange(56))
-
-    live = [fresh() for _ in range(incidents)]
-    step = 100.0 / incidents
+    In each round the order is new, yet everyone has a turn: no silence lasts 200 s.
+    """
+    live = [_begin(chance, name, made) for made in range(incidents)]
+    made, step, uniform = incidents, 100.0 / incidents, chance.random
     for number in range(alerts):
-        place = chance.randrange(incidents)
+        turn = number % incidents
+        place = turn + int(uniform() * (incidents - turn))
         one = live[place]
-        number_in_title = chance.randrange(100)
-        host, service = one.event["host"], one.event["service"]
-        values = {"host": host, "service": service, "pod": one.event["details"]["pod"]}
-        title = one.event["summary"].format(**values, percent=number_in_title, ms=number_in_title * 10, few=3)
-        head = {"kind": "alert", "at": round(START + number * step, 3), "scope": name, "status": "firing"}
-        yield {**head, **one.event, "summary": title}, one.group
+        live[place], live[turn] = live[turn], one
+        body, before, after = one.forms[uniform() < 0.3]
+        at = round(START + number * step, 3)
+        event = {"kind": "alert", "id": "", "at": at, "scope": name, "status": "firing", **body}
+        if NUMBER in body["summary"]:
+            event["summary"] = f"{before}{10 + int(uniform() * 90)}{after}"
+        yield event, one.group
         one.left -= 1
         if not one.left:
-            live[place] = fresh()
+            live[turn] = _begin(chance, name, made)
+            made += 1
 
 
 def _repeats(chance: Random, name: str, alerts: int, incidents: int) -> Iterator[tuple[Event, str | None]]:
@@ -331,16 +346,33 @@ def _repeats(chance: Random, name: str, alerts: int, incidents: int) -> Iterator
     known: list[Event] = []
     for number in range(incidents):
         event = world.alert(START, "probe", SERVICES[number % len(SERVICES)], host=f"host-{number}")
-        known.append(event)
+        known.append(_known(event))
     for number in range(alerts):
         place, at = number % incidents, round(START + number * step, 3)
         if number >= incidents and chance.random() < 0.005:
             replaced = known[place]
             host = f"host-{incidents + number}"
-            known[place] = world.alert(at, "probe", replaced["service"], host=host)
+            known[place] = _known(world.alert(at, "probe", replaced["service"], host=host))
             yield {**replaced, "at": at, "status": "resolved"}, None
         else:
             yield {**known[place], "at": at}, f"{name}-{known[place]['dedup_key']}"
+
+
+def _known(event: Event) -> Event:
+    """What an event says, without what it does not know, with a place for its id."""
+    return {"kind": event["kind"], "id": ""} | {key: value for key, value in event.items() if value is not None}
+
+
+def _labelled(found: list[Arrival]) -> Iterator[tuple[Event, str | None]]:
+    """Events with their truth. A repeat of an open alert belongs where that alert belongs, whoever sent it."""
+    groups: dict[str, str | None] = {}
+    for one in found:
+        group, key = one.group, one.event["dedup_key"]
+        if key is not None and one.event["status"] == "resolved":
+            groups.pop(key, None)
+        elif key is not None:
+            group = groups.setdefault(key, group)
+        yield _known(one.event), group
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,7 +409,7 @@ def simulate(
 
     ``alerts``: about so many events, but one whole fault at least; exactly so many for crowd and repeats.
     ``incidents``: open at once (crowd), or keys resent (repeats); the others have their own. Every firing event has its
-    truth under its own id, repeats of an open key too. Raises KeyError for an unknown name.
+    truth under its own id; a repeat of an open key has that of the alert it repeats. Raises KeyError for an unknown name.
     """
     # Random takes a number without its sign; -1 shall not be 1 again.
     workload, chance = WORKLOADS[name], Random(seed if seed >= 0 else 2**64 - seed)
@@ -386,7 +418,7 @@ def simulate(
     else:
         assert workload.arrivals is not None
         found = workload.arrivals(World(chance, name), (alerts or workload.size) / workload.size)
-        stream = ((one.event, one.group) for one in sorted(found, key=lambda one: one.when))
+        stream = _labelled(sorted(found, key=lambda one: one.when))
     for number, (event, group) in enumerate(stream):
-        given = {key: value for key, value in event.items() if value is not None}
-        yield {"kind": given.pop("kind"), "id": f"{name}-{seed}-{number:x}", **given}, group
+        event["id"] = f"{name}-{seed}-{number:x}"
+        yield event, group

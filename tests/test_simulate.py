@@ -205,6 +205,28 @@ def test_a_crowd_is_as_large_as_it_says(incidents: int) -> None:
     assert incidents * 0.9 < len(inside) < incidents * 1.6
 
 
+@pytest.mark.parametrize("incidents", [1, 7, 400])
+def test_nobody_in_a_crowd_is_silent_for_long(incidents: int) -> None:
+    """A living fault has an alert every 100 s or so, never later than after 200."""
+    lives = _lives(_made("crowd", alerts=100 * incidents, incidents=incidents))
+    silences = [later - earlier for times in lives.values() for earlier, later in pairwise(times)]
+    assert max(silences) < 200.001
+    assert sum(silences) / len(silences) == pytest.approx(100, abs=2)
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_repeat_has_the_truth_of_what_it_repeats(name: str, seed: int) -> None:
+    """No engine could follow another one: a repeat of an open alert is never decided anew."""
+    groups: dict[str, str | None] = {}
+    for event, group in _made(name, seed):
+        key = event.get("dedup_key")
+        if key is not None and event["status"] == "resolved":
+            groups.pop(key, None)
+        elif key is not None:
+            assert groups.setdefault(key, group) == group
+
+
 def test_noise_is_noise() -> None:
     """A third of its alerts or more belong to nothing and carry no key."""
     events = _firing(_made("noise"))
