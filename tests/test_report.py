@@ -444,6 +444,12 @@ def test_an_axis_keeps_order_and_fits(times):
     assert len(axis.cuts()) <= CUTS
 
 
+def test_a_silence_cut_out_says_how_long_it_was():
+    """From the last alert before it to the first one after it; the air drawn around them is not taken off."""
+    axis = Axis(np.array([*np.linspace(0, 7200, 50), *np.linspace(28_800, 36_000, 50)]))
+    assert [silence for _, _, silence in axis.cuts()] == ["6 h"]
+
+
 def test_one_wrong_clock_does_not_flatten_the_rest():
     """An alert from the year 2999 takes a sliver; the hour before it keeps the paper."""
     axis = Axis(np.array([*np.linspace(START, START + 3600, 100), 32_000_000_000.0]))

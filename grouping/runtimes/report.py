@@ -96,13 +96,14 @@ class Label(NamedTuple):
 
     x: float
     text: str
+    day: str
 
 
 class Axis:
     """Times to places from left to right. Long silences are cut out, so that one wrong clock does not flatten all."""
 
     def __init__(self, times: NDArray[np.float64]) -> None:
-        self.pieces = _pieces(np.unique(times))
+        self.pieces, self._air = _pieces(np.unique(times))
         room = WIDTH - LEFT - RIGHT - CUT_WIDTH * (len(self.pieces) - 1)
         self.scale = room / sum(end - start for start, end in self.pieces)
         self._starts = [start for start, _ in self.pieces]
@@ -126,7 +127,7 @@ class Axis:
     def cuts(self) -> list[tuple[float, float, str]]:
         """Each silence cut out: where it begins and ends, and how long it is."""
         return [
-            (left - CUT_WIDTH, left, lasting(start - before[1]))
+            (left - CUT_WIDTH, left, lasting(start - before[1] + 2 * self._air))
             for left, (before, (start, _)) in zip(self._lefts[1:], pairwise(self.pieces), strict=True)
         ]
 
@@ -135,16 +136,22 @@ class Axis:
         return next((step for step in STEPS if step * self.scale >= room), STEPS[-1])
 
     def labels(self) -> list[Label]:
-        """Marks at handy times, the day where it changes; a piece too short for one gets the time it begins."""
-        step, found, free, day = self.step(LABEL), list[Label](), 0.0, ""
+        """Marks at handy times, the day where it changes; a piece without one gets the time it begins."""
+        step, found = self.step(LABEL), list[Label]()
         for start, end in self.pieces:
-            at = np.arange(np.ceil(start / step), np.floor(end / step) + 1) * step
-            for time in at.tolist() or [start]:
-                x, text = self.place(time), _clock(time, step, day)
-                after = x + LETTER * len(text) + GAP
-                if x >= free and after <= WIDTH:
-                    found.append(Label(x, text))
-                    free, day = after, moment(time)[:10]
+            handy = np.arange(np.ceil(start / step), np.floor(end / step) + 1) * step
+            marks = self._marks(handy.tolist(), step, found) or self._marks([start + self._air], step, found)
+            found += marks
+        return found
+
+    def _marks(self, times: list[float], step: float, before: list[Label]) -> list[Label]:
+        """Marks at those of the times where there is room, after the marks ``before``."""
+        found, last = list[Label](), before[-1] if before else Label(-LABEL, "", "")
+        for time in times:
+            x, text = self.place(time), _clock(time, step, last.day)
+            if x >= last.x + LETTER * len(last.text) + GAP and x + LETTER * len(text) + GAP <= WIDTH:
+                last = Label(x, text, moment(time)[:10])
+                found.append(last)
         return found
 
 
@@ -155,8 +162,8 @@ def _clock(time: float, step: float, day: str) -> str:
     return date if step >= DAY else clock if date == day else f"{date} {clock}"
 
 
-def _pieces(times: NDArray[np.float64]) -> list[tuple[float, float]]:
-    """The stretches of time that are drawn, with a little air around each."""
+def _pieces(times: NDArray[np.float64]) -> tuple[list[tuple[float, float]], float]:
+    """The stretches of time that are drawn, and how much air each has at its ends."""
     gaps = np.diff(times)
     left, cuts = float(times[-1] - times[0]), list[int]()
     for index in np.argsort(-gaps, kind="stable")[:CUTS].tolist():
@@ -167,7 +174,8 @@ def _pieces(times: NDArray[np.float64]) -> list[tuple[float, float]]:
     air = min(max(left * 0.005, 0.5), SHORTEST_CUT / 4)
     firsts = [0, *(index + 1 for index in sorted(cuts))]
     lasts = [*sorted(cuts), len(times) - 1]
-    return [(float(times[first]) - air, float(times[last]) + air) for first, last in zip(firsts, lasts, strict=True)]
+    ends = zip(firsts, lasts, strict=True)
+    return [(float(times[first]) - air, float(times[last]) + air) for first, last in ends], air
 
 
 # -- the timeline, drawn by the template
