@@ -202,6 +202,13 @@ def test_a_log_that_grew_is_continued(log: Path, expected: bytes, tmp_path: Path
     assert (tmp_path / "out").read_bytes() == expected
 
 
+def test_the_output_may_be_a_device(log: Path, tmp_path: Path) -> None:
+    """As for measuring: /dev/null, also continued."""
+    for _ in range(2):
+        done = _run("replay", log, "--out", os.devnull, "--state", tmp_path / "state")
+        assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_a_store_in_use_is_refused(tmp_path: Path) -> None:
     """Two processes never write one state."""
     from grouping.runtimes.store import Store  # noqa: PLC0415 — the lock is what is tested

@@ -219,6 +219,8 @@ def _lines(source: Source) -> Iterator[bytes]:
 
 def _continued(out: Path, store: Store, written: int) -> BinaryIO:
     """The output file, cut back to what was committed; what is missing of that comes from the store."""
+    if out.exists() and not out.is_file():  # a device or a pipe: nothing to cut back
+        return out.open("wb")
     have = out.stat().st_size if out.exists() else 0
     if have < written:
         with out.open("wb") as file:
