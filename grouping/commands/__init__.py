@@ -1,0 +1,1 @@
+"""The commands: one file each, holding `command`. A file is loaded only when its command is called."""

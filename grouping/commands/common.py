@@ -1,0 +1,34 @@
+"""What commands share: exit statuses, kinds of path, the settings."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import click
+
+from grouping.config import BadConfig, Config
+from grouping.policy import BadPolicy, policy
+
+REFUSED = 3  # some input was refused
+UNUSABLE = 2  # arguments or configuration cannot be used
+
+IN_FILE = click.Path(exists=True, dir_okay=False, allow_dash=True)
+OUT_FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
+DIRECTORY = click.Path(file_okay=False, path_type=Path)
+KEPT = click.Path(exists=True, file_okay=False, path_type=Path)  # a state directory that is there
+CONFIG = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def settings(file: Path | None, given: dict[str, Any]) -> Config:
+    """The settings of a TOML file, overruled by those given on the command line."""
+    found: dict[str, Any] = {}
+    try:
+        if file is not None:
+            found = tomllib.loads(file.read_text())
+        config = Config.of(found | {key: value for key, value in given.items() if value is not None})
+        policy(config.policy)
+    except (BadConfig, BadPolicy, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise click.UsageError(f"{file or 'settings'}: {error}") from None
+    return config
