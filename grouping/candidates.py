@@ -30,16 +30,19 @@ def window(config: Config, scope: Scope) -> float:
 
 
 def candidates(
-    config: Config, scope: Scope, at: float, rows: list[int], bits: list[float], key: str | None
+    config: Config, scope: Scope, at: float, rows: list[int], bits: list[float], key: str | None, open_minded: bool
 ) -> Candidates:
     """The incidents near an alert at time ``at`` that has the features ``rows``, each so many ``bits`` rare.
 
-    ``key``: its policy key, None where a part of it is unknown. Incidents that are full, too old or silent for too long
+    ``key``: its policy key, None where a part of it is unknown: then nobody's turn it is, or, if ``open_minded``, that
+    of the incident touched last. Incidents that are full, too old or silent for too long
     are left out.
     """
     joinable = scope.joinable
     reach = window(config, scope)
     last = _last(scope, at, key)
+    if key is None and open_minded and joinable:
+        last = next(reversed(joinable))
     if len(joinable) <= CANDIDATES:
         near = list(reversed(joinable))
     else:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from grouping import apply, learn
+from grouping import apply, learn, tune
 from grouping.candidates import Candidates, candidates, window
 from grouping.config import Config
 from grouping.correct import Desk, Impossible, correct
@@ -21,7 +21,7 @@ from grouping.draw import draw, name
 from grouping.featurise import Features, Featuriser
 from grouping.layout import SHARE
 from grouping.lifecycle import policy_key, repolicy
-from grouping.policy import BadPolicy, Policy, policy
+from grouping.policy import DEFAULT, BadPolicy, Policy, policy
 from grouping.records import (
     Action,
     Alert,
@@ -143,14 +143,33 @@ class Engine:
         now = self.state.policy(scope)
         key = policy_key(now, alert)
         rare = learn.rarity(scope.usual, features)
-        near = candidates(self.config, scope, at, features.ids, rare.each, key)
+        near = candidates(self.config, scope, at, features.ids, rare.each, key, now.open_minded)
         evidence = self._evidence(scope, at, features, near, rare)
         decision, joined = self._decide(scope, alert, now, near, pair_features(evidence))
         outputs = apply.group(self.state, scope, alert, at, features, key, joined)
         apply.keep(self.state, scope, alert, at, decision)
         learn.observe(scope, at, features)
         outputs.append(decision)
+        if self.state.tuned(scope):
+            was = self.state.policy_name(scope)
+            found = tune.observe(scope.tuning, at, features.same, features.codes)
+            if found is not None:
+                outputs += self._tuned(scope, was, found)
         return outputs
+
+    def _tuned(self, scope: Scope, was: str, found: tune.Found) -> list[Output]:
+        """A look at the scope's own stream has ended: say so if it changes what decides."""
+        name = self.state.policy_name(scope)
+        if name == was:
+            return []
+        self._switch(scope, was)
+        return [PolicyLine(scope.name, name, was, "tuned", found.evidence)]
+
+    def _switch(self, scope: Scope, was: str) -> None:
+        """Another policy decides from here on."""
+        scope.policies_before = [*scope.policies_before, was][-16:]
+        scope.learned += 1
+        repolicy(self.state, scope, self.state.named(was), self.state.policy(scope))
 
     def _evidence(self, scope: Scope, at: float, features: Features, near: Candidates, rare: Rarity) -> Evidence:
         pace, arena, slots = scope.pace, scope.arena, near.slots
@@ -223,24 +242,27 @@ class Engine:
             return []
         self._begin(scope)
         self.state.remember_id(scope, event.id)
-        was, new = scope.policy, event.policy or "default"
+        was, new = self.state.policy_name(scope), event.policy or "default"
         if event.mode in (Mode.SHADOW, Mode.SUGGEST):
             error = f"$.mode: {event.mode} is not available in this version; use auto or rollback"
             return [Refused(scope.name, event.id, error)]
         if event.mode is Mode.ROLLBACK:
             if not scope.policies_before:
                 return [Refused(scope.name, event.id, f"$.mode: there is no policy before {was!r} to roll back to")]
-            new = scope.policies_before.pop()
+            new = scope.policies_before[-1]
+            if new == "default" and self.config.policy == "default":
+                new = DEFAULT  # to stay: else the scope would find the same again
         else:
             try:
                 policy(new)
             except BadPolicy as error:
                 return [Refused(scope.name, event.id, f"$.policy: {error}")]
-            scope.policies_before = [*scope.policies_before, was][-16:]
         scope.policy = new
-        repolicy(self.state, scope, self.state.policy(scope))
+        self._switch(scope, was)
+        if event.mode is Mode.ROLLBACK:
+            del scope.policies_before[-2:]
         why = "rolled_back" if event.mode is Mode.ROLLBACK else "set"
-        return [PolicyLine(scope.name, new, was, why, {"by": event.id})]
+        return [PolicyLine(scope.name, self.state.policy_name(scope), was, why, {"by": event.id})]
 
     @staticmethod
     def _known(scope: Scope, id: str) -> bool:

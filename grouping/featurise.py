@@ -34,6 +34,8 @@ class Features:
     details: int  # first row of the pairs under details
     kind: int  # odd hash of what kind of alert this is, for seen-together counts
     template: str
+    same: int  # code of the named fields but severity, for telling repeats
+    codes: list[tuple[str, int]]  # a code of the value of each known field, 0 standing for none
 
 
 class Featuriser:
@@ -80,7 +82,30 @@ def _features(
     places = np.array(both, np.intp)
     kind = zlib.crc32(f"{named[5]}\0{named[2] or template}".encode())
     rows = VALUES + len(texts)
-    return Features(places[:rows], places[rows:], both[VALUES:rows], details, kind & 0x1FFFFFF | 1, template)
+    return Features(
+        places[:rows],
+        places[rows:],
+        both[VALUES:rows],
+        details,
+        kind & 0x1FFFFFF | 1,
+        template,
+        _code(
+            "\0".join(value or "" for field, value in enumerate(named) if NAMED_FIELDS[field] != "severity") or template
+        ),
+        [(name, _code(value)) for name, value in _known(named, pairs)],
+    )
+
+
+def _known(named: tuple[str | None, ...], pairs: tuple[tuple[str, str], ...]) -> Iterator[tuple[str, str]]:
+    for name, value in zip(NAMED_FIELDS, named, strict=True):
+        if value is not None:
+            yield name, value
+    for name, value in dict(reversed(pairs)).items():  # of the items of an array the first counts, as in value_of
+        yield f"details.{name}", value
+
+
+def _code(text: str) -> int:
+    return zlib.crc32(text.encode()) or 1
 
 
 _ROWS = PROFILE_ROWS - HASHED

@@ -223,9 +223,14 @@ def close(scope: Scope, incident: Incident, standing: Standing = Standing.RESOLV
     scope.changed_incidents.add(incident.id)
 
 
-def repolicy(state: State, scope: Scope, policy: Policy) -> None:
-    """Key the joinable incidents by another policy, each by its latest alert."""
-    scope.turns, scope.limit = {}, policy.limit
+def repolicy(state: State, scope: Scope, was: Policy, policy: Policy) -> None:
+    """Let another policy decide: key the joinable incidents by it, each by its latest alert."""
+    scope.limit = policy.limit
+    if was.key == policy.key:
+        for incident in scope.joinable.values():
+            mirror(scope, incident)
+        return
+    scope.turns = {}
     for incident in scope.joinable.values():
         incident.keys = {}
         mirror(scope, incident)

@@ -5,8 +5,9 @@
 service~5s          the same per service, at least 5 s
 service~5-120s      the same, at most 120 s
 service+class=300s  per service and class, silent for at most 300 s
-linear(*~1s)        the linear score, whose feature in_time is measured by the rule in brackets
-default             the cold default
+linear(*~1s)        a linear score by time and pace, whose feature in_time is measured by the rule in brackets
+learned(service~5s) the rule in brackets, until responders teach otherwise
+default             what the scope finds by itself; until it has, linear(*~2s)
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import NamedTuple
 
 from grouping.layout import NAMED_FIELDS
 from grouping.learners.base import Learner
-from grouping.learners.linear import Linear
+from grouping.learners.linear import PACE, RULE, Linear
 from grouping.learners.rules import Rules
 
 DEFAULT = "linear(*~2s)"
@@ -42,7 +43,7 @@ class Limit(NamedTuple):
 
     def after(self, span: float, count: int) -> float:
         """The limit, s, for an incident of ``count`` alerts over ``span`` seconds."""
-        if count < 2:
+        if count < 3:
             return self.low
         silence = self.pace * span / (count - 1)
         return self.low if silence < self.low else self.high if silence > self.high else silence
@@ -57,6 +58,11 @@ class Policy:
     limit: Limit
     learner: Learner
 
+    @property
+    def open_minded(self) -> bool:
+        """Whether an alert whose key is unknown may still join."""
+        return isinstance(self.learner, Linear)
+
 
 _RULE = re.compile(
     r"(?P<key>\*|[^~=+()]+(?:\+[^~=+()]+){0,3})(?P<kind>[~=])"
@@ -64,15 +70,30 @@ _RULE = re.compile(
 )
 
 
+def rule_name(key: str, limit: Limit) -> str:
+    """The name of a relative rule: ``service~5-60s``."""
+    return f"{key}~{limit.low:g}-{limit.high:g}s"
+
+
+def learned(rule: str) -> str:
+    """The name of the policy that starts from a rule and learns."""
+    return f"learned({rule})"
+
+
 @lru_cache(maxsize=1024)
 def policy(name: str) -> Policy:
     """The policy of that name. Raises BadPolicy."""
-    rule, learner = (DEFAULT if name == "default" else name), Rules  # type: tuple[str, type[Rules] | type[Linear]]
-    if rule.startswith("linear(") and rule.endswith(")"):
-        rule, learner = rule[7:-1], Linear
+    rule = DEFAULT if name == "default" else name
+    learner: Learner = Rules()
+    for word, prior in (("linear", PACE), ("learned", RULE)):
+        if rule.startswith(f"{word}(") and rule.endswith(")"):
+            rule, learner = rule[len(word) + 1 : -1], Linear(prior)
+            break
     match = _RULE.fullmatch(rule)
     if match is None:
-        raise BadPolicy(f"{name!r}: expected a policy such as *~1s, service~5-60s, service+class=300s or linear(*~1s)")
+        raise BadPolicy(
+            f"{name!r}: expected a policy such as *~1s, service~5-60s, service+class=300s, linear(*~1s) or learned(service~5s)"
+        )
     low = float(match["low"])
     high = float(match["high"] or max(low, HIGH_S))
     if match["kind"] == "=":
@@ -87,4 +108,4 @@ def policy(name: str) -> Policy:
     for field in key:
         if field not in NAMED_FIELDS and not (field.startswith("details.") and field != "details."):
             raise BadPolicy(f"{name!r}: no field {field!r}; there are {', '.join(NAMED_FIELDS)} and details.<name>")
-    return Policy(name, key, limit, learner())
+    return Policy(name, key, limit, learner)

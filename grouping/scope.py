@@ -13,6 +13,7 @@ from grouping.arena import Arena
 from grouping.layout import USUAL_BITS
 from grouping.policy import Limit
 from grouping.title import Title
+from grouping.tune import Tuning
 
 ID_GENERATION = 32_768  # ids of repeats and status changes remembered: this many to twice as many
 ID_PAGE = 1024
@@ -131,6 +132,8 @@ class Scope:
     ticked: float = 0.0
     pace: Pace = field(default_factory=Pace)
     usual: Usual = field(default_factory=Usual)
+    tuning: Tuning = field(default_factory=Tuning)
+    pages_written: int = 0  # full pages of the recent alerts that are in the records
     ids_seen: int = 0
     id_page: list[str] = field(default_factory=list)
     ids: dict[str, None] = field(default_factory=dict)  # this generation

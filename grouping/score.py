@@ -31,6 +31,7 @@ from grouping.layout import (
     NEW_TITLE,
     OPEN,
     RARE,
+    RULED,
     SAME,
     SIZE,
     SIZE_NOW,
@@ -120,6 +121,7 @@ def _joining(seen: Evidence, out: Floats) -> list[float]:
     np.multiply(out[TEMPLATE - 2 : TEXT + 1], times[FRESH_MINUTE - IN_TIME], out=out[CROSS:BEST])
     if seen.turn >= 0:
         out[TURN, seen.turn] = 1.0
+        out[RULED, seen.turn] = times[0, seen.turn]
     return sorted(rare[: seen.candidates].tolist())
 
 

@@ -9,6 +9,7 @@ Keys are a letter, the scope's length and name, and an id:
     s  head of a scope            u  counts of what is usual        e  ids of repeats already seen
     i  incident                   m  ids of its alerts, by page     a  alert as decided
     k  latest alert of a key      f  feedback and how to undo it
+    t  what tuning found          r  the recent alerts in short, by page
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ import orjson
 from grouping.config import Config
 from grouping.layout import SHARE
 from grouping.learn import count_up
-from grouping.policy import Policy, policy
+from grouping.policy import Policy, learned, policy
+from grouping.recent import PAGE, PAGES, Recent
 from grouping.scope import (
     ID_GENERATION,
     ID_PAGE,
@@ -38,8 +40,9 @@ from grouping.scope import (
     Usual,
 )
 from grouping.title import Title
+from grouping.tune import Look, Tuning
 
-FORMAT = 1  # of the records; a store or snapshot of another format is refused
+FORMAT = 2  # of the records; a store or snapshot of another format is refused
 KEYS_KEPT = 65_536  # decoded dedup keys held in memory per scope
 INCIDENTS_KEPT = 1024  # decoded incidents held beyond the joinable ones
 _MAGIC = b"grouping-snapshot"
@@ -200,6 +203,18 @@ class State:
         if scope.id_page:
             self._pending[_id_key(scope, (scope.ids_seen - 1) // ID_PAGE)] = orjson.dumps(scope.id_page)
 
+    def _write_tuning(self, scope: Scope) -> None:
+        tuning, recent = scope.tuning, scope.tuning.recent
+        self._pending[record_key(b"t", scope.name)] = _tuning_bytes(tuning)
+        kept = recent.pages()
+        for number in range(scope.pages_written, kept.stop):
+            if number in kept:
+                self._pending[_recent_key(scope, number)] = recent.page(number)
+            gone = number - PAGES
+            if gone >= 0:
+                self._pending[_recent_key(scope, gone)] = None
+        scope.pages_written = recent.count // PAGE
+
     def flush(self, scope: Scope) -> None:
         """Write what changed in a scope into the records and forget what need not stay in memory."""
         if not scope.changed:
@@ -209,6 +224,7 @@ class State:
         if scope.usual_changed:
             count_up(scope.usual)
             self._pending[record_key(b"u", scope.name)] = _usual_bytes(scope.usual)
+            self._write_tuning(scope)
         for id in scope.changed_incidents:
             self._pending[record_key(b"i", scope.name, id)] = _incident_bytes(scope, scope.incidents[id])
         for key in scope.changed_keys:
@@ -266,6 +282,7 @@ class State:
         value = self.get(record_key(b"u", name))
         if value is not None:
             scope.usual = _usual(value)
+        self._load_tuning(scope)
         scope.limit = self.policy(scope).limit
         self._load_ids(scope, head["ids_seen"])
         for id in head["joinable"]:
@@ -275,7 +292,34 @@ class State:
 
     def policy(self, scope: Scope) -> Policy:
         """What decides in a scope."""
-        return policy(self._config.policy if scope.policy == "default" else scope.policy)
+        return self.named(self.policy_name(scope))
+
+    def named(self, name: str) -> Policy:
+        """The policy of a name that was written down; "default" is what the configuration says."""
+        return policy(self._config.policy if name == "default" else name)
+
+    def policy_name(self, scope: Scope) -> str:
+        """The name of what decides: what a person set, else what the scope found by itself, else "default"."""
+        if self.tuned(scope) and scope.tuning.rule:
+            return learned(scope.tuning.rule)
+        return scope.policy
+
+    def tuned(self, scope: Scope) -> bool:
+        """Whether a scope finds its policy by itself."""
+        return scope.policy == "default" and self._config.policy == "default"
+
+    def _load_tuning(self, scope: Scope) -> None:
+        value = self.get(record_key(b"t", scope.name))
+        if value is not None:
+            scope.tuning, count, fields = _tuning(value)
+            scope.pages_written = count // PAGE
+            recent = Recent()
+            recent.restore(
+                count,
+                fields,
+                [(number, self.get(_recent_key(scope, number)) or b"") for number in recent.pages_of(count)],
+            )
+            scope.tuning.recent = recent
 
     def _load_ids(self, scope: Scope, seen: int) -> None:
         scope.ids_seen = seen
@@ -337,6 +381,10 @@ def _id_key(scope: Scope, number: int) -> bytes:
     return record_key(b"e", scope.name, f"{number:012x}")
 
 
+def _recent_key(scope: Scope, number: int) -> bytes:
+    return record_key(b"r", scope.name, f"{number:012x}")
+
+
 def _id_pages(first: int) -> range:
     """Numbers of the pages of the generation that begins with the ``first`` id ever seen."""
     return range(first // ID_PAGE, (first + ID_GENERATION) // ID_PAGE) if first >= 0 else range(0)
@@ -358,6 +406,20 @@ def _head_bytes(scope: Scope) -> bytes:
             "joinable": [incident.id for incident in scope.joinable.values()],
         }
     )
+
+
+def _tuning_bytes(tuning: Tuning) -> bytes:
+    look = tuning.look
+    going = None
+    if look is not None:
+        going = [look.end, look.scales, look.grain, look.fields, look.found, look.refused, look.row]
+    return orjson.dumps([tuning.recent.count, tuning.recent.fields, tuning.next_at, tuning.rule, going])
+
+
+def _tuning(value: bytes) -> tuple[Tuning, int, list[str]]:
+    """What tuning knows but the recent alerts, and how many there were, with which fields."""
+    count, fields, next_at, rule, going = orjson.loads(value)
+    return Tuning(next_at=next_at, look=None if going is None else Look(*going), rule=rule), count, fields
 
 
 def _incident_bytes(scope: Scope, incident: Incident) -> bytes:

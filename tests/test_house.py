@@ -37,8 +37,8 @@ ROAD = [name for name in CORE if not under(name, *OFF_THE_ROAD)]
 # -- who may import whom
 
 ALONE = {"records", "config", "draw", "layout", "template", "title"}
-ARRAYS = {"arena", "score"}
-STEPS = {"parse", "candidates", "featurise", "score", "decide", "learn", "apply", "correct", "emit"}
+ARRAYS = {"arena", "score", "pairs"}
+STEPS = {"parse", "candidates", "featurise", "score", "decide", "learn", "tune", "apply", "correct", "emit"}
 CALLERS = {"engine", "__init__"}
 SHARED = {  # what is not a type and yet shared
     ("learn", "score", "log2_table"),  # a table

@@ -24,7 +24,7 @@ EXPLORE = 0.4  # so that the log has explored decisions; as in config.toml
 
 
 def log(seed: int = 20_26) -> list[dict[str, Any]]:
-    """Two thousand events of every kind, good and bad."""
+    """Two thousand events of every kind, good and bad, and a scope with a shape of its own."""
     chance = random.Random(seed)
     events: list[dict[str, Any]] = []
     at = T
@@ -41,6 +41,19 @@ def log(seed: int = 20_26) -> list[dict[str, Any]]:
             events.append({"kind": "tick", "at": at, "scope": scope})
         else:
             events.append(_alert(chance, number) | {"scope": scope, "at": at})
+    return events + _bursts(chance, at)
+
+
+def _bursts(chance: random.Random, at: float) -> list[dict[str, Any]]:
+    """Faults of one service after the other, each a burst over several hosts: a scope finds this by itself."""
+    events: list[dict[str, Any]] = []
+    for fault in range(40):
+        start = at + 400.0 * fault
+        service = chance.choice(["ore", "mill", "kiln"])
+        for number in range(20):
+            start += chance.uniform(0.5, 6.0)
+            event = {"kind": "alert", "id": f"b{fault}-{number}", "scope": "plant", "service": service, "at": start}
+            events.append(event | {"host": f"h-{chance.randrange(40)}", "summary": f"{service} stopped"})
     return events
 
 

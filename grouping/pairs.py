@@ -1,0 +1,131 @@
+"""What belongs together, without labels: how many more alerts stand close to each other than chance would put there.
+
+For a field and a time scale tau, the pairs of alerts that share the field's value and lie at most tau apart are
+counted, and from them the number expected from the density of such pairs a little further away, (4 tau, 16 tau]. What
+remains, X, is in alerts: each alert counts for as much as its close pairs are in excess (at most about 1, so that a
+flood weighs no more than a few alerts). B is what was expected: pairs that are close by chance. This is the pair
+correlation of a point process (Ripley, 1977), taken locally, so that it holds for many incidents at once, for lone
+noise and for quiet and busy hours: none of them is in excess.
+
+Arrays in, arrays out; ``+ - * /``, sqrt, comparisons, sorts and running sums only: the same bytes everywhere.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.uint32]
+Places = NDArray[np.intp]
+
+NEAR, FAR = 4.0, 16.0  # where the background of a scale is taken, in units of it
+_WIDTH = FAR - NEAR
+SCALES = tuple(2.0**power for power in range(-4, 14))  # s: 1/16 s to 2 h 16
+FLOOD = 32  # places back within which the same alert again counts for less
+BLOCK = 32  # alerts over which an excess below zero counts as none: regular noise shuns itself
+CLOCKS = (1.0, 5.0, 10.0, 15.0, 30.0, 60.0, 300.0)  # s that clocks are rounded to
+ROUND = 0.25  # share of whole times that betrays a rounded clock
+
+
+class Background(NamedTuple):
+    """Close pairs of all probes, whatever their fields. S scales, P probes."""
+
+    at: Floats  # (N,) times of all alerts, ascending, s
+    weight: Floats  # (N,)
+    probe: Places  # (P,)
+    scales: Floats  # (S, 1)
+    share: Floats  # (S, 1): expected close pairs per far one
+    close: Floats  # (S, P) worth of one close pair of a probe
+    far: Floats  # (S, P) worth of one far pair
+
+
+class Excess(NamedTuple):
+    """X and B of the module's text, per scale, and the standard deviation of X were there no excess."""
+
+    x: list[float]
+    b: list[float]
+    spread: list[float]
+
+
+def resolution(at: Floats) -> float:
+    """The grain of a clock, s: what many times are whole multiples of, or nearly the shortest time between two."""
+    times = np.unique(at)
+    gaps = np.diff(times)
+    if not len(gaps):
+        return 1.0
+    place = len(gaps) // 100
+    grain = float(np.partition(gaps, place)[place])
+    shares: dict[float, float] = {}
+    for unit in CLOCKS:
+        whole = float((np.floor(times / unit) * unit == times).mean())
+        chance = max((share * finer / unit for finer, share in shares.items() if unit % finer == 0.0), default=0.0)
+        shares[unit] = whole
+        if whole - chance >= ROUND:
+            grain = max(grain, unit)
+    return grain
+
+
+def flood_weight(code: Codes) -> Floats:
+    """(N,) 1 / (1 + how many of the ``FLOOD`` alerts before are the same)."""
+    order = np.argsort(code, kind="stable")
+    seen = np.empty(len(code))
+    key = np.concatenate(([0], np.cumsum(np.diff(code[order]) != 0))) * (len(code) + 2 * FLOOD) + order
+    seen[order] = np.arange(len(code)) - np.searchsorted(key, key - FLOOD)
+    return 1.0 / (1.0 + seen)
+
+
+def background(at: Floats, weight: Floats, scales: list[float], grain: float, probes: int) -> Background:
+    """The pairs of at most ``probes`` alerts, evenly spread, with all others before them."""
+    every = -(-len(at) // probes)
+    probe = np.arange(len(at) % every, len(at), every)
+    scale = np.array(scales)[:, None]
+    share = (1.0 + grain / (2.0 * scale)) / _WIDTH  # a rounded clock has pairs at 0 as well
+    n, far = _counts(at, np.concatenate(([0.0], np.cumsum(weight))), probe, at[probe], scale)
+    expected = far * share
+    whole = (at[probe] - FAR * scale >= at[0]) * weight[probe]  # what lies before the first alert is not known
+    # Each pair is weighed by what its alert has besides that pair (Mecke's formula): so chance alone gives 0.
+    close = np.where(n > 0, whole / np.maximum(n + expected, 1.0), 0.0)
+    return Background(at, weight, probe, scale, share, close, whole / (n + np.maximum(expected - share, 0.0) + 1.0))
+
+
+def excess(ground: Background, code: Codes | None) -> Excess:
+    """Of pairs with the same ``code`` (N,), 0 = unknown; None: of all pairs."""
+    at, probe = ground.at, ground.probe
+    if code is None:
+        running = np.concatenate(([0.0], np.cumsum(ground.weight)))
+        n, far = _counts(at, running, probe, at[probe], ground.scales)
+    else:
+        order = np.argsort(code, kind="stable")
+        rank = np.concatenate(([0], np.cumsum(np.diff(code[order]) != 0)))
+        apart = at[-1] - at[0] + FAR * float(ground.scales[-1, 0]) + 1.0  # puts every value on a stretch of its own
+        line = rank * apart + (at - at[0])[order]
+        place = np.empty(len(at), np.intp)
+        place[order] = np.arange(len(at))
+        running = np.concatenate(([0.0], np.cumsum(ground.weight[order])))
+        n, far = _counts(line, running, place[probe], line[place[probe]], ground.scales)
+        known = code[probe] > 0
+        n, far = n * known, far * known
+    chance = ground.far * (far * ground.share)
+    gained = _blocks(ground.close * n - chance)
+    x = np.maximum(gained, 0.0).sum(axis=1)
+    b = (chance * (n > 0)).sum(axis=1)
+    spread = np.sqrt((ground.close * ground.close * n + ground.far * chance * ground.share).sum(axis=1))
+    return Excess(x.tolist(), b.tolist(), spread.tolist())
+
+
+def _counts(line: Floats, running: Floats, place: Places, at: Floats, scales: Floats) -> tuple[Floats, Floats]:
+    """Weights (S, P) within a scale before each probe, and in its background."""
+    reach = np.array([1.0, NEAR, FAR])[:, None, None] * scales
+    first = np.searchsorted(line, (at - reach).ravel()).reshape(3, len(scales), len(place))
+    since = running[first]
+    return running[place] - since[0], since[1] - since[2]
+
+
+def _blocks(values: Floats) -> Floats:
+    """Sums (S, P / BLOCK) over neighbouring probes."""
+    missing = -values.shape[1] % BLOCK
+    sums: Floats = np.pad(values, ((0, 0), (0, missing))).reshape(len(values), -1, BLOCK).sum(axis=2)
+    return sums

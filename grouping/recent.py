@@ -1,0 +1,105 @@
+"""The last alerts of a scope in short: when, and a code for the value of each field. What tuning looks at.
+
+An alert of which the last 32 hold four of the same kind is passed over: a flood would push everything else out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+KEPT = 4096  # alerts looked back upon
+SPARE = 512  # and those that may come while they are looked at
+PAGE = 64  # alerts written down together
+FIELDS = 24  # fields followed; those named later are not
+SAME = FIELDS  # the row that says which alerts are the same
+ROWS = FIELDS + 1
+NEIGHBOURS = 32  # alerts back among which ...
+REPEATS = 4  # ... so many of the same are enough
+_SIZE = KEPT + SPARE
+PAGES = _SIZE // PAGE
+
+
+class Recent:
+    """A ring of alerts. ``count`` is how many were ever taken in, ``fields`` the names of the rows in use."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.fields: list[str] = []
+        self._rows: dict[str, int] = {}
+        self._at: NDArray[np.float64] | None = None  # made when the first alert comes
+        self._codes: NDArray[np.uint32] | None = None
+        self._latest: list[int] = []
+
+    def take(self, at: float, same: int, codes: Sequence[tuple[str, int]]) -> bool:
+        """Take an alert in: its time (s), the code of what it is, and (field, code) pairs. Whether it was."""
+        if self._latest.count(same) >= REPEATS:
+            return False
+        times, columns = self._arrays()
+        place = self.count % _SIZE
+        times[place] = at
+        rows = self._rows
+        column = [0] * ROWS
+        for field, code in codes:
+            row = rows.get(field)
+            if row is None:
+                if len(rows) == FIELDS:
+                    continue
+                row = rows[field] = len(rows)
+                self.fields.append(field)
+            column[row] = code
+        column[SAME] = same
+        columns[place] = column
+        self.count += 1
+        self._latest.append(same)
+        if len(self._latest) > NEIGHBOURS:
+            del self._latest[0]
+        return True
+
+    def window(self, end: int) -> tuple[NDArray[np.float64], NDArray[np.uint32]]:
+        """Times (N,) ascending and codes (ROWS, N) of the alerts before the ``end``-th, at most ``KEPT`` of them.
+
+        Code 0 stands for unknown.
+        """
+        times, columns = self._arrays()
+        places = np.arange(max(0, end - KEPT), end) % _SIZE
+        at = times[places]
+        order = np.argsort(at, kind="stable")
+        return at[order], columns[places[order]].T
+
+    def page(self, number: int) -> bytes:
+        """A page of alerts as bytes; the last one may be short."""
+        times, columns = self._arrays()
+        places = np.arange(number * PAGE, min(self.count, (number + 1) * PAGE)) % _SIZE
+        return times[places].astype("<f8").tobytes() + columns[places].astype("<u4").tobytes()
+
+    def pages(self) -> range:
+        """Numbers of the pages that are still in the ring."""
+        return self.pages_of(self.count)
+
+    @staticmethod
+    def pages_of(count: int) -> range:
+        """The same after so many alerts."""
+        last = -(-count // PAGE)
+        return range(max(0, last - PAGES), last)
+
+    def restore(self, count: int, fields: list[str], pages: Sequence[tuple[int, bytes]]) -> None:
+        """Put back what ``page`` gave."""
+        self.count, self.fields = count, fields
+        self._rows = {field: row for row, field in enumerate(fields)}
+        for number, data in pages:
+            times, columns = self._arrays()
+            held = len(data) // (8 + 4 * ROWS)
+            places = np.arange(number * PAGE, number * PAGE + held) % _SIZE
+            times[places] = np.frombuffer(data, "<f8", held)
+            columns[places] = np.frombuffer(data, "<u4", held * ROWS, 8 * held).reshape(held, ROWS)
+        if count:
+            places = np.arange(max(0, count - NEIGHBOURS), count) % _SIZE
+            self._latest = self._arrays()[1][places, SAME].tolist()
+
+    def _arrays(self) -> tuple[NDArray[np.float64], NDArray[np.uint32]]:
+        if self._at is None or self._codes is None:
+            self._at, self._codes = np.zeros(_SIZE), np.zeros((_SIZE, ROWS), np.uint32)
+        return self._at, self._codes

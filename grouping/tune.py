@@ -1,0 +1,228 @@
+"""A scope finds its own shape: which field keeps its incidents apart and which silence ends one, without labels.
+
+For every field (and for none) and every time scale, pairs.py says how many alerts stand together beyond chance (X) and
+how many by chance (B). A good key holds nearly all that stand together, at a scale at which few others do:
+
+    score = 2 X / (2 X + B + M - X),   M = the largest X of all
+
+which is the F measure of the pairs, with X found, B false and M - X missed. The best field and scale become the rule
+
+    join the key's last incident while the silence <= clip(40 x its mean inter-arrival time, low, high)
+
+with high = the scale and low = the shortest one at which X is still 70 % of that. A rule is taken only if it would make
+at least 5 incidents of 3 or more alerts of what was looked at, and none that swallows half of it.
+
+The work is cut into slices by counts of alerts, so that no decision waits for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from grouping import pairs
+from grouping.pairs import Codes, Excess, Floats
+from grouping.policy import RELATIVE, Limit, rule_name
+from grouping.recent import KEPT, SAME, Recent
+
+FIRST = 128  # alerts before the first look
+SLICE = 4  # alerts between two slices of one look
+PROBES = 1024  # alerts whose neighbours are counted
+KNOWN = 0.6  # share of alerts that must have a field for it to be a key
+SPAN = 40.0  # scales longer than the time looked at / this cannot be told from chance
+ENOUGH, SURE = 8.0, 6.0  # least X, in alerts and in standard deviations of chance
+OVER, SLACK = 1.1, 3.0  # a field with more X than all alerts together clusters in time by itself (the hour of day)
+LEAST = 0.4  # the lowest score that is worth a rule
+CAUTION = 25.6  # alerts: with few of them looked at, a field has to be better than no field by this share of them
+STAY = 1.05  # what the present key's score counts for: a rule should not change for nothing
+PLATEAU = 0.7  # share of X that the shortest silence must keep
+BURST, BURSTS, HALF = 3, 5, 0.5
+TRIES = 12  # rules played before a look gives up
+
+
+@dataclass(slots=True)
+class Look:
+    """One look at the alerts before the ``end``-th, while it goes on."""
+
+    end: int
+    scales: list[float] = field(default_factory=list)  # s
+    grain: float = 0.0  # of the clock, s
+    fields: list[str] = field(default_factory=list)  # keys looked at, "*" first
+    found: list[list[list[float]]] = field(default_factory=list)  # per key [X, B, spread], each per scale
+    refused: list[list[Any]] = field(default_factory=list)  # [key, scale, why]
+    row: int = 0  # next field
+
+
+@dataclass(slots=True)
+class Tuning:
+    """What a scope's tuning knows. ``rule`` is the name of the rule it chose last, "" for none."""
+
+    recent: Recent = field(default_factory=Recent)
+    next_at: int = FIRST
+    look: Look | None = None
+    rule: str = ""
+    ground: tuple[int, pairs.Background, Codes] | None = None  # worked out again after a restore; not part of the state
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a look ended with: a rule's name, "" for none, and the evidence."""
+
+    rule: str
+    evidence: dict[str, Any]
+
+
+def observe(tuning: Tuning, at: float, same: int, codes: list[tuple[str, int]]) -> Found | None:
+    """Take an alert in; what a look found, if one ends with it."""
+    recent = tuning.recent
+    if not recent.take(at, same, codes):
+        return None
+    count = recent.count
+    if tuning.look is None:
+        if count >= tuning.next_at:
+            tuning.look = Look(count)
+            tuning.next_at = count + min(count // 2, KEPT)
+        return None
+    if (count - tuning.look.end) % SLICE:
+        return None
+    found = _slice(tuning, tuning.look)
+    if found is not None:
+        tuning.look = tuning.ground = None
+        tuning.rule = found.rule
+    return found
+
+
+def _slice(tuning: Tuning, look: Look) -> Found | None:
+    """One piece of a look: a field, or at the end a rule to try."""
+    ground, codes = _ground(tuning, look)
+    if not look.scales:
+        return Found("", {"alerts": len(ground.at), "why": "too short a time"})
+    if not look.fields:
+        _note(look, "*", pairs.excess(ground, None))
+        return None
+    fields = tuning.recent.fields
+    while look.row < len(fields):
+        code, name = codes[look.row], fields[look.row]
+        look.row += 1
+        if _readable(name) and (code > 0).mean() >= KNOWN and code.min() != code.max():
+            _note(look, name, pairs.excess(ground, code))
+            return None
+    return _try(tuning, look, ground, codes)
+
+
+def _readable(name: str) -> bool:
+    """Whether a policy's name can hold the field."""
+    return not set(name) & set("~=+()*")
+
+
+def _ground(tuning: Tuning, look: Look) -> tuple[pairs.Background, Codes]:
+    known = tuning.ground
+    if known is not None and known[0] == look.end:
+        return known[1], known[2]
+    at, codes = tuning.recent.window(look.end)
+    if not look.grain:
+        look.grain = pairs.resolution(at)
+        longest = float(at[-1] - at[0]) / SPAN
+        look.scales = [scale for scale in pairs.SCALES if look.grain <= scale <= longest]
+    ground = pairs.background(at, pairs.flood_weight(codes[SAME]), look.scales or [1.0], look.grain, PROBES)
+    tuning.ground = look.end, ground, codes
+    return ground, codes
+
+
+def _note(look: Look, name: str, excess: Excess) -> None:
+    look.fields.append(name)
+    look.found.append([excess.x, excess.b, excess.spread])
+
+
+def scores(look: Look) -> list[list[float]]:
+    """The score of every key looked at, at every scale; 0 where there is too little to tell it from chance."""
+    everything, _, spread = look.found[0]
+    sure = [
+        [
+            x if x >= ENOUGH and x >= SURE * sd and x <= OVER * total + SLACK * sd else 0.0
+            for x, total, sd in zip(xs, everything, spread, strict=True)
+        ]
+        for xs, _, _ in look.found
+    ]
+    most = max(max(xs) for xs in sure)
+    return [
+        [2.0 * x / (2.0 * x + b + most - x) if x else 0.0 for x, b in zip(xs, bs, strict=True)]
+        for xs, (_, bs, _) in zip(sure, look.found, strict=True)
+    ]
+
+
+def _best(tuning: Tuning, look: Look, table: list[list[float]]) -> tuple[float, int, int]:
+    """The score, key and scale to try next: those refused left out, the present key and no key at an advantage."""
+    stay = tuning.rule.partition("~")[0]
+    found = (0.0, 0, 0)
+    for key, (name, row) in enumerate(zip(look.fields, table, strict=True)):
+        since = min((scale for refused, scale, _ in look.refused if refused == name), default=float("inf"))
+        worth = STAY if name == stay else 1.0
+        if name == "*":
+            worth *= 1.0 + CAUTION / min(look.end, KEPT)
+        for place, score in enumerate(row):
+            if look.scales[place] < since and score * worth > found[0]:
+                found = (score * worth, key, place)
+    return found
+
+
+def _try(tuning: Tuning, look: Look, ground: pairs.Background, codes: Codes) -> Found | None:
+    """Play the best rule that was not refused; the answer, or None when the next one is to be tried."""
+    table = scores(look)
+    score, key, scale = _best(tuning, look, table)
+    if score < LEAST or len(look.refused) >= TRIES:
+        return Found("", _evidence(look, table))
+    name, xs = look.fields[key], look.found[key][0]
+    low = scale
+    while low and xs[low - 1] >= PLATEAU * xs[scale]:
+        low -= 1
+    limit = Limit(RELATIVE, look.scales[low], look.scales[scale])
+    code = None if name == "*" else codes[tuning.recent.fields.index(name)]
+    bursts, largest = play(ground.at, ground.weight, code, limit)
+    if bursts < BURSTS:  # and any other rule would be chosen for being worse: wait for more
+        why = f"{bursts} incidents of {BURST} or more alerts; {BURSTS} needed"
+        look.refused.append([name, look.scales[scale], why])
+        return Found("", _evidence(look, table))
+    if largest > HALF:
+        look.refused.append([name, look.scales[scale], f"one incident with {round(100 * largest)} % of all"])
+        return None
+    return Found(rule_name(name, limit), _evidence(look, table))
+
+
+def play(at: Floats, weight: Floats, code: Codes | None, limit: Limit) -> tuple[int, float]:
+    """How many incidents of 3 or more alerts a rule makes of (N,) alerts, and the largest one's share of weight."""
+    last: dict[int, list[float]] = {}  # key -> [first, last, count, weight] of its last incident
+    bursts, largest = 0, 0.0
+    codes = [1] * len(at) if code is None else code.tolist()
+    for time, key, worth in zip(at.tolist(), codes, weight.tolist(), strict=True):
+        one = last.get(key) if key else None
+        if one is not None and time - one[1] <= limit.after(one[1] - one[0], int(one[2])):
+            one[1] = time
+            one[2] += 1.0
+            one[3] += worth
+            if one[2] == BURST:
+                bursts += 1
+            if one[3] > largest:
+                largest = one[3]
+        elif key:
+            last[key] = [time, time, 1.0, worth]
+    return bursts, largest / float(weight.sum())
+
+
+def _evidence(look: Look, table: list[list[float]]) -> dict[str, Any]:
+    """What a person can check: per key its best score, at which silence, and what stands together there."""
+    keys: dict[str, Any] = {}
+    for name, row, (xs, bs, _) in zip(look.fields, table, look.found, strict=True):
+        scale = max(range(len(xs)), key=lambda s: (row[s], xs[s] - bs[s]))
+        keys[name] = {
+            "score": round(row[scale], 4),
+            "silence_s": look.scales[scale],
+            "together": round(xs[scale], 1),
+            "chance": round(bs[scale], 1),
+        }
+    return {
+        "alerts": min(look.end, KEPT),
+        "clock_s": look.grain,
+        "keys": keys,
+        "refused": [{"key": key, "silence_s": scale, "why": why} for key, scale, why in look.refused],
+    }

@@ -1,0 +1,312 @@
+"""A scope finds which field keeps its incidents apart and which silence ends one; or leaves it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from grouping import Config, Engine, pairs, parse, tune
+from grouping.policy import Limit
+from grouping.recent import KEPT, PAGE, REPEATS, Recent
+from grouping.records import Decision, PolicyLine
+
+T = 1_760_000_000.0
+Events = list[dict[str, Any]]
+dumps = orjson.dumps
+
+
+def faults(
+    seed: int = 1, count: int = 60, every: float = 300.0, pace: float = 4.0, size: int = 12, lone: int = 0
+) -> Events:
+    """Faults of six tenants that overlap, each on services of its own choice; and lone alerts of no fault."""
+    chance = random.Random(seed)
+    events: Events = []
+    at = T
+    for _ in range(count):
+        at += chance.expovariate(1 / every)
+        tenant, then = chance.randrange(6), at
+        for _ in range(size):
+            then += chance.expovariate(1 / pace)
+            events.append(_alert(chance, tenant, then))
+    events += [_alert(chance, chance.randrange(6), chance.uniform(T, at)) for _ in range(lone)]
+    events.sort(key=lambda event: event["at"])
+    return [event | {"id": f"a{number}"} for number, event in enumerate(events)]
+
+
+def _alert(chance: random.Random, tenant: int, at: float) -> dict[str, Any]:
+    service = chance.choice(["api", "db", "web"])
+    return {
+        "kind": "alert",
+        "at": at,
+        "group": f"tenant-{tenant}",
+        "service": service,
+        "host": f"h-{tenant}-{chance.randrange(30)}",
+        "severity": chance.choice(["warning", "critical"]),
+        "summary": f"{service} is slow",
+        "details": {"zone": chance.choice("abc")},
+    }
+
+
+def played(events: Iterable[dict[str, Any]], engine: Engine | None = None) -> list[PolicyLine]:
+    """The policy lines that the events cause."""
+    engine = engine or Engine()
+    return [line for event in events for line in engine.step(parse(dumps(event))) if isinstance(line, PolicyLine)]
+
+
+def test_a_scope_finds_the_field_that_keeps_its_incidents_apart() -> None:
+    """Tenants fail independently, over several services: the tenant is the key, the pace of a fault the silence."""
+    line = played(faults(every=40.0))[-1]
+    policy = line.policy
+    assert policy.startswith("learned(group~")
+    low, high = (float(part) for part in policy.removeprefix("learned(group~").removesuffix("s)").split("-"))
+    assert 4 <= low <= high <= 64
+    keys = line.evidence["keys"]
+    assert keys["group"]["score"] > 0.9 > keys["*"]["score"] > keys["service"]["score"]
+    assert line.why == "tuned"
+
+
+def test_a_scope_without_overlap_needs_no_key() -> None:
+    """Faults far apart, each over all services: silence alone tells them apart, and fields would only split them."""
+    assert played(faults(every=4000.0))[-1].policy.startswith("learned(*~")
+
+
+def test_lone_alerts_are_left_to_the_default() -> None:
+    """Where nothing stands together beyond chance nothing is chosen."""
+    assert played(faults(count=0 + 1, size=1, lone=0)) == []
+    chance = random.Random(3)
+    at = T
+    events = []
+    for number in range(700):
+        at += chance.expovariate(1 / 30)
+        events.append(_alert(chance, chance.randrange(6), at) | {"id": f"a{number}"})
+    assert played(events) == []
+
+
+def test_noise_between_the_faults_does_not_hide_the_key() -> None:
+    """As many lone alerts as alerts of faults."""
+    assert played(faults(every=60.0, lone=700))[-1].policy.startswith("learned(group~")
+
+
+def test_a_field_that_only_tells_the_time_is_no_key() -> None:
+    """The hour of the day is shared by all that stands together, and by everything else of that hour."""
+    events = faults(every=40.0)
+    for event in events:
+        event["component"] = f"hour-{int(event['at'] // 600)}"
+    assert "component" not in played(events)[-1].policy
+
+
+def test_a_copied_field_changes_nothing_but_the_name() -> None:
+    """Two fields that always say the same are one."""
+    events = faults(every=40.0)
+    twice = [event | {"component": event["group"]} for event in events]
+    rules = [played(part)[-1].policy.partition("~")[2] for part in (events, twice)]
+    assert rules[0] == rules[1]
+
+
+@pytest.mark.parametrize("slower", [0.25, 8.0, 64.0])
+def test_a_slower_world_has_longer_silences(slower: float) -> None:
+    """The same stream at another speed: the same key, the silences longer by the same factor."""
+    events = faults(every=40.0)
+    slow = [event | {"at": T + (event["at"] - T) * slower} for event in events]
+
+    def silences(line: PolicyLine) -> list[float]:
+        key, _, rest = line.policy.partition("~")
+        assert key == "learned(group"
+        return [float(part) for part in rest.removesuffix("s)").split("-")]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pairs, "CLOCKS", ())
+        was, now = silences(played(events)[-1]), silences(played(slow)[-1])
+    assert now == [silence * slower for silence in was]
+
+
+def test_a_restore_in_the_middle_of_a_look_changes_nothing() -> None:
+    """The engine is written down and read back after every event while a look goes on."""
+    events = faults(count=20, every=40.0)
+    whole, broken = Engine(), Engine()
+    lines = 0
+    for event in events:
+        outputs = whole.step(parse(dumps(event)))
+        assert broken.step(parse(dumps(event))) == outputs
+        lines += sum(isinstance(output, PolicyLine) for output in outputs)
+        if whole.state.scope("default").tuning.look is not None:
+            broken = Engine.restore(broken.snapshot())
+    assert lines > 0
+    assert broken.snapshot() == whole.snapshot()
+
+
+def test_drained_records_hold_the_recent_alerts() -> None:
+    """Beyond the ring of recent alerts: pages that have left it are deleted, those in it are read back."""
+    events = faults(count=500, every=200.0)
+    store: dict[bytes, bytes] = {}
+    engine, whole = Engine(records=store), Engine()
+    for number, event in enumerate(events):
+        assert engine.step(parse(dumps(event))) == whole.step(parse(dumps(event)))
+        if number % 500 == 0:
+            for key, value in engine.drain().items():
+                if value is None:
+                    store.pop(key, None)
+                else:
+                    store[key] = value
+            engine = Engine(records=store)
+    assert engine.snapshot() == whole.snapshot()
+    assert sum(key[:1] == b"r" for key in store) <= KEPT // PAGE + 9
+
+
+def test_a_person_stops_it_and_lets_it_go_on() -> None:
+    """A policy that was set stays; setting the default lets the scope decide by itself again."""
+    events = faults(every=40.0)
+    engine = Engine()
+    half = len(events) // 2
+    played(events[:half], engine)
+    found = engine.state.policy_name(engine.state.scope("default"))
+    assert found.startswith("learned(")
+    (line,) = played([{"kind": "policy", "id": "p1", "at": T, "mode": "auto", "policy": "service=60s"}], engine)
+    assert (line.policy, line.was, line.why) == ("service=60s", found, "set")
+    assert played(events[half:], engine) == []
+    (line,) = played([{"kind": "policy", "id": "p2", "at": T, "mode": "auto", "policy": "default"}], engine)
+    assert (line.policy, line.was) == (found, "service=60s")
+
+
+def test_what_was_found_can_be_rolled_back_and_stays_so() -> None:
+    """Back to the default as it was before, by name: the scope does not find the same again."""
+    events = faults(every=40.0)
+    engine = Engine()
+    found = played(events[:300], engine)
+    back = [{"kind": "policy", "id": f"p{n}", "at": T, "mode": "rollback"} for n in range(len(found))]
+    lines = played(back, engine)
+    assert [line.policy for line in lines] == [*[line.was for line in reversed(found[1:])], "linear(*~2s)"]
+    assert played(events[300:], engine) == []
+
+
+def test_an_alert_without_the_key_joins_what_was_touched_last() -> None:
+    """Unknown is neither the same nor different: time alone decides."""
+    engine = Engine(Config(policy="learned(service~10-60s)"))
+    story = [("a1", "db", 0), ("a2", "web", 1), ("a3", None, 4), ("a4", "db", 8), ("a5", None, 60)]
+    incidents = {}
+    for id, service, after in story:
+        event = {"kind": "alert", "id": id, "at": T + after, "summary": "down"} | (
+            {"service": service} if service else {}
+        )
+        decision = next(line for line in engine.step(parse(dumps(event))) if isinstance(line, Decision))
+        incidents[id] = decision.incident
+    assert incidents["a3"] == incidents["a2"] != incidents["a1"] == incidents["a4"]
+    assert incidents["a5"] not in {incidents["a1"], incidents["a2"]}
+
+
+def test_a_rule_joins_up_to_its_limit_and_no_longer() -> None:
+    """learned(RULE) decides as RULE does, the limit itself included."""
+    for policy in ("service~16-64s", "learned(service~16-64s)"):
+        for silence, joined in ((15.9, True), (16.0, True), (16.1, False)):
+            engine = Engine(Config(policy=policy, explore=0.0))
+            for id, at in (("a1", T), ("a2", T + silence)):
+                event = {"kind": "alert", "id": id, "at": at, "service": "db", "summary": "down"}
+                decision = next(line for line in engine.step(parse(dumps(event))) if isinstance(line, Decision))
+            assert (decision.action == "join") is joined
+
+
+# -- the statistic
+
+
+def slow_excess(
+    at: list[float], weight: list[float], code: list[int] | None, scale: float, grain: float
+) -> tuple[float, float]:
+    """X and B by two plain loops."""
+    share = (1 + grain / (2 * scale)) / 12
+    x, b, block = 0.0, 0.0, 0.0
+    for i, time in enumerate(at):
+        near = [j for j in range(i) if at[j] >= time - scale]
+        far = [j for j in range(i) if time - 16 * scale <= at[j] < time - 4 * scale]
+        n, e = sum(weight[j] for j in near), sum(weight[j] for j in far) * share
+        same = [j for j in near if code is None or code[i] == code[j] > 0]
+        else_ = [j for j in far if code is None or code[i] == code[j] > 0]
+        close, chance = sum(weight[j] for j in same), sum(weight[j] for j in else_) * share
+        if time - 16 * scale >= at[0]:
+            expected = weight[i] / (n + max(e - share, 0) + 1) * chance
+            block += (weight[i] / max(n + e, 1) * close if n > 0 else 0) - expected
+            b += expected if close > 0 else 0
+        if i % pairs.BLOCK == pairs.BLOCK - 1 or i == len(at) - 1:
+            x, block = x + max(block, 0), 0.0
+    return x, b
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 9), st.integers(0, 3)), min_size=2, max_size=90),
+    st.sampled_from([0.25, 1.0, 4.0]),
+)
+@settings(max_examples=60, deadline=None)
+def test_the_excess_is_what_counting_all_pairs_gives(steps: list[tuple[float, int]], scale: float) -> None:
+    """Sorted look-ups against two loops, with and without a field."""
+    at = np.cumsum([step for step, _ in steps])
+    code = np.array([code for _, code in steps], np.uint32)
+    weight = pairs.flood_weight(code)
+    ground = pairs.background(at, weight, [scale], 0.5, 1000)
+    for field in (None, code):
+        found = pairs.excess(ground, field)
+        listed = None if field is None else field.tolist()
+        assert (found.x[0], found.b[0]) == pytest.approx(
+            slow_excess(at.tolist(), weight.tolist(), listed, scale, 0.5), rel=1e-9, abs=1e-9
+        )
+
+
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=120))
+def test_a_flood_counts_for_less(codes: list[int]) -> None:
+    """1 / (1 + how many of the 32 before are the same)."""
+    expected = [1 / (1 + codes[max(0, i - 32) : i].count(code)) for i, code in enumerate(codes)]
+    assert pairs.flood_weight(np.array(codes, np.uint32)).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("times", "grain"),
+    [
+        ([0.0, 60.0, 120.0, 300.0, 360.0], 60.0),
+        ([0.0, 1.0, 2.0, 3.0, 7.0, 11.0], 1.0),
+        ([0.0, 5.0, 15.0, 20.0, 35.0, 40.0], 5.0),
+        ([0.3, 1.7, 2.9, 4.01], 1.11),
+        ([8.0], 1.0),
+    ],
+)
+def test_the_grain_of_a_clock(times: list[float], grain: float) -> None:
+    """Whole minutes, whole seconds, no grain but the shortest time between two alerts."""
+    assert pairs.resolution(np.array(times)) == pytest.approx(grain)
+
+
+def test_a_rule_is_played_as_the_engine_would() -> None:
+    """Bursts of three or more are counted; the largest share is by weight."""
+    at = np.array([0.0, 1.0, 2.0, 100.0, 101.0, 500.0])
+    code = np.array([1, 1, 1, 1, 2, 0], np.uint32)
+    assert tune.play(at, np.ones(6), code, Limit(40.0, 5.0, 5.0)) == (1, 0.5)
+    assert tune.play(at, np.ones(6), None, Limit(40.0, 5.0, 5.0)) == (1, 0.5)
+    assert tune.play(at, np.ones(6), code, Limit(40.0, 5.0, 90.0)) == (1, 0.5)
+    assert tune.play(at, np.ones(6), code, Limit(40.0, 5.0, 900.0))[0] == 1
+
+
+# -- the recent alerts
+
+
+def test_a_flood_does_not_push_the_others_out() -> None:
+    """Of the same alert again and again only a few are kept."""
+    recent = Recent()
+    taken = [recent.take(float(n), 7, [("service", 1)]) for n in range(100)]
+    assert sum(taken) == REPEATS
+
+
+@given(st.integers(0, 700))
+@settings(max_examples=10, deadline=None)
+def test_recent_alerts_come_back_from_their_pages(count: int) -> None:
+    """Written down and restored: the same window."""
+    recent = Recent()
+    for n in range(count):
+        recent.take(float(n * 7 % 100), n, [(f"f{n % 30}", n + 1)])
+    again = Recent()
+    again.restore(recent.count, recent.fields, [(n, recent.page(n)) for n in recent.pages()])
+    for mine, theirs in zip(recent.window(count), again.window(count), strict=True):
+        assert (mine == theirs).all()
+    assert recent.take(1.0, 5, []) == again.take(1.0, 5, [])
