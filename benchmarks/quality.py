@@ -8,24 +8,20 @@ configuration for all of them.
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from multiprocessing import Pool
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.machine import machine
-from grouping import Config, Engine, Malformed, parse
-from grouping.evaluate import evaluate
-from grouping.records import Decision
+from grouping import Config
+from grouping.runtimes.evaluate import play, read_events, read_truth
 
 SAMPLES = Path(__file__).parent.parent / "data"
 POLICIES = ("default", "*~2s", "*=30s", "*=300s", "service~1s", "class=300s")
@@ -69,26 +65,10 @@ def _streams(data: Path | None) -> Iterator[Stream]:
         yield Stream(name, truth.with_name(f"{name}.events.jsonl.gz"), truth)
 
 
-def _open(path: Path) -> IO[bytes]:
-    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
-
-
 def _play(stream: Stream, policy: str) -> dict[str, Any]:
-    with _open(stream.truth) as file:
-        truth = {row["alert"]: row["group"] or None for row in csv.DictReader(io.TextIOWrapper(file, newline=""))}
-    store: dict[bytes, bytes] = {}
-    engine = Engine(Config(policy=policy), store)
-    decided: list[tuple[str, str | None]] = []
-    with _open(stream.events) as lines:
-        for number, line in enumerate(lines):
-            try:
-                outputs = engine.step(parse(line))
-            except Malformed:
-                continue
-            decided += [(one.incident, truth[one.alert]) for one in outputs if isinstance(one, Decision)]
-            if number % 4096 == 0:
-                store |= {key: value for key, value in engine.drain().items() if value is not None and key[:1] != b"a"}
-    return {"stream": stream.name, "policy": policy, **asdict(evaluate(decided))}
+    events, _ = read_events([str(stream.events)])
+    played = play(events, read_truth(stream.truth), Config(policy=policy))
+    return {"stream": stream.name, "policy": policy, **asdict(played.scores())}
 
 
 if __name__ == "__main__":

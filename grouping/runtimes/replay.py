@@ -79,9 +79,8 @@ def replay(
         stack.callback(store.close)
         run = _Run(config, store, out, live="-" in paths, watch=watch, tick=tick)
         stack.callback(run.close)
-        sources = _open(paths, stack)
-        _calm_collector(stack)
-        return run.through(sources)
+        calm_collector(stack)
+        return run.through(open_sources(paths, stack))
 
 
 class _Run:
@@ -116,7 +115,7 @@ class _Run:
         result, skip = self._result, self._before.get("lines", 0)
         pending = 0
         for source in sources:
-            for line in _lines(source):
+            for line in lines_of(source):
                 result.lines += 1
                 if self._store.durable:
                     self._digest.update(line)
@@ -191,7 +190,8 @@ class _Run:
             )
 
 
-def _open(paths: Sequence[str], stack: ExitStack) -> Iterator[Source]:
+def open_sources(paths: Sequence[str], stack: ExitStack) -> Iterator[Source]:
+    """Each input, opened when its turn comes."""
     for path in paths:
         if path == "-":
             yield Source("-", sys.stdin.buffer, sys.stdin.buffer)
@@ -201,7 +201,7 @@ def _open(paths: Sequence[str], stack: ExitStack) -> Iterator[Source]:
         yield Source(path, stack.enter_context(gzip.open(file)) if packed else file, file)  # type: ignore[arg-type]
 
 
-def _lines(source: Source) -> Iterator[bytes]:
+def lines_of(source: Source) -> Iterator[bytes]:
     """The lines of a source; of one that is too long only so much that it is refused."""
     read = source.lines.readline
     limit = MAX_LINE + 2
@@ -232,7 +232,7 @@ def _continued(out: Path, store: Store, written: int) -> BinaryIO:
     return sink
 
 
-def _calm_collector(stack: ExitStack) -> None:
+def calm_collector(stack: ExitStack) -> None:
     """Keep the cycle collector from walking over millions of records that have no cycles."""
     before = gc.get_threshold()
     gc.freeze()

@@ -1,0 +1,150 @@
+"""A stream against its known groups: what `grouping evaluate` does, without the command line.
+
+`play` is also for callers in Python:
+
+    truth = read_truth(Path("truth.csv"))
+    events, refused = read_events(["alerts.jsonl.gz"])
+    played = play(events, truth, Config())
+    played.scores().macro_jaccard
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import tempfile
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from grouping.config import Config
+from grouping.decided import Decided
+from grouping.engine import Engine
+from grouping.evaluate import Pair, Scores, evaluate, matches
+from grouping.parse import Malformed, parse
+from grouping.records import Event
+from grouping.runtimes.replay import BadInput, calm_collector, lines_of, open_sources
+from grouping.runtimes.store import Store
+
+COMMIT = 4096  # events between two commits to the scratch store
+MAX_NAME = 65_536  # characters of a field of the truth; longer is no name
+
+Truth = Mapping[str, str | None]  # the group of each alert, None for noise
+Ticker = Callable[[int], None]  # events played
+
+
+class Point(NamedTuple):
+    """A group on the learning curve: what had been corrected when its first alert came, and how it was found."""
+
+    group: str
+    alert: int  # the number of its first alert among the pairs
+    spent: int
+    jaccard: float
+
+
+@dataclass(slots=True)
+class Played:
+    """One play of a stream. ``pairs``: (name, group) of each labelled alert as decided; see decided.py."""
+
+    pairs: list[Pair] = field(default_factory=list)
+    alerts: list[str] = field(default_factory=list)  # the id of each
+    incidents: list[str] = field(default_factory=list)  # the incident that its decision line names
+    corrected: list[str] = field(default_factory=list)  # the incident it is in after all corrections
+    unlabelled: int = 0  # decisions on alerts that the truth does not name; in no figure
+    spent: list[int] = field(default_factory=list)  # of each correction: how many pairs there were before it
+
+    def scores(self) -> Scores:
+        """Over the whole stream."""
+        return evaluate(self.pairs)
+
+    def second_half(self) -> Scores:
+        """Over the second half of the labelled alerts."""
+        return evaluate(self.pairs, len(self.pairs) // 2)
+
+    def after_corrections(self) -> Scores:
+        """Of the incidents as they stand at the end, all corrections in: what responders are left with."""
+        return evaluate([(end, group) for end, (_, group) in zip(self.corrected, self.pairs, strict=True)])
+
+    def curve(self) -> list[Point]:
+        """Every group of more than one alert, in the order of their first alerts."""
+        return [
+            Point(str(one.group), one.first, bisect_right(self.spent, one.first), one.jaccard)
+            for one in matches(self.pairs)
+            if one.alerts > 1
+        ]
+
+
+def play(events: Iterable[Event], truth: Truth, config: Config, *, tick: Ticker | None = None) -> Played:
+    """Play a stream through the engine, from the first event on, and judge each decision as it was made."""
+    with ExitStack() as stack:
+        scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="grouping-"))
+        store = Store(Path(scratch) / "store", durable=False)
+        stack.callback(store.close)
+        calm_collector(stack)
+        engine, decided = Engine(config, store), Decided()
+        for number, event in enumerate(events, 1):
+            decided.take(engine.step(event))
+            if number % COMMIT == 0:
+                store.commit(engine.drain(), b"", number, {})
+                if tick is not None:
+                    tick(number)
+        return _played(decided, truth)
+
+
+def _played(decided: Decided, truth: Truth) -> Played:
+    played = Played()
+    for name, alert, incident, end in zip(
+        decided.names, decided.alerts, decided.incidents, decided.corrected(), strict=True
+    ):
+        if alert in truth:
+            played.pairs.append((name, truth[alert]))
+            played.alerts.append(alert)
+            played.incidents.append(incident)
+            played.corrected.append(end)
+        else:
+            played.unlabelled += 1
+    return played
+
+
+def read_events(paths: Sequence[str]) -> tuple[list[Event], int]:
+    """The events of files ("-": standard input), and how many lines were refused. Raises BadInput, OSError."""
+    events: list[Event] = []
+    refused = 0
+    with ExitStack() as stack:
+        for source in open_sources(paths, stack):
+            for line in lines_of(source):
+                try:
+                    events.append(parse(line))
+                except Malformed:
+                    refused += bool(line.strip())
+    return events, refused
+
+
+def read_truth(path: Path) -> dict[str, str | None]:
+    """The group of each alert, None for noise, from a CSV file with the header alert,group; .gz is understood.
+
+    Raises BadInput, OSError.
+    """
+    csv.field_size_limit(MAX_NAME)
+    truth: dict[str, str | None] = {}
+    with path.open("rb") as file:
+        packed = file.peek(2)[:2] == b"\x1f\x8b"
+        text = io.TextIOWrapper(gzip.open(file) if packed else file, "utf-8-sig", newline="")
+        rows = csv.reader(text)
+        try:
+            if [name.strip() for name in next(rows, [])] != ["alert", "group"]:
+                raise BadInput(f"{path}: line 1: expected the header alert,group; add it")
+            for row in rows:
+                if not row:
+                    continue
+                if len(row) != 2 or not row[0]:
+                    raise BadInput(f"{path}: line {rows.line_num}: expected alert,group, got {len(row)} fields")
+                if truth.setdefault(row[0], row[1] or None) != (row[1] or None):
+                    raise BadInput(f"{path}: line {rows.line_num}: alert {row[0]!r} has two groups; keep one")
+        except (csv.Error, UnicodeDecodeError, gzip.BadGzipFile, EOFError) as error:
+            raise BadInput(f"{path}: line {rows.line_num}: {error}; write it as CSV in UTF-8") from None
+    return truth
