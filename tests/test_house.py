@@ -23,7 +23,13 @@ TREES = {name: ast.parse(path.read_text()) for name, path in SOURCES.items()}
 # The core: everything at the top level and the learners, formats and the like below it; not the doors.
 DOORS = ("grouping.__main__", "grouping.commands", "grouping.runtimes")
 MAKERS = ("grouping.simulate",)  # makes streams; it draws numbers from a generator with a seed
-OFF_THE_ROAD = (*MAKERS, "grouping.evaluate", "grouping.decided", "grouping.responder")  # decides nothing
+OFF_THE_ROAD = (
+    *MAKERS,
+    "grouping.evaluate",
+    "grouping.decided",
+    "grouping.board",
+    "grouping.responder",
+)  # decides nothing
 
 
 def under(name: str, *prefixes: str) -> bool:

@@ -86,10 +86,36 @@ def test_the_command_prints_a_table_and_writes_json(tmp_path):
     out = tmp_path / "scores.json"
     done = grouping("evaluate", STREAM, "--truth", TRUTH, "--policy", "*~2s", "--json", out)
     assert done.returncode == 0, done.stderr
-    figures = orjson.loads(out.read_bytes())
-    assert figures["whole"]["alerts"] == 948
-    assert f"{figures['whole']['macro_jaccard']:.3f}" in done.stdout
+    (run,) = orjson.loads(out.read_bytes())["runs"]
+    assert run["without"]["whole"]["alerts"] == 948
+    assert len(run["without"]["groups"]) == 12
+    assert f"{run['without']['whole']['macro_jaccard']:.3f}" in done.stdout
     assert "hidden second outages" in done.stdout
+
+
+def test_with_a_responder_it_is_played_twice_for_each_seed(tmp_path):
+    out = tmp_path / "scores.json"
+    habits = ["--responder", "oracle", "--budget", 3, "--wrong", 0.1, "--look", 0.9, "--delay", 60]
+    done = grouping(
+        "evaluate", DATA / "demo.jsonl", "--truth", DATA / "demo.truth.csv", "--policy", "*=300s",
+        *habits, "--seed", 7, "--seeds", 2, "--json", out,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    figures = orjson.loads(out.read_bytes())
+    assert figures["responder"] == {
+        "budget": 3, "look": 0.9, "wrong": 0.1, "delay": 60.0, "quiet": 600.0, "old": 3600.0
+    }  # fmt: skip
+    assert [run["seed"] for run in figures["runs"]] == [7, 8]
+    for run in figures["runs"]:
+        assert run["with"]["corrections"] == run["with"]["feedback"]["moves"] == 3
+        assert run["with"]["left"]["incidents"] > run["without"]["whole"]["incidents"]
+    assert "3 corrections spent, mean of 2 seeds" in done.stdout
+
+
+def test_what_a_responder_is_like_needs_a_responder():
+    done = grouping("evaluate", STREAM, "--truth", TRUTH, "--budget", 3)
+    assert done.returncode == 2
+    assert "add --responder oracle" in done.stderr
 
 
 def test_the_command_says_what_it_cannot_use(tmp_path):

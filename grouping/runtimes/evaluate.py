@@ -18,6 +18,8 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import repeat
+from math import inf
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,7 +28,8 @@ from grouping.decided import Decided
 from grouping.engine import Engine
 from grouping.evaluate import Pair, Scores, evaluate, matches
 from grouping.parse import Malformed, parse
-from grouping.records import Event
+from grouping.records import Event, Feedback
+from grouping.responder import Habits, Responder, arrivals
 from grouping.runtimes.replay import BadInput, calm_collector, lines_of, open_sources
 from grouping.runtimes.store import Store
 
@@ -34,7 +37,7 @@ COMMIT = 4096  # events between two commits to the scratch store
 MAX_NAME = 65_536  # characters of a field of the truth; longer is no name
 
 Truth = Mapping[str, str | None]  # the group of each alert, None for noise
-Ticker = Callable[[int], None]  # events played
+Ticker = Callable[[int], None]  # events played since the last call
 
 
 class Point(NamedTuple):
@@ -56,6 +59,8 @@ class Played:
     corrected: list[str] = field(default_factory=list)  # the incident it is in after all corrections
     unlabelled: int = 0  # decisions on alerts that the truth does not name; in no figure
     spent: list[int] = field(default_factory=list)  # of each correction: how many pairs there were before it
+    feedback: list[tuple[int, Feedback]] = field(default_factory=list)  # all that was given, the same before each
+    responder: dict[str, int] = field(default_factory=dict)  # how often what was done; see Responder.counts
 
     def scores(self) -> Scores:
         """Over the whole stream."""
@@ -78,25 +83,77 @@ class Played:
         ]
 
 
-def play(events: Iterable[Event], truth: Truth, config: Config, *, tick: Ticker | None = None) -> Played:
-    """Play a stream through the engine, from the first event on, and judge each decision as it was made."""
+def play(
+    events: Iterable[Event],
+    truth: Truth,
+    config: Config,
+    responder: Habits | None = None,
+    *,
+    tick: Ticker | None = None,
+) -> Played:
+    """Play a stream through the engine, from the first event on, and judge each decision as it was made.
+
+    A ``responder`` who knows the truth reviews incidents as the stream goes on; his feedback stands between the events
+    by time. Raises StoreError, OSError.
+    """
     with ExitStack() as stack:
         scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="grouping-"))
         store = Store(Path(scratch) / "store", durable=False)
         stack.callback(store.close)
         calm_collector(stack)
         engine, decided = Engine(config, store), Decided()
-        for number, event in enumerate(events, 1):
-            decided.take(engine.step(event))
+        desk = None
+        times: Iterable[float] = repeat(0.0)
+        if responder is not None:
+            events = list(events)
+            times = arrivals(events)
+            desk = _Desk(engine, decided, Responder(truth, responder))
+        for number, (event, now) in enumerate(zip(events, times, strict=False), 1):
+            if desk is None:
+                decided.take(engine.step(event))
+            else:
+                desk.step(event, now)
             if number % COMMIT == 0:
                 store.commit(engine.drain(), b"", number, {})
                 if tick is not None:
-                    tick(number)
-        return _played(decided, truth)
+                    tick(COMMIT)
+        if desk is not None:
+            for scope in desk.responder.scopes():
+                desk.answer(scope, inf)
+        return _played(decided, truth, desk)
 
 
-def _played(decided: Decided, truth: Truth) -> Played:
+class _Desk:
+    """An engine with a responder before it."""
+
+    def __init__(self, engine: Engine, decided: Decided, responder: Responder) -> None:
+        self.responder = responder
+        self.given: list[tuple[int, Feedback]] = []  # after how many decisions
+        self.spent: list[int] = []  # of each correction: how many decisions there were before it
+        self._engine = engine
+        self._decided = decided
+
+    def step(self, event: Event, now: float) -> None:
+        """First the feedback that falls due before an event, then the event."""
+        self.answer(event.scope, now)
+        outputs = self._engine.step(event)
+        self._decided.take(outputs)
+        self.responder.watch(event, outputs, now)
+
+    def answer(self, scope: str, now: float) -> None:
+        """Give all feedback that falls due in a scope until ``now``."""
+        while (feedback := self.responder.next(scope, now)) is not None:
+            before = self.responder.spent
+            outputs = self._engine.step(feedback)
+            self._decided.take(outputs)
+            self.responder.watch(feedback, outputs, feedback.at or 0.0)
+            self.given.append((len(self._decided.alerts), feedback))
+            self.spent += [len(self._decided.alerts)] * (self.responder.spent - before)
+
+
+def _played(decided: Decided, truth: Truth, desk: _Desk | None) -> Played:
     played = Played()
+    labelled = [0]  # of the first n decisions
     for name, alert, incident, end in zip(
         decided.names, decided.alerts, decided.incidents, decided.corrected(), strict=True
     ):
@@ -107,6 +164,11 @@ def _played(decided: Decided, truth: Truth) -> Played:
             played.corrected.append(end)
         else:
             played.unlabelled += 1
+        labelled.append(len(played.pairs))
+    if desk is not None:
+        played.spent = [labelled[number] for number in desk.spent]
+        played.feedback = [(labelled[number], feedback) for number, feedback in desk.given]
+        played.responder = dict(desk.responder.counts)
     return played
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from statistics import fmean, stdev
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from grouping.config import Config
 from grouping.evaluate import Scores
-from grouping.runtimes.evaluate import Played
+from grouping.records import Event
+from grouping.responder import Habits
+from grouping.runtimes.evaluate import Played, Ticker, Truth, play
 
 MEASURES = (  # name, what it is called, remark
     ("macro_jaccard", "macro-Jaccard", "each group once, its best incident"),
@@ -37,31 +42,119 @@ MEASURES = (  # name, what it is called, remark
 )
 
 
-def as_dict(played: Played) -> dict[str, Any]:
-    """All figures of a play."""
+WIDE = 118  # columns of the table where the width of the terminal is not known
+
+
+@dataclass(slots=True)
+class Evaluation:
+    """A stream played once for each seed: without a responder and, if there is one, with."""
+
+    policy: str
+    seeds: list[int]
+    responder: Habits | None = None
+    without: list[Played] = field(default_factory=list)
+    corrected: list[Played] = field(default_factory=list)
+
+
+def evaluated(
+    events: Sequence[Event],
+    truth: Truth,
+    config: Config,
+    responder: Habits | None = None,
+    seeds: int = 1,
+    tick: Ticker | None = None,
+) -> Evaluation:
+    """Play a stream with each seed from the config's on. Raises StoreError, OSError."""
+    found = Evaluation(config.policy, list(range(config.seed, config.seed + seeds)), responder)
+    for seed in found.seeds:
+        settings = replace(config, seed=seed)
+        found.without.append(play(events, truth, settings, tick=tick))
+        if responder is not None:
+            found.corrected.append(play(events, truth, settings, replace(responder, seed=seed), tick=tick))
+    return found
+
+
+def as_dict(evaluation: Evaluation) -> dict[str, Any]:
+    """All figures of all plays."""
+    found: dict[str, Any] = {
+        "policy": evaluation.policy,
+        "responder": _habits(evaluation.responder),
+        "runs": [],
+    }
+    for number, seed in enumerate(evaluation.seeds):
+        run: dict[str, Any] = {"seed": seed, "without": _figures(evaluation.without[number])}
+        if evaluation.responder is not None:
+            played = evaluation.corrected[number]
+            run["with"] = _figures(played) | {
+                "left": asdict(played.after_corrections()),
+                "corrections": len(played.spent),
+                "feedback": played.responder,
+            }
+        found["runs"].append(run)
+    return found
+
+
+def _habits(responder: Habits | None) -> dict[str, Any] | None:
+    """What the responder is like; the seed is that of the run."""
+    return None if responder is None else {name: value for name, value in asdict(responder).items() if name != "seed"}
+
+
+def _figures(played: Played) -> dict[str, Any]:
     return {
         "whole": asdict(played.scores()),
         "second_half": asdict(played.second_half()),
         "unlabelled": played.unlabelled,
+        "groups": [point._asdict() for point in played.curve()],
     }
 
 
-def print_scores(played: Played, console: Console) -> None:
-    """Print the measures over the whole stream and its second half."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
+def print_scores(evaluation: Evaluation, console: Console) -> None:
+    """Print the measures: whole stream and second half, without and with a responder, and what is left to do."""
+    without, corrected = evaluation.without, evaluation.corrected
+    columns = {"whole stream": _whole(without), "second half": [one.second_half() for one in without]}
+    if corrected:
+        columns |= {
+            "responder:\nwhole stream": _whole(corrected),
+            "responder:\nsecond half": [one.second_half() for one in corrected],
+            "left at\nthe end": [one.after_corrections() for one in corrected],
+        }
+    table = Table(box=None, pad_edge=False, header_style="dim", show_edge=False)
     table.add_column("as decided", no_wrap=True)
-    for heading in ("whole stream", "second half"):
+    for heading in columns:
         table.add_column(heading, justify="right", style="bold", no_wrap=True)
-    table.add_column("", style="dim", no_wrap=True, overflow="ellipsis")
-    columns = (played.scores(), played.second_half())
+    if not corrected:
+        table.add_column("", style="dim", no_wrap=True, overflow="ellipsis")
     for name, title, remark in MEASURES:
-        table.add_row(title, *(figure(one, name) for one in columns), remark)
+        figures = [mean_figure(scores, name) for scores in columns.values()]
+        table.add_row(title, *figures, *([] if corrected else [remark]))
     console.print(table)
+    for line in spent_lines(evaluation):
+        console.print(line, highlight=False)
 
 
-def figure(scores: Scores, name: str) -> str:
-    """A measure in as many digits as mean something."""
-    value = getattr(scores, name)
-    if isinstance(value, int):
-        return f"{value:,}"
-    return f"{value:,.1f}" if name == "per_1000" or abs(value) >= 10 else f"{value:.3f}"
+def _whole(plays: Iterable[Played]) -> list[Scores]:
+    return [one.scores() for one in plays]
+
+
+def spent_lines(evaluation: Evaluation) -> list[str]:
+    """What the responder did, in words."""
+    plays = evaluation.corrected
+    if not plays:
+        return []
+    spent = fmean(len(one.spent) for one in plays)
+    counts = {name: fmean(one.responder.get(name, 0) for one in plays) for name in DONE}
+    seeds = f", mean of {len(plays)} seeds" if len(plays) > 1 else ""
+    done = ", ".join(f"{count:,.0f} {what}" for what, count in counts.items() if count)
+    return [f"{spent:,.0f} corrections spent{seeds}" + (f": {done}" if done else "")]
+
+
+DONE = ("reviews", "merges", "moves", "confirms", "dismisses", "wrong", "refused")
+
+
+def mean_figure(scores: Sequence[Scores], name: str) -> str:
+    """A measure in as many digits as mean something: one value, or mean and standard deviation over the seeds."""
+    values = [getattr(one, name) for one in scores]
+    digits = 0 if isinstance(values[0], int) else 1 if name == "per_1000" or max(map(abs, values)) >= 10 else 3
+    if len(set(values)) == 1:
+        return f"{values[0]:,.{digits}f}"
+    return f"{fmean(values):,.{digits}f} ±{stdev(values):,.{digits}f}"

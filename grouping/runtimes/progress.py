@@ -36,3 +36,15 @@ def progress(paths: Sequence[str], *, show: bool) -> Iterator[Callable[[int, int
             bar.update(task, completed=done + at, lines=lines, rate=lines / elapsed, open=incidents)
 
         yield tick
+
+
+@contextmanager
+def counted(total: int, *, show: bool) -> Iterator[Callable[[int], None] | None]:
+    """A function that takes how many more events are done; None where not shown."""
+    if not show:
+        yield None
+        return
+    columns = (TextColumn("{task.completed:,.0f} of {task.total:,.0f} events"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True, refresh_per_second=5) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda more: bar.advance(task, more)
