@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import click
 import orjson
 from rich.console import Console
 
-from grouping.commands.common import CONFIG, IN_FILE, OUT_FILE, REFUSED, settings
+from grouping.commands.common import CONFIG, DIRECTORY, IN_FILE, OUT_FILE, REFUSED, settings
 from grouping.responder import Habits
 from grouping.runtimes.evaluate import read_events, read_truth
 from grouping.runtimes.evaluation import WIDE, as_dict, evaluated, print_scores
@@ -36,6 +37,7 @@ MOST_SEEDS = 1000
 @click.option("--seed", type=int, help="Of the draws, the engine's and the responder's.")
 @click.option("--seeds", type=click.IntRange(1, MOST_SEEDS), default=1, help="Play with so many seeds, from --seed on.")
 @click.option("--json", "json_file", type=OUT_FILE, help="Write all measures here.")
+@click.option("--report", type=DIRECTORY, help="Write one HTML page with learning curves into this directory.")
 def command(  # noqa: PLR0913 — one per option
     files: tuple[str, ...],
     truth_file: Path,
@@ -49,6 +51,7 @@ def command(  # noqa: PLR0913 — one per option
     seed: int | None,
     seeds: int,
     json_file: Path | None,
+    report: Path | None,
 ) -> None:
     """Measure how well the alerts of EVENTS... are grouped, given the known groups in --truth.
 
@@ -80,6 +83,17 @@ def command(  # noqa: PLR0913 — one per option
     if json_file is not None:
         options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
         json_file.write_bytes(orjson.dumps(as_dict(evaluation), option=options))
+    if report is not None:
+        from grouping.runtimes.evaluation_report import write_evaluation  # noqa: PLC0415 — it loads numpy and jinja2
+
+        page = write_evaluation(
+            evaluation,
+            events,
+            report,
+            source=", ".join(Path(name).name for name in files),
+            command=shlex.join(["grouping", *sys.argv[1:]]),
+        )
+        click.echo(f"The page with the pictures: {page}", err=True)
     if refused:
         click.echo(f"{refused} lines refused; `grouping replay` says which and why", err=True)
         sys.exit(REFUSED)

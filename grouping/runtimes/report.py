@@ -6,31 +6,27 @@ alerts is untrusted: every text goes through the template, which escapes it.
 
 from __future__ import annotations
 
-import io
-import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import jinja2
 import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
 from grouping.records import SEVERITY_BY_RANK
-from grouping.runtimes.summary import DAY, HOUR, as_dict, lasting, moment, pace, percent, plain
+from grouping.runtimes.page import ALERTS, FAINT, PAGES, draw_svg, page_template
+from grouping.runtimes.summary import DAY, HOUR, as_dict, lasting, moment, plain
 from grouping.runtimes.tally import Incident, Reports, Tally
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 SHOWN = 200  # incidents on the page: the largest
 TICKS = 200  # alerts drawn per incident; more would not be told apart
 BANDS = 12  # scopes that get a band of their own in the timeline; with more they share one
-TITLE = 240  # characters of a title
 WIDTH = 1160  # of a picture, in its own units
 LEFT, RIGHT = 48, 8  # margins within it, so that one time stands at one place in all pictures
 
@@ -45,7 +41,7 @@ def write_report(tally: Tally, directory: Path, *, source: str, command: str | N
         drawn["timeline"] = timeline(shown, reports, axis)
         drawn["flow"], drawn["per"] = _flow(reports.at, tally.paged(), axis)
         drawn["sizes"] = _sizes([one.alerts for one in incidents])
-    page = _template().render(
+    page = page_template("report.html.j2").render(
         source=plain(source),
         command=command and plain(command),
         tally=tally,
@@ -57,25 +53,6 @@ def write_report(tally: Tally, directory: Path, *, source: str, command: str | N
     path = directory / "index.html"
     path.write_bytes(page.encode())
     return path
-
-
-def _template() -> jinja2.Template:
-    # Always on: by default autoescape looks at the file's ending, and .j2 is not among those it knows.
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("grouping", "runtimes"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters |= {"moment": moment, "lasting": lasting, "percent": percent, "pace": pace, "short": _short}
-    return environment.get_template("report.html.j2")
-
-
-def _short(text: str) -> str:
-    """A text from outside that fits on the page."""
-    text = plain(text)
-    return text if len(text) <= TITLE else text[: TITLE - 1] + "…"
 
 
 # -- time on paper
@@ -277,55 +254,8 @@ def _paths(places: NDArray[np.float64]) -> Iterator[tuple[str, str]]:
 
 # -- the pictures, drawn by matplotlib
 
-# Colours that stand for variables of the page's style, so that the pictures follow its light and dark.
-INK, FAINT, ALERTS, PAGES = "#010101", "#020202", "#030303", "#040404"
-VARIABLES = {INK: "--ink", FAINT: "--line", ALERTS: "--alerts", PAGES: "--pages"}
-SETTINGS: Any = {  # by name: what names there are differs from one matplotlib to the next
-    "svg.fonttype": "none",  # texts stay texts
-    "font.family": ["DejaVu Sans"],  # comes with matplotlib: widths are the same everywhere
-    "font.size": 11,
-    "text.color": INK,
-    "axes.labelcolor": INK,
-    "axes.edgecolor": FAINT,
-    "axes.facecolor": "none",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "grid.color": FAINT,
-    "grid.linewidth": 0.7,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "figure.facecolor": "none",
-    "path.simplify": True,
-}
 BARELY = 0.7  # where a logarithmic axis of counts begins: one is seen, none is not
 BIN = 6.0  # width of a bin of time
-
-
-def _draw(name: str, width: float, height: float, draw: Callable[[Axes], None]) -> Markup:
-    """A picture as the text of an SVG element. Its ids depend on ``name`` and the picture alone."""
-    import matplotlib as mpl  # noqa: PLC0415 — half a second that only a report needs
-    from matplotlib.figure import Figure  # noqa: PLC0415
-
-    with mpl.rc_context():
-        mpl.rcdefaults()  # whatever matplotlibrc this machine has
-        mpl.rcParams.update(SETTINGS | {"svg.hashsalt": name})
-        figure = Figure(figsize=(width / 72, height / 72))
-        draw(figure.add_axes((0, 0, 1, 1)))
-        return _svg(figure)
-
-
-def _svg(figure: Figure) -> Markup:
-    file = io.StringIO()
-    figure.savefig(file, format="svg", metadata=dict.fromkeys(["Date", "Creator", "Format", "Type"]))
-    text = file.getvalue()
-    text = text[text.index("<svg") :]
-    text = re.sub(r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', r'<svg viewBox="\1" role="img">', text, count=1)
-    used = set(re.findall(r"#([\w-]+)", text))
-    text = re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in used else "", text)
-    for colour, variable in VARIABLES.items():
-        text = text.replace(colour, f"var({variable})")
-    return Markup(text)  # noqa: S704 — numbers and our own words: no text of an alert is in these pictures
 
 
 def _flow(times: NDArray[np.float64], pages: NDArray[np.float64], axis: Axis) -> tuple[Markup, str]:
@@ -349,7 +279,7 @@ def _flow(times: NDArray[np.float64], pages: NDArray[np.float64], axis: Axis) ->
             axes.axvspan(start, end, color=FAINT, alpha=0.35, linewidth=0)
         axes.legend(loc="upper right", frameon=False, ncols=2)
 
-    return _draw("flow", WIDTH, 270, draw), lasting(step)
+    return draw_svg("flow", WIDTH, 270, draw), lasting(step)
 
 
 def _bins(axis: Axis, step: float) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
@@ -375,7 +305,7 @@ def _sizes(sizes: Sequence[int]) -> Markup:
         axes.set_xticks(np.arange(len(counts)), [_power(exponent) for exponent in range(len(counts))])
         axes.set_xlabel("alerts in the incident, up to")
 
-    return _draw("sizes", 570, 270, draw)
+    return draw_svg("sizes", 570, 270, draw)
 
 
 def _power(exponent: int) -> str:
@@ -385,7 +315,7 @@ def _power(exponent: int) -> str:
 
 def _count_axis(axes: Axes) -> None:
     """A logarithmic axis of counts, in plain numbers."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator  # noqa: PLC0415 — as in _draw
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator  # noqa: PLC0415 — as in page.py
 
     axes.yaxis.set_major_locator(LogLocator(base=10))
     axes.yaxis.set_minor_locator(NullLocator())
