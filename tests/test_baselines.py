@@ -133,3 +133,31 @@ def test_stream_clusterers_tell_titles_or_fields_apart() -> None:
     again = _alert("4", 900.0, "disk of node full", service="db", host="a", **{"class": "Disk"})
     for make in (drain, textclust, dbstream):
         assert _together(make, one, like, other, again) == "aabc", make.__name__
+
+
+@pytest.mark.parametrize("name", ["VowpalWabbit", "river LogisticRegression"])
+def test_learners_of_others_learn_from_corrections_in_the_engine(name: str) -> None:
+    """A responder moves every alert of the back end out of the front end's incident: after a while none needs it."""
+    pytest.importorskip("river")
+    pytest.importorskip("vowpalwabbit")
+    from benchmarks.baselines.learners import CHOOSERS, Taught  # noqa: PLC0415 — only where it is installed
+
+    engine = Taught(CHOOSERS[name], Config(policy="*=300s"))
+    mixed: list[bool] = []
+    inside: dict[str, str] = {}  # incident -> service of its first alert
+    for number in range(400):
+        service = ("front", "back")[number % 2]
+        alert = _alert(f"a{number}", 5.0 * number, f"{service} is down", service=service)
+        incident = next(one.incident for one in engine.step(alert) if isinstance(one, Decision))
+        mixed.append(inside.setdefault(incident, service) != service)
+        if not mixed[-1]:
+            said = {"action": "confirm", "incident": incident}
+        else:
+            right = [one for one, whose in inside.items() if whose == service]
+            said = {"action": "move", "alerts": [alert.id], "into": right[-1] if right else None}
+        event = {"kind": "feedback", "id": f"f{number}", "at": 1e9 + 5.0 * number, "scope": "shop", **said}
+        for output in engine.step(parse(orjson.dumps(event))):
+            if said.get("into", "") is None and hasattr(output, "into"):
+                inside[output.into] = service
+    assert sum(mixed[:50]) >= 20
+    assert sum(mixed[-100:]) <= 10

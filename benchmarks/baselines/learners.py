@@ -1,0 +1,185 @@
+"""Learners of others in our place: same action sets, same features, same corrections.
+
+VowpalWabbit: contextual bandit with action-dependent features, ``--cb_explore_adf --epsilon 0.02 --cb_type mtr``
+(Bietti, Agarwal, Langford 2021). It hears of the action that was taken alone: cost 0 if it was right, 1 if not.
+river LogisticRegression with AdaGrad: is this action the right one? It hears of all actions of a decision.
+
+A correction reveals which action was right for the alerts it touches, when the responder makes it and not before.
+Until that has been so for 50 alerts of a scope, the policy of the engine decides, and the learner watches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import vowpalwabbit
+from numpy.typing import NDArray
+from river import linear_model, optim
+
+from grouping.candidates import Candidates
+from grouping.config import Config
+from grouping.decide import pick
+from grouping.draw import draw
+from grouping.engine import Engine
+from grouping.layout import COLUMNS, FEATURE_NAMES
+from grouping.lifecycle import members, root
+from grouping.policy import Policy
+from grouping.records import Alert, Decision, Feedback, Output, Refused, Verb
+from grouping.scope import Incident, Scope
+from grouping.state import Records
+
+WATCHES = 50  # alerts about which it has heard, before it decides itself
+REMEMBERED = 20_000  # decisions of a scope about which a correction may still tell something
+HEARS = 64  # alerts of an incident, the newest ones, about which one correction tells something
+
+Options = list[dict[str, float]]  # the features that are not zero, per action; opening first
+
+
+class Chooser:
+    """Chooses among options and hears later what was right."""
+
+    def choose(self, options: Options, uniform: float) -> tuple[int, float]:
+        """An option, and the probability with which it was chosen; ``uniform`` in [0, 1) is the chance to use."""
+        raise NotImplementedError
+
+    def learn(self, options: Options, chosen: int, probability: float, right: int | None) -> None:
+        """``right`` was right; None: the chosen one was wrong, and no other is known to be right."""
+        raise NotImplementedError
+
+
+class VowpalWabbit(Chooser):
+    """A contextual bandit."""
+
+    def __init__(self) -> None:
+        self._workspace = vowpalwabbit.Workspace("--cb_explore_adf --epsilon 0.02 --cb_type mtr --quiet")
+
+    def choose(self, options: Options, uniform: float) -> tuple[int, float]:
+        pmf = self._workspace.predict(_lines(options))
+        chosen = pick(pmf, uniform)
+        return chosen, pmf[chosen]
+
+    def learn(self, options: Options, chosen: int, probability: float, right: int | None) -> None:
+        lines = _lines(options)
+        lines[1 + chosen] = f"0:{0 if chosen == right else 1}:{probability:.6f} {lines[1 + chosen]}"
+        self._workspace.learn(lines)
+
+
+def _lines(options: Options) -> list[str]:
+    features = (" ".join(f"{name}:{value:.6g}" for name, value in one.items()) for one in options)
+    return ["shared |s b:1", *(f"|f {each}" for each in features)]
+
+
+class Logistic(Chooser):
+    """The most probably right option."""
+
+    def __init__(self) -> None:
+        self._model = linear_model.LogisticRegression(optimizer=optim.AdaGrad(0.1))
+
+    def choose(self, options: Options, uniform: float) -> tuple[int, float]:  # noqa: ARG002 — it leaves nothing to chance
+        chances = [self._model.predict_proba_one(one)[True] for one in options]
+        return chances.index(max(chances)), 1.0
+
+    def learn(self, options: Options, chosen: int, probability: float, right: int | None) -> None:  # noqa: ARG002
+        for number, one in enumerate(options):
+            if right is not None or number == chosen:
+                self._model.learn_one(one, number == right)
+
+
+@dataclass(slots=True)
+class _Asked:
+    options: Options
+    actions: list[str]
+    chosen: int
+    probability: float
+    heard: tuple[int | None] | None = None  # what was said to be right, so that it is not said twice
+
+
+class _Fixed:
+    """The learner of a decision that was already made."""
+
+    def __init__(self, chosen: int) -> None:
+        self._scores = np.zeros(COLUMNS, np.float32)
+        self._scores[chosen] = 1.0
+
+    def score(self, features: NDArray[np.float32]) -> NDArray[np.float32]:  # noqa: ARG002 — it is decided
+        return self._scores
+
+
+class Taught(Engine):
+    """The engine with another learner for its scopes' decisions."""
+
+    def __init__(self, make: Callable[[], Chooser], config: Config | None = None, records: Records | None = None):
+        super().__init__(config, records)
+        self._make = make
+        self._choosers: dict[str, Chooser] = {}
+        self._heard: dict[str, int] = {}
+        self._asked: dict[str, dict[str, _Asked]] = {}
+
+    def _decide(
+        self, scope: Scope, alert: Alert, now: Policy, near: Candidates, features: NDArray[np.float32]
+    ) -> tuple[Decision, Incident | None]:
+        options = [
+            {name: value for name, value in zip(FEATURE_NAMES, column, strict=True) if value}
+            for column in features[:, : 1 + len(near.incidents)].T.tolist()
+        ]
+        chosen, probability = -1, 1.0
+        if self._heard.get(scope.name, 0) >= WATCHES:
+            chosen, probability = self._chooser(scope).choose(options, draw(self.config.seed, alert.id))
+            now = replace(now, learner=_Fixed(chosen))
+        decision, joined = super()._decide(scope, alert, now, near, features)
+        actions = ["open", *(one.id for one in near.incidents)]
+        if chosen < 0:
+            chosen, probability = (actions.index(joined.id) if joined else 0), decision.propensity
+        asked = self._asked.setdefault(scope.name, {})
+        asked[alert.id] = _Asked(options, actions, chosen, probability)
+        if len(asked) > REMEMBERED:
+            del asked[next(iter(asked))]
+        return decision, joined
+
+    def _judge(self, scope: Scope, feedback: Feedback) -> list[Output]:
+        outputs = super()._judge(scope, feedback)
+        if (outputs and not any(isinstance(one, Refused) for one in outputs)) or feedback.action is Verb.CONFIRM:
+            self._teach(scope, feedback)
+        return outputs
+
+    def _teach(self, scope: Scope, feedback: Feedback) -> None:
+        asked = self._asked.get(scope.name, {})
+        for alert in self._touched(scope, feedback):
+            one = asked.get(alert)
+            if one is None:
+                continue
+            right = 0 if feedback.action is Verb.DISMISS else self._right(scope, alert, one)
+            if one.heard != (right,):
+                one.heard = (right,)
+                self._chooser(scope).learn(one.options, one.chosen, one.probability, right)
+                self._heard[scope.name] = self._heard.get(scope.name, 0) + 1
+
+    def _touched(self, scope: Scope, feedback: Feedback) -> Iterator[str]:
+        yield from feedback.alerts
+        incidents = (*feedback.incidents, *([feedback.incident] if feedback.incident else []))
+        for id in incidents if feedback.action in {Verb.MERGE, Verb.CONFIRM, Verb.DISMISS} else ():
+            known = self.state.known_incident(scope, id)
+            yield from (alert for alert, _ in islice(members(self.state, scope, known), HEARS))
+
+    def _right(self, scope: Scope, alert: str, asked: _Asked) -> int | None:
+        """The action that leads where the alert is now; opening for the first of an incident; else not known."""
+        kept = self.state.alert(scope, alert)
+        if kept is None:
+            return None
+        end = root(self.state, scope, kept.incident)
+        for number, action in enumerate(asked.actions[1:], 1):
+            if root(self.state, scope, action) is end:
+                return number
+        return 0 if kept.at <= end.first_at else None
+
+    def _chooser(self, scope: Scope) -> Chooser:
+        if scope.name not in self._choosers:
+            self._choosers[scope.name] = self._make()
+        return self._choosers[scope.name]
+
+
+CHOOSERS: dict[str, Callable[[], Any]] = {"VowpalWabbit": VowpalWabbit, "river LogisticRegression": Logistic}
