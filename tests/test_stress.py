@@ -146,6 +146,7 @@ def test_a_damage_is_a_pure_function_of_stream_and_seed(name: str) -> None:
     """Same seed, same stream, given events untouched; all events acceptable, ids differ, truths are of firing alerts."""
     before = deepcopy(LONG)
     once = damaged(name, LONG, seed=5)
+    assert (once != damaged(name, LONG, seed=6)) == DAMAGES[name].by_chance
     assert once == damaged(name, LONG, seed=5)
     assert before == LONG
     assert len({event["id"] for event, _ in once}) == len(once)

@@ -8,14 +8,10 @@ from benchmarks.baselines.alertmanager import Alertmanager
 from benchmarks.baselines.base import Grouper
 from benchmarks.baselines.newrelic import Decisions
 from benchmarks.baselines.pagerduty import TitleSimilarity
-from benchmarks.baselines.rules import key_silence, relative_silence
 from benchmarks.baselines.streams import dbstream, drain, textclust
 
 # Name in the tables -> a grouper of one scope.
 BASELINES: dict[str, Callable[[], Grouper]] = {
-    "python *=300s": lambda: key_silence(silence=300.0),
-    "python service=300s": lambda: key_silence("service", silence=300.0),
-    "python service~5s": lambda: relative_silence("service", low=5.0),
     "Alertmanager service": lambda: Alertmanager("service"),
     "Alertmanager class": lambda: Alertmanager("class"),
     "Alertmanager service, class": lambda: Alertmanager("service", "class"),

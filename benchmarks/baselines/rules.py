@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
@@ -73,7 +74,7 @@ def key_silence(*names: str, silence: float) -> Keyed:
     """Same values of the fields, silent for at most ``silence`` s; without fields: a gap in time alone.
 
     What PagerDuty calls content-based and time-based grouping, Sentinel and Elastic grouping by entities, and most
-    in-house scripts do; DESIGN of the rules that the engine itself can be given as a policy, ``service=300s``.
+    in-house scripts do.
     """
     return Keyed(fields(*names), lambda _: silence)
 
@@ -87,3 +88,26 @@ def relative_silence(*names: str, low: float, high: float = 30.0, times: float =
         return min(max(times * (one.last - one.first) / (one.count - 1), low), high)
 
     return Keyed(fields(*names), limit)
+
+
+def rule(name: str) -> Keyed:
+    """The rule that the engine would follow as the policy of that name: ``service+class=300s``, ``*~2s``, ``host~5-60s``.
+
+    Raises ValueError for a name that is not a rule's.
+    """
+    match = _RULE.fullmatch(name)
+    if match is None:
+        raise ValueError(f"{name!r}: expected a rule such as service=300s or *~2s")
+    names = () if match["key"] == "*" else match["key"].split("+")
+    low, high = float(match["low"]), float(match["high"] or 30.0)
+    if match["kind"] == "=":
+        return key_silence(*names, silence=low)
+    return relative_silence(*names, low=low, high=max(low, high))
+
+
+def is_rule(name: str) -> bool:
+    """Whether ``rule`` can make one of that name."""
+    return _RULE.fullmatch(name) is not None
+
+
+_RULE = re.compile(r"(?P<key>\*|[\w.+]+)(?P<kind>[~=])(?P<low>[\d.]+)(?:-(?P<high>[\d.]+))?s")
