@@ -1,4 +1,4 @@
-"""All benchmarks, one after the other, then the tables of the README: `make bench`, or `python -m benchmarks`.
+"""All benchmarks, one after the other, then the tables of README and docs: `make bench`, or `python -m benchmarks`.
 
     python -m benchmarks [--data DIR] [--only NAME ...]
 

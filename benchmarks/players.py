@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,7 +13,9 @@ from benchmarks.baselines.names import BASELINES
 from benchmarks.baselines.rules import is_rule, rule
 from benchmarks.streams import Truth
 from grouping import Config, Engine
-from grouping.records import Alert, Decision, Event
+from grouping.decided import Decided
+from grouping.records import Alert, Event
+from grouping.responder import Habits, Responder, arrivals
 
 DEFAULT = "default"
 RULES = (
@@ -32,36 +34,67 @@ COLD = (DEFAULT, *RULES, *OTHERS)  # played without a responder, and over damage
 LEARNERS = (DEFAULT, *CHOOSERS)  # played with a responder as well; names of our own learners belong here, too
 SLOW = ("TextClust", *CHOOSERS)  # those that --cap shortens
 
+LEVELS = (
+    20,
+    50,
+    100,
+    200,
+)  # corrections, of a responder who looks at half of the incidents, five minutes after they are due
+LOOK, DELAY_S = 0.5, 300.0
+COMMIT = 4096  # events between two commits to the store
+
 Pair = tuple[str, str | None]
 ROOT = Path(__file__).parent.parent
 
 
-def play(name: str, events: Iterable[Event], truth: Truth) -> list[Pair]:
-    """(incident, group) of every firing alert of the stream, as decided when it came."""
-    alerts = [event for event in events if isinstance(event, Alert)]
-    if is_rule(name):
-        return [(label, truth[alert]) for alert, label in grouped(lambda: rule(name), alerts)]
-    if name in BASELINES:
-        return [(label, truth[alert]) for alert, label in grouped(BASELINES[name], alerts)]
+def play(name: str, events: Sequence[Event], truth: Truth, corrections: int = 0, seed: int = 1) -> list[Pair]:
+    """(incident, group) of every firing alert of the stream, as decided when it came.
+
+    ``corrections``: so many moves and merges does a responder make, as they fall due; ``seed`` says which.
+    """
+    if is_rule(name) or name in BASELINES:
+        alerts = (event for event in events if isinstance(event, Alert))
+        made = grouped((lambda: rule(name)) if is_rule(name) else BASELINES[name], alerts)
+        return [(label, truth[alert]) for alert, label in made]
     store: dict[bytes, bytes] = {}
     engine = Taught(CHOOSERS[name], Config(), store) if name in CHOOSERS else Engine(Config(policy=name), store)
-    pairs: list[Pair] = []
-    for number, alert in enumerate(alerts, 1):
-        outputs = engine.step(alert)
-        pairs += [(one.incident, truth[one.alert]) for one in outputs if isinstance(one, Decision)]
-        if number % 4096 == 0:
-            store |= {key: value for key, value in engine.drain().items() if value is not None and key[:1] != b"a"}
-    return pairs
+    responder = (
+        Responder(truth, Habits(budget=corrections, look=LOOK, delay=DELAY_S, seed=seed)) if corrections else None
+    )
+    decided = Decided()
+    for number, (event, now) in enumerate(zip(events, arrivals(events), strict=True), 1):
+        if responder is not None:
+            while (said := responder.next(event.scope, now)) is not None:
+                outputs = engine.step(said)
+                decided.take(outputs)
+                responder.watch(said, outputs, said.at or 0.0)
+        outputs = engine.step(event)
+        decided.take(outputs)
+        if responder is not None:
+            responder.watch(event, outputs, now)
+        if number % COMMIT == 0:
+            _commit(store, engine, forget=not corrections)
+    return [(incident, truth[alert]) for incident, alert in zip(decided.names, decided.alerts, strict=True)]
+
+
+def _commit(store: dict[bytes, bytes], engine: Engine, *, forget: bool) -> None:
+    """Take over what changed; alerts, which only a correction asks for again, may be forgotten."""
+    for key, value in engine.drain().items():
+        if value is None:
+            store.pop(key, None)
+        elif not forget or key[:1] != b"a":
+            store[key] = value
 
 
 @lru_cache
-def code(name: str, damage: str) -> str:
+def code(name: str, damage: str, corrections: int) -> str:
     """A hash of the sources that a figure of this player depends on: other sources, other figures."""
     paths = [ROOT / "grouping" / "evaluate.py", ROOT / "grouping" / "parse.py"]
     if name in BASELINES or name in CHOOSERS or is_rule(name):
         paths += (ROOT / "benchmarks" / "baselines").glob("*.py")
     if name not in BASELINES and not is_rule(name):
         paths += (ROOT / "grouping").rglob("*.py")
+    paths += [ROOT / "grouping" / f"{part}.py" for part in ("responder", "board", "decided")] if corrections else []
     if damage:
         paths.append(ROOT / "benchmarks" / "stress.py")
     whole = hashlib.sha256()

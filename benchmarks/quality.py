@@ -26,7 +26,7 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.machine import machine
-from benchmarks.players import COLD, SLOW, code, play
+from benchmarks.players import COLD, LEARNERS, LEVELS, SLOW, code, play
 from benchmarks.streams import Source, digest, sources, stream
 from benchmarks.stress import DAMAGES
 from benchmarks.summary import summary
@@ -53,7 +53,7 @@ class Job(NamedTuple):
     def key(self) -> tuple[str, ...]:
         """What a line in the cache has to say to be this play's."""
         values = (self.source.name, self.damage, self.policy, self.corrections, self.seed, self.cap)
-        return (*map(str, values), digest(self.source), code(self.policy, self.damage))
+        return (*map(str, values), digest(self.source), code(self.policy, self.damage, self.corrections))
 
 
 @click.command()
@@ -73,8 +73,9 @@ def main(
         raise click.UsageError("--only: fits no play; leave it out to see all names in the tables")
     rows = _rows(_measured(wanted, cache, jobs))
     if out is not None:
-        figures = {"what": "quality", "machine": machine(), "cap": cap, "rows": rows, "summary": summary(rows)}
-        out.write_text(json.dumps(figures, indent=1) + "\n")
+        out.write_text(
+            _as_json({"what": "quality", "machine": machine(), "cap": cap}, rows=rows, summary=summary(rows))
+        )
     _print(rows)
 
 
@@ -85,6 +86,10 @@ def _all_jobs(data: Path | None, seeds: int, cap: int) -> Iterator[Job]:
             for seed in range(1, 1 + seeds) if chance else (1,):
                 for policy in COLD:
                     yield Job(source, damage, policy, 0, seed, cap if policy in SLOW else 0)
+        for policy in LEARNERS:
+            for corrections in LEVELS:
+                for seed in range(1, 1 + seeds):
+                    yield Job(source, "", policy, corrections, seed, cap if policy in SLOW else 0)
 
 
 def _filters(only: Iterable[str]) -> dict[str, list[str]]:
@@ -140,12 +145,12 @@ def _read(cache: Path) -> dict[tuple[str, ...], Row]:
 def _play(job: Job) -> tuple[Job, Row]:
     events, truth = stream(job.source, job.damage, job.seed, job.cap)
     begun = perf_counter()
-    pairs = play(job.policy, events, truth)
+    pairs = play(job.policy, events, truth, job.corrections, job.seed)
     row: Row = {"alerts": len(pairs), "seconds": round(perf_counter() - begun, 3)}
     row["cut"] = bool(job.cap) and len(events) == job.cap
     if pairs:
         row["whole"] = asdict(evaluate(pairs))
-        row["half"] = asdict(evaluate(pairs[len(pairs) // 2 :]))
+        row["half"] = asdict(evaluate(pairs, len(pairs) // 2))
     return job, row
 
 
@@ -168,6 +173,13 @@ def _rows(measured: list[tuple[Job, Row]]) -> list[Row]:
         row["spread"] = round(pstdev((one["whole"]["macro_jaccard"] + one["whole"]["f1"]) / 2 for one in each), 5)
         rows.append(row)
     return rows
+
+
+def _as_json(head: Row, **lists: list[Row]) -> str:
+    """One JSON object, each row of a list on a line of its own: a new figure is one changed line."""
+    parts = [f'"{name}": {json.dumps(value)}' for name, value in head.items()]
+    parts += [f'"{name}": [\n' + ",\n".join(map(json.dumps, rows)) + "\n]" for name, rows in lists.items()]
+    return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
 def _print(rows: list[Row]) -> None:

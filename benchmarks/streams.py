@@ -45,8 +45,8 @@ def sources(data: Path | None) -> Iterator[Source]:
 @lru_cache(maxsize=1)
 def raw(source: Source) -> list[Labelled]:
     """The stream as dicts, each with its truth."""
-    with _open(source.truth) as file:
-        truth = {row["alert"]: row["group"] or None for row in csv.DictReader(io.TextIOWrapper(file, newline=""))}
+    with _open(source.truth) as file, io.TextIOWrapper(file, newline="") as text:
+        truth = {row["alert"]: row["group"] or None for row in csv.DictReader(text)}
     with _open(source.events) as lines:
         events = [orjson.loads(line) for line in lines]
     return [(event, truth[event["id"]] if event["id"] in truth and _firing(event) else None) for event in events]
