@@ -29,6 +29,7 @@ OFF_THE_ROAD = (
     "grouping.decided",
     "grouping.board",
     "grouping.responder",
+    "grouping.offpolicy",
 )  # decides nothing
 
 
