@@ -11,7 +11,7 @@ import click
 
 from grouping import __version__
 
-COMMANDS = ("replay", "evaluate", "simulate", "outputs")  # in the order of the help
+COMMANDS = ("replay", "evaluate", "backtest", "simulate", "outputs")  # in the order of the help
 
 
 class _Lazy(click.Group):

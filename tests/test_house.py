@@ -30,6 +30,9 @@ OFF_THE_ROAD = (
     "grouping.board",
     "grouping.responder",
     "grouping.offpolicy",
+    "grouping.backtest",
+    "grouping.ledger",
+    "grouping.carry",
 )  # decides nothing
 
 

@@ -1,0 +1,437 @@
+"""A log of events played twice, once as configured and once under another policy, for `grouping backtest`.
+
+The first play is what happened: the same log and settings give the same decisions and propensities again. In the
+second one the other policy decides from the first event on, and what responders did is carried over (carry.py). A
+third play does what the first did, and only asks the other policy at every alert what it would have done there: these
+are the probabilities that the off-policy value is made of.
+"""
+
+from __future__ import annotations
+
+import csv
+import tempfile
+from array import array
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grouping.backtest import NOISE, UNKNOWN, Held, Known, Play, Traffic, hold, stood
+from grouping.candidates import Candidates
+from grouping.carry import Carried, Intent, carry, intent
+from grouping.config import Config
+from grouping.decide import distribution
+from grouping.engine import Engine
+from grouping.ledger import Ids, Ledger
+from grouping.offpolicy import Value, value
+from grouping.parse import Malformed, parse
+from grouping.policy import Policy
+from grouping.records import (
+    Action,
+    Alert,
+    Decision,
+    Event,
+    Feedback,
+    Mode,
+    Output,
+    PolicyEvent,
+    Refused,
+    Severity,
+    Verb,
+)
+from grouping.runtimes.replay import CHUNK, COMMIT_LINES, BadInput, Ticker, calm_collector, lines_of, open_sources
+from grouping.runtimes.store import Store
+from grouping.scope import Incident, Scope
+
+UNTOLD = "(without title)"
+
+
+class Correction(NamedTuple):
+    """A merge or move that stands, and how much of it would have been needed under the other policy.
+
+    ``before`` and ``after`` count incidents to be merged into another, or alerts to be moved.
+    """
+
+    at: float
+    scope: str
+    id: str
+    verb: Verb
+    alert: str  # the first one it is about
+    before: int
+    after: int
+    carried: bool  # whether it, or what is left of it, was carried over
+
+
+class Row(NamedTuple):
+    """Who an alert is: its scope, id and title."""
+
+    scope: str
+    id: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """All that a backtest came to. Incidents are named by number, in the lists of their ids and titles."""
+
+    was: str  # the policy of the settings
+    policy: str
+    lines: int
+    refused: int
+    feedback: int  # carried out in the log
+    policies: int  # policy events in the log
+    rows: list[Row]
+    repeats: int
+    traffic: Traffic
+    before: list[Ids]
+    after: list[Ids]
+    titles_before: list[str]
+    titles_after: list[str]
+    corrections: list[Correction]
+    known: Known
+    held: Held
+    groups: list[str]  # titles
+    truth: tuple[Held, Known] | None
+    truth_groups: list[str]
+    decisions: int  # of which it is known whether they were right
+    explored: int  # of them: drawn, with more than one action possible
+    value: Value
+
+
+def backtest(
+    paths: Sequence[str],
+    policy: str,
+    *,
+    config: Config,
+    truth: Mapping[str, str] | None = None,
+    tick: Ticker | None = None,
+) -> Result:
+    """Play the log in ``paths`` as configured and under ``policy``. ``truth``: alert id to group, "" for noise.
+
+    Raises BadInput, StoreError, OSError.
+    """
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="grouping-")))
+        player = _Player(config, policy, scratch, stack)
+        calm_collector(stack)
+        lines = 0
+        for source in open_sources(paths, stack):
+            for line in lines_of(source):
+                lines += 1
+                player.take(line)
+                if tick is not None and lines % CHUNK == 0:
+                    tick(lines, source.file.tell() if source.file.seekable() else 0, player.open_incidents())
+                if lines % COMMIT_LINES == 0:
+                    player.commit()
+        return player.result(lines, truth)
+
+
+def read_truth(path: Path) -> dict[str, str]:
+    """Alert id to group, from a CSV file with the header alert,group. Raises BadInput, OSError."""
+    with path.open(newline="", encoding="utf-8") as file:
+        try:
+            rows = csv.reader(file)
+            head = next(rows, [])
+            if head != ["alert", "group"]:
+                raise BadInput(f"{path}: line 1: expected the header alert,group, got {','.join(head)[:80]!r}")
+            found = {}
+            for row in rows:
+                if len(row) != 2:
+                    raise BadInput(f"{path}: line {rows.line_num}: expected alert,group, got {','.join(row)[:80]!r}")
+                found[row[0]] = row[1]
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise BadInput(f"{path}: not a CSV file of alert,group: {error}") from None
+    return found
+
+
+# -- the plays
+
+
+class _Side:
+    """One play: an engine, its records, and where each alert is."""
+
+    def __init__(self, engine: Engine, store: Store) -> None:
+        self.engine, self._store = engine, store
+        self.ledger = Ledger()
+        self.incidents: dict[Ids, int] = {}  # in order of appearance
+        self.titles: list[str] = []
+        self._commits = 0
+
+    def step(self, event: Event) -> list[Output]:
+        outputs = self.engine.step(event)
+        self.ledger.take(event, outputs)
+        return outputs
+
+    def number(self, decision: Decision) -> int:
+        place = decision.scope, decision.incident
+        number = self.incidents.get(place)
+        if number is None:
+            number = self.incidents[place] = len(self.titles)
+            self.titles.append(self.ledger.incidents[place].title or UNTOLD)
+        return number
+
+    def commit(self) -> None:
+        self._commits += 1
+        self._store.commit(self.engine.drain(), b"", self._commits, {})
+
+
+class _Asked(Engine):
+    """Does with every alert what another engine did, and notes what its own policy would have done."""
+
+    _done: Decision | None = None
+    _wish: Decision | None = None
+
+    def ask(self, event: Event, done: Decision | None) -> Decision | None:
+        """Take an event and do what was done; what its own policy would have done, if it was asked."""
+        self._done, self._wish = done, None
+        self.step(event)
+        return self._wish
+
+    def _decide(
+        self, scope: Scope, alert: Alert, now: Policy, near: Candidates, features: NDArray[np.float32]
+    ) -> tuple[Decision, Incident | None]:
+        self._wish, joined = super()._decide(scope, alert, now, near, features)
+        if self._done is None:
+            return self._wish, joined
+        joins = self._done.action is Action.JOIN
+        return self._done, self.state.known_incident(scope, self._done.incident) if joins else None
+
+
+class _Odds(NamedTuple):
+    """One decision of the log: what was done, how likely, and how likely the other policy does each action."""
+
+    row: int
+    chosen: int
+    best: int
+    possible: int  # actions with a chance
+    propensity: float
+    target: list[float]  # in the order of the log's actions
+
+
+class _Player:
+    """Takes the lines of a log."""
+
+    def __init__(self, config: Config, policy: str, scratch: Path, stack: ExitStack) -> None:
+        self._config, self._policy = config, policy
+        other = replace(config, policy=policy)
+        sides = list[_Side]()
+        for name, engine, settings in (("log", Engine, config), ("new", Engine, other), ("asked", _Asked, other)):
+            store = Store(scratch / name, durable=False)
+            stack.callback(store.close)
+            sides.append(_Side(engine(settings, store), store))
+        self._log, self._new, self._asked_side = sides
+        assert isinstance(self._asked_side.engine, _Asked)
+        self._asked = self._asked_side.engine
+        self._refused = self._feedback = self._policies = self._repeats = 0
+        self._present: dict[str, float] = {}
+        self._rows: list[Row] = []
+        self._texts: dict[str, str] = {}  # each title once
+        self._at, self._critical = array("d"), array("b")
+        self._incidents = array("q"), array("q")
+        self._opened = array("b"), array("b")
+        self._odds: list[_Odds] = []
+        self._meant: dict[Ids, tuple[Intent, Correction | None]] = {}  # feedback that stands
+        self._carried: dict[Ids, list[str]] = {}  # ids under which a feedback was carried over
+
+    def open_incidents(self) -> int:
+        return self._log.engine.open_incidents()
+
+    def commit(self) -> None:
+        for side in (self._log, self._new, self._asked_side):
+            side.commit()
+
+    def take(self, line: bytes) -> None:
+        try:
+            event = parse(line)
+        except Malformed:
+            self._refused += bool(line.strip())
+            return
+        at = event.at
+        if at is not None:
+            self._present[event.scope] = at
+        if isinstance(event, Feedback):
+            self._judged(event)
+            return
+        done = self._log.step(event)
+        if done and isinstance(done[0], Refused):
+            self._refused += 1
+        if isinstance(event, PolicyEvent):  # whoever set a policy there, here the other one stays
+            self._policies += 1
+            event = replace(event, mode=Mode.AUTO, policy=self._policy)
+        found = self._new.step(event)
+        self._ask(event, done, found)
+
+    # -- alerts
+
+    def _ask(self, event: Event, done: list[Output], found: list[Output]) -> None:
+        decision, other = _decision(done), _decision(found)
+        wish = self._asked.ask(event, decision)
+        if not isinstance(event, Alert) or decision is None or other is None:
+            return
+        if decision.action is Action.DUPLICATE and other.action is Action.DUPLICATE:
+            self._repeats += 1
+            return
+        row = len(self._rows)
+        title = self._texts.setdefault(event.summary, event.summary)
+        self._rows.append(Row(event.scope, event.id, title))
+        self._at.append(self._present.get(event.scope, 0.0))
+        self._critical.append(event.severity is Severity.CRITICAL)
+        for number, (side, one) in enumerate(((self._log, decision), (self._new, other))):
+            self._incidents[number].append(side.number(one))
+            self._opened[number].append(one.action is Action.OPEN)
+        if decision.choice is not None and wish is not None:
+            self._odds.append(self._compare(row, event, decision, wish))
+
+    def _compare(self, row: int, alert: Alert, decision: Decision, wish: Decision) -> _Odds:
+        assert decision.choice is not None
+        assert wish.choice is not None
+        explore = 0.0 if alert.severity is Severity.CRITICAL else self._config.explore
+        pmf, best = distribution(decision.choice.scores, explore)
+        wanted, sure = distribution(wish.choice.scores, explore)
+        odds = wanted or [float(place == sure) for place in range(len(wish.choice.scores))]
+        named = dict(zip(wish.choice.actions, odds, strict=True))
+        chosen = decision.choice.actions.index("open" if decision.action is Action.OPEN else decision.incident)
+        target = [named.get(action, 0.0) for action in decision.choice.actions]
+        possible = sum(chance > 0 for chance in pmf) if pmf else 1
+        return _Odds(row, chosen, best, possible, decision.propensity, target)
+
+    # -- feedback
+
+    def _judged(self, event: Feedback) -> None:
+        place = event.scope, event.id
+        meant = intent(event, self._log.ledger)
+        seen = place in self._carried
+        done = self._log.step(event)
+        self._asked.step(event)
+        if seen:
+            return
+        if done and isinstance(done[0], Refused):
+            self._refused += 1
+            return
+        self._feedback += 1
+        carried = self._undo(event) if event.action is Verb.UNDO else carry(meant, self._log.ledger, self._new.ledger)
+        taken = [one.id for one in carried.events if not _refused(self._new.step(one))]
+        self._carried[place] = taken
+        if event.action is not Verb.UNDO:
+            self._meant[place] = meant, self._correction(meant, carried, bool(taken))
+
+    def _undo(self, event: Feedback) -> Carried:
+        place = event.scope, event.feedback or ""
+        self._meant.pop(place, None)
+        names = [event.id, *(f"{event.id}#{number}" for number in range(2, 1 + len(self._carried.get(place, []))))]
+        undone = zip(names, self._carried.get(place, []), strict=False)
+        return Carried([replace(event, id=name, feedback=id) for name, id in undone], 0)
+
+    def _correction(self, meant: Intent, carried: Carried, taken: bool) -> Correction | None:
+        event = meant.feedback
+        if event.action not in (Verb.MERGE, Verb.MOVE) or not meant.alerts:
+            return None
+        at = self._present.get(event.scope, 0.0)
+        return Correction(at, event.scope, event.id, event.action, meant.alerts[0], meant.work, carried.work, taken)
+
+    # -- when it is over
+
+    def result(self, lines: int, truth: Mapping[str, str] | None) -> Result:
+        """Everything, worked out."""
+        traffic = Traffic(
+            np.array(self._at, np.float64),
+            np.array(self._critical, np.bool_),
+            *(
+                Play(np.array(incident, np.int64), np.array(opened, np.bool_))
+                for incident, opened in zip(self._incidents, self._opened, strict=True)
+            ),
+        )
+        known, groups = self._known()
+        held = hold(traffic, known)
+        told, truth_groups = _told(self._rows, truth) if truth is not None else (None, [])
+        best = told or known  # who knows all need not rely on who was asked
+        judged = [odds for odds in self._odds if best.group[odds.row] != UNKNOWN]
+        return Result(
+            was=self._config.policy,
+            policy=self._policy,
+            lines=lines,
+            refused=self._refused,
+            feedback=self._feedback,
+            policies=self._policies,
+            rows=self._rows,
+            repeats=self._repeats,
+            traffic=traffic,
+            before=list(self._log.incidents),
+            after=list(self._new.incidents),
+            titles_before=self._log.titles,
+            titles_after=self._new.titles,
+            corrections=[correction for _, correction in self._meant.values() if correction is not None],
+            known=known,
+            held=held,
+            groups=groups,
+            truth=(hold(traffic, told), told) if told is not None else None,
+            truth_groups=truth_groups,
+            decisions=len(judged),
+            explored=sum(odds.possible > 1 for odds in judged),
+            value=_value(judged, stood(traffic.before, best)),
+        )
+
+    def _known(self) -> tuple[Known, list[str]]:
+        """What responders told of the alerts, by what of it stands, and the titles of the groups."""
+        word: dict[Ids, Verb] = {}
+        for meant, _ in self._meant.values():
+            scope, verb = meant.feedback.scope, meant.feedback.action
+            for id in _about(meant):
+                if verb is not Verb.RESOLVE:
+                    word[scope, id] = verb
+                else:
+                    word.setdefault((scope, id), verb)
+        ledger, numbers = self._log.ledger, dict[Ids, int]()
+        group, firm = array("q"), array("b")
+        for scope, id, _ in self._rows:
+            verb_said = word.get((scope, ledger.original(scope, id)))
+            incident = ledger.incident(scope, id)
+            if verb_said is None or incident is None:
+                group.append(UNKNOWN)
+            elif verb_said is Verb.DISMISS:
+                group.append(NOISE)
+            else:
+                group.append(numbers.setdefault((scope, incident), len(numbers)))
+            firm.append(verb_said is not None and verb_said is not Verb.RESOLVE)
+        titles = [ledger.incidents[place].title or UNTOLD for place in numbers]
+        return Known(np.array(group, np.int64), np.array(firm, np.bool_)), titles
+
+
+def _about(meant: Intent) -> tuple[str, ...]:
+    """All alerts that a feedback is about."""
+    return (*meant.alerts, *meant.among, *meant.rest)
+
+
+def _decision(outputs: list[Output]) -> Decision | None:
+    return next((output for output in outputs if isinstance(output, Decision)), None)
+
+
+def _refused(outputs: list[Output]) -> bool:
+    return bool(outputs) and isinstance(outputs[0], Refused)
+
+
+def _told(rows: list[Row], truth: Mapping[str, str]) -> tuple[Known, list[str]]:
+    numbers, group = dict[str, int](), array("q")
+    for _, id, _ in rows:
+        name = truth.get(id)
+        group.append(UNKNOWN if name is None else numbers.setdefault(name, len(numbers)) if name else NOISE)
+    found = np.array(group, np.int64)
+    return Known(found, found != UNKNOWN), list(numbers)
+
+
+def _value(judged: list[_Odds], right: NDArray[np.bool_]) -> Value:
+    """What the other policy is worth on the judged decisions. Reward is 1 for a decision that was right."""
+    width = max((len(odds.target) for odds in judged), default=1)
+    target, kinds = np.zeros((len(judged), width)), np.zeros((len(judged), width), np.int64)
+    for number, odds in enumerate(judged):
+        target[number, : len(odds.target)] = odds.target
+        kinds[number, 1:] = 1
+        kinds[number, np.arange(width) != odds.best] += 2  # not the log's own choice
+    column: dict[str, Any] = {name: np.array([getattr(odds, name) for odds in judged]) for name in ("row", "chosen")}
+    chosen, row = column["chosen"].astype(np.int64), column["row"].astype(np.int64)
+    propensity = np.array([odds.propensity for odds in judged], np.float64)
+    return value(target, chosen, propensity, right[row].astype(np.float64), kinds)
