@@ -33,7 +33,7 @@ fmt: $(VENV)/.dev  ## lay the code out
 bench: $(VENV)/.bench  ## measure speed and quality; FLAGS hands options over
 	$(IN)/python -m benchmarks $(FLAGS)
 
-data: $(VENV)/.run  ## make the samples in data/ again
+data: $(VENV)/.run  ## make the samples in data/ and the examples in docs/ again
 	$(IN)/python -m data.make
 
 fuzz: $(VENV)/.fuzz  ## throw bytes at the door for a minute; FLAGS="-max_total_time=600" for longer

@@ -55,11 +55,11 @@ class Known:
 
 
 class Outage(NamedTuple):
-    """A group of alerts that nobody is paged for in one of the plays, or only later."""
+    """A group of alerts as one play pages for it. Hidden: it opens no incident, and is not half of any."""
 
     group: int
     first: int  # its first alert, a row
-    page: int | None  # the alert that paged in that play, if one did
+    page: int | None  # its first alert that somebody is paged for, a row
     host: int  # the incident of that play into which the first alert went
     alerts: int
     critical: bool
@@ -162,18 +162,33 @@ def _most(keys: Ints, values: Ints) -> dict[int, int]:
 
 def _outages(traffic: Traffic, known: Known) -> Iterable[tuple[Outage, Outage]]:
     """Each group as the two plays paged for it, in order of their first alerts."""
+    plays, real = (traffic.before, traffic.after), known.group >= 0
+    halves = [_half(play, known.group) for play in plays]
     rows: dict[int, list[int]] = {}
-    for row in (known.group >= 0).nonzero()[0].tolist():
+    for row in real.nonzero()[0].tolist():
         rows.setdefault(int(known.group[row]), []).append(row)
     for group, own in rows.items():
         critical, firm = bool(traffic.critical[own].any()), bool(known.firm[own].any())
-        first = own[0]
-        pages = [next((row for row in own if play.opened[row]), None) for play in (traffic.before, traffic.after)]
-        hosts = [int(play.incident[first]) for play in (traffic.before, traffic.after)]
         one, two = (
-            Outage(group, first, page, host, len(own), critical, firm) for page, host in zip(pages, hosts, strict=True)
+            Outage(group, own[0], _page(play, own, group, half), int(play.incident[own[0]]), len(own), critical, firm)
+            for play, half in zip(plays, halves, strict=True)
         )
         yield one, two
+
+
+def _half(play: Play, group: Ints) -> set[tuple[int, int]]:
+    """Each incident with the groups, known or not, that have at least half of its alerts."""
+    sizes = Counter(play.incident.tolist())
+    shared = Counter(zip(play.incident.tolist(), group.tolist(), strict=True))
+    return {pair for pair, count in shared.items() if 2 * count >= sizes[pair[0]]}
+
+
+def _page(play: Play, rows: list[int], group: int, half: set[tuple[int, int]]) -> int | None:
+    """The first alert of a group that somebody is paged for, if any.
+
+    It opens an incident; or it goes into one of which half is its group: whoever is paged for that one looks at it.
+    """
+    return next((row for row in rows if play.opened[row] or (int(play.incident[row]), group) in half), None)
 
 
 def stood(play: Play, known: Known) -> Bools:

@@ -177,9 +177,9 @@ def warnings(weight: Floats) -> tuple[str, ...]:
         found.append(f"one decision holds {weight.max() / weight.sum():.0%} of all weight")
     mean, error = float(weight.mean()), float(weight.std() / np.sqrt(len(weight)))
     if mean < 1 - 3 * error - 1e-9:
-        found.append(f"mean weight {mean:.2f}, not 1: the log could not do all that the other policy would do")
+        found.append(f"mean weight {mean:.4g}, not 1: the log could not do all that the other policy would do")
     elif mean > 1 + 3 * error + 1e-9:
-        found.append(f"mean weight {mean:.2f}, not 1: these are not the propensities of this log")
+        found.append(f"mean weight {mean:.4g}, not 1: these are not the propensities of this log")
     return tuple(found)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import subprocess
 import sys
 from dataclasses import replace
@@ -14,6 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data.example import PAGE, filled
+from data.respond import corrected as corrected_log
 from grouping import Config, Engine, parse
 from grouping.backtest import NOISE, UNKNOWN, Known, Play, Traffic, hold, moved, shifts, stood, wrong
 from grouping.carry import carry, intent
@@ -22,6 +25,7 @@ from grouping.lifecycle import root
 from grouping.records import Alert, Decision, Feedback, Mode, Output, PolicyEvent, PolicyLine, Refused
 from grouping.runtimes.backtest import _Asked, backtest
 from grouping.runtimes.backtest_numbers import numbers
+from grouping.simulate import simulate
 from tests.logs import Player, logs
 
 ROOT = Path(__file__).parent.parent
@@ -217,10 +221,17 @@ def test_a_second_outage_is_hidden():
 
 def test_a_page_that_comes_later_is_told():
     """The second fault joins the first one's incident, and only its third alert opens its own."""
-    both = traffic(play(0, 1, 1, 1), play(0, 0, 0, 1), 0, 10, 20, 100)
-    held = hold(both, Known(ints(0, 1, 1, 1), np.ones(4, bool)))
-    assert [(one.group, one.first, one.page) for one in held.late] == [(1, 1, 3)]
+    both = traffic(play(0, 0, 0, 1, 1, 1), play(0, 0, 0, 0, 0, 1), 0, 1, 2, 10, 20, 100)
+    held = hold(both, Known(ints(0, 0, 0, 1, 1, 1), np.ones(6, bool)))
+    assert [(one.group, one.first, one.page) for one in held.late] == [(1, 3, 5)]
     assert held.hidden == []
+
+
+def test_an_outage_is_not_hidden_in_an_incident_that_is_mostly_its_own():
+    """A lone alert opened the incident, the outage filled it: whoever was paged for the one finds the other."""
+    both = traffic(play(0, 1, 1, 1), play(0, 0, 0, 0))
+    for first in (NOISE, UNKNOWN, 0):
+        assert hold(both, Known(ints(first, 1, 1, 1), np.ones(4, bool))).hidden == []
 
 
 def test_noise_that_pages():
@@ -469,3 +480,21 @@ def test_an_empty_log_has_nothing_to_tell(tmp_path):
     (tmp_path / "empty").write_bytes(b"")
     done = run("--policy", "*=3s", "--from", tmp_path / "empty", "--report", tmp_path / "page")
     assert (done.returncode, "nothing can be said" in done.stdout) == (0, True)
+
+
+def test_the_page_about_it_shows_what_the_command_prints():
+    """docs/backtest.md is filled in by `make data`, never by hand."""
+    text = PAGE.read_text()
+    assert "1 newly hidden" in text
+    assert filled(text) == text
+
+
+def test_the_log_it_plays_is_the_demo_with_feedback():
+    """Made by `make data`; nothing in it is refused, and without its feedback it is the demo."""
+    with gzip.open(ROOT / "data" / "demo.corrected.jsonl.gz") as file:
+        events = [orjson.loads(line) for line in file]
+    assert events == list(corrected_log("demo", simulate("demo", 1), "service~5s"))
+    demo = [orjson.loads(line) for line in (ROOT / "data" / "demo.jsonl").read_bytes().splitlines()]
+    assert [event for event in events if event["kind"] == "alert"] == demo
+    engine = Engine()
+    assert not any(isinstance(one, Refused) for event in events for one in engine.step(parse(orjson.dumps(event))))

@@ -220,8 +220,8 @@ def test_a_lower_bound_lies_below_the_mean_seen(x, miss):
         (np.zeros(50), "no overlap"),
         (np.ones(20), "effective sample of 20.0 decisions out of 20"),
         (np.append(np.ones(99), 99.0), "one decision holds 50% of all weight"),
-        (np.append(np.ones(200), np.zeros(200)), "mean weight 0.50, not 1: the log could not do all"),
-        (np.full(200, 1.5), "mean weight 1.50, not 1: these are not the propensities"),
+        (np.append(np.ones(200), np.zeros(200)), "mean weight 0.5, not 1: the log could not do all"),
+        (np.full(200, 1.5), "mean weight 1.5, not 1: these are not the propensities"),
     ],
 )
 def test_warnings(weight, said):

@@ -77,7 +77,7 @@ def _corrections(result: Result, most: int) -> dict[str, Any]:
                 "after": one.after,
                 "verdict": _need(one),
             }
-            for one in result.corrections[:most]
+            for one in sorted(result.corrections, key=lambda one: one.after == 0)[:most]  # those still needed first
         ],
     }
 

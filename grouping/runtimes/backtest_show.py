@@ -68,7 +68,7 @@ def _known(name: str, held: dict[str, Any]) -> Iterator[Line]:
         yield f"  {words}", f"{one[key]:.2f}", f"{two[key]:.2f}", ""
     remark = f"{held['better']:,} put right, {held['worse']:,} newly wrong"
     if name == "responders" and held["worse"]:
-        remark += f" ({held['worse_said']:,} of them where a responder said so)"
+        remark += f" ({held['worse_said']:,} by a responder's word)"
     yield "  alerts in a wrong place", f"{held['wrong_before']:,}", f"{held['wrong_after']:,}", remark
     remark = f"{held['hidden']:,} newly hidden, {held['found']:,} no longer; {held['late']:,} paged for a minute later"
     yield "  outages nobody is paged for", f"{held['unpaged_before']:,}", f"{held['unpaged_after']:,}", remark
@@ -82,10 +82,14 @@ def worth(found: dict[str, Any]) -> list[str]:
         return ["Of no decision is it known whether it was right: nothing can be said by propensities."]
     near = f"{one['explored']:,} were near ties, where the log was explored"
     ends = f"{_percent(one['ips']['low'])} to {_percent(one['ips']['high'])} ({100 * one['level']:g} % interval)"
-    points = ", ".join(f"{name.upper()} {_percent(one[name]['value'])}" for name in ("ips", "snips", "dr"))
+    points = (
+        ""
+        if one["warnings"]
+        else "; " + ", ".join(f"{name.upper()} {_percent(one[name]['value'])}" for name in ("ips", "snips", "dr"))
+    )
     said = [
         f"{one['decisions']:,} decisions are known to be right or wrong, {_percent(one['logged'])} right; of them {near}.",
-        f"Decision by decision, as the log stood, the other policy would be right in {ends}; {points}.",
+        f"Decision by decision, as the log stood, the other policy would be right in {ends}{points}.",
     ]
     return said + [f"Careful: {warning}." for warning in one["warnings"]]
 
