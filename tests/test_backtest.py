@@ -23,7 +23,8 @@ from grouping.carry import carry, intent
 from grouping.ledger import Ledger
 from grouping.lifecycle import root
 from grouping.records import Alert, Decision, Feedback, Mode, Output, PolicyEvent, PolicyLine, Refused
-from grouping.runtimes.backtest import _Asked, backtest
+from grouping.runtimes.asked import Asked, explored, odds
+from grouping.runtimes.backtest import backtest
 from grouping.runtimes.backtest_numbers import numbers
 from grouping.simulate import simulate
 from tests.logs import Player, logs
@@ -365,7 +366,7 @@ def test_known_groups_stand_in_for_responders(tmp_path):
 @given(logs(), st.sampled_from(["*~1s", "service=60s", "host+service~5s", "linear(service~5s)", "default"]))
 def test_a_play_that_is_only_asked_does_what_was_done(log, policy):
     """Whatever the other policy would have done, its incidents stay those of the log, corrections included."""
-    player, asked = Player(config=Config(explore=0.5)), _Asked(Config(policy=policy, explore=0.5))
+    player, asked = Player(config=Config(explore=0.5)), Asked(Config(policy=policy, explore=0.5))
     for event in log:
         read = parse(orjson.dumps(player._named(event)))
         done = player.engine.step(read)
@@ -498,3 +499,19 @@ def test_the_log_it_plays_is_the_demo_with_feedback():
     assert [event for event in events if event["kind"] == "alert"] == demo
     engine = Engine()
     assert not any(isinstance(one, Refused) for event in events for one in engine.step(parse(orjson.dumps(event))))
+
+
+@settings(max_examples=60)
+@given(logs(corrections=False))
+def test_asked_itself_a_policy_gives_the_logged_propensities(log):
+    """The chances worked out for the log's own policy are those with which it drew, explored decisions included."""
+    config = Config(explore=0.5)
+    engine, asked = Engine(config), Asked(config)
+    for event in log:
+        read = parse(orjson.dumps(event))
+        done = next((one for one in engine.step(read) if isinstance(one, Decision)), None)
+        wish = asked.ask(read, done)
+        if done is not None and done.choice is not None:
+            found = odds(0, done, wish, explored(config, read))
+            assert found.target[found.chosen] == found.propensity
+            assert sum(found.target) == pytest.approx(1)

@@ -15,21 +15,17 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from grouping.backtest import NOISE, UNKNOWN, Held, Known, Play, Traffic, hold, stood
-from grouping.candidates import Candidates
 from grouping.carry import Carried, Intent, carry, intent
 from grouping.config import Config
-from grouping.decide import distribution
 from grouping.engine import Engine
 from grouping.ledger import Ids, Ledger
-from grouping.offpolicy import Value, value
+from grouping.offpolicy import Value
 from grouping.parse import Malformed, parse
-from grouping.policy import Policy
 from grouping.records import (
     Action,
     Alert,
@@ -45,7 +41,6 @@ from grouping.records import (
 )
 from grouping.runtimes.replay import CHUNK, COMMIT_LINES, BadInput, Ticker, calm_collector, lines_of, open_sources
 from grouping.runtimes.store import Store
-from grouping.scope import Incident, Scope
 
 UNTOLD = "(without title)"
 
@@ -179,39 +174,6 @@ class _Side:
         self._store.commit(self.engine.drain(), b"", self._commits, {})
 
 
-class _Asked(Engine):
-    """Does with every alert what another engine did, and notes what its own policy would have done."""
-
-    _done: Decision | None = None
-    _wish: Decision | None = None
-
-    def ask(self, event: Event, done: Decision | None) -> Decision | None:
-        """Take an event and do what was done; what its own policy would have done, if it was asked."""
-        self._done, self._wish = done, None
-        self.step(event)
-        return self._wish
-
-    def _decide(
-        self, scope: Scope, alert: Alert, now: Policy, near: Candidates, features: NDArray[np.float32]
-    ) -> tuple[Decision, Incident | None]:
-        self._wish, joined = super()._decide(scope, alert, now, near, features)
-        if self._done is None:
-            return self._wish, joined
-        joins = self._done.action is Action.JOIN
-        return self._done, self.state.known_incident(scope, self._done.incident) if joins else None
-
-
-class _Odds(NamedTuple):
-    """One decision of the log: what was done, how likely, and how likely the other policy does each action."""
-
-    row: int
-    chosen: int
-    best: int
-    possible: int  # actions with a chance
-    propensity: float
-    target: list[float]  # in the order of the log's actions
-
-
 class _Player:
     """Takes the lines of a log."""
 
@@ -219,12 +181,12 @@ class _Player:
         self._config, self._policy = config, policy
         other = replace(config, policy=policy)
         sides = list[_Side]()
-        for name, engine, settings in (("log", Engine, config), ("new", Engine, other), ("asked", _Asked, other)):
+        for name, engine, settings in (("log", Engine, config), ("new", Engine, other), ("asked", Asked, other)):
             store = Store(scratch / name, durable=False)
             stack.callback(store.close)
             sides.append(_Side(engine(settings, store), store))
         self._log, self._new, self._asked_side = sides
-        assert isinstance(self._asked_side.engine, _Asked)
+        assert isinstance(self._asked_side.engine, Asked)
         self._asked = self._asked_side.engine
         self._refused = self._feedback = self._policies = self._repeats = 0
         self._present: dict[str, float] = {}
@@ -233,7 +195,7 @@ class _Player:
         self._at, self._critical = array("d"), array("b")
         self._incidents = array("q"), array("q")
         self._opened = array("b"), array("b")
-        self._odds: list[_Odds] = []
+        self._odds: list[Odds] = []
         self._meant: dict[Ids, tuple[Intent, Correction | None]] = {}  # feedback that stands
         self._carried: dict[Ids, list[str]] = {}  # ids under which a feedback was carried over
 
@@ -284,20 +246,7 @@ class _Player:
             self._incidents[number].append(side.number(one))
             self._opened[number].append(one.action is Action.OPEN)
         if decision.choice is not None and wish is not None:
-            self._odds.append(self._compare(row, event, decision, wish))
-
-    def _compare(self, row: int, alert: Alert, decision: Decision, wish: Decision) -> _Odds:
-        assert decision.choice is not None
-        assert wish.choice is not None
-        explore = 0.0 if alert.severity is Severity.CRITICAL else self._config.explore
-        pmf, best = distribution(decision.choice.scores, explore)
-        wanted, sure = distribution(wish.choice.scores, explore)
-        odds = wanted or [float(place == sure) for place in range(len(wish.choice.scores))]
-        named = dict(zip(wish.choice.actions, odds, strict=True))
-        chosen = decision.choice.actions.index("open" if decision.action is Action.OPEN else decision.incident)
-        target = [named.get(action, 0.0) for action in decision.choice.actions]
-        possible = sum(chance > 0 for chance in pmf) if pmf else 1
-        return _Odds(row, chosen, best, possible, decision.propensity, target)
+            self._odds.append(odds(row, decision, wish, explored(self._config, event)))
 
     # -- feedback
 
@@ -349,7 +298,7 @@ class _Player:
         held = hold(traffic, known)
         told, truth_groups = _told(self._rows, truth) if truth is not None else (None, [])
         best = told or known  # who knows all need not rely on who was asked
-        judged = [odds for odds in self._odds if best.group[odds.row] != UNKNOWN]
+        judged = [one for one in self._odds if best.group[one.row] != UNKNOWN]
         return Result(
             was=self._config.policy,
             policy=self._policy,
@@ -371,8 +320,8 @@ class _Player:
             truth=(hold(traffic, told), told) if told is not None else None,
             truth_groups=truth_groups,
             decisions=len(judged),
-            explored=sum(odds.possible > 1 for odds in judged),
-            value=_value(judged, stood(traffic.before, best)),
+            explored=sum(one.possible > 1 for one in judged),
+            value=worth(judged, stood(traffic.before, best)),
         )
 
     def _known(self) -> tuple[Known, list[str]]:
@@ -421,17 +370,3 @@ def _told(rows: list[Row], truth: Mapping[str, str]) -> tuple[Known, list[str]]:
         group.append(UNKNOWN if name is None else numbers.setdefault(name, len(numbers)) if name else NOISE)
     found = np.array(group, np.int64)
     return Known(found, found != UNKNOWN), list(numbers)
-
-
-def _value(judged: list[_Odds], right: NDArray[np.bool_]) -> Value:
-    """What the other policy is worth on the judged decisions. Reward is 1 for a decision that was right."""
-    width = max((len(odds.target) for odds in judged), default=1)
-    target, kinds = np.zeros((len(judged), width)), np.zeros((len(judged), width), np.int64)
-    for number, odds in enumerate(judged):
-        target[number, : len(odds.target)] = odds.target
-        kinds[number, 1:] = 1
-        kinds[number, np.arange(width) != odds.best] += 2  # not the log's own choice
-    column: dict[str, Any] = {name: np.array([getattr(odds, name) for odds in judged]) for name in ("row", "chosen")}
-    chosen, row = column["chosen"].astype(np.int64), column["row"].astype(np.int64)
-    propensity = np.array([odds.propensity for odds in judged], np.float64)
-    return value(target, chosen, propensity, right[row].astype(np.float64), kinds)
