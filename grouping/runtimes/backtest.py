@@ -39,6 +39,7 @@ from grouping.records import (
     Severity,
     Verb,
 )
+from grouping.runtimes.asked import Asked, Odds, explored, odds, worth
 from grouping.runtimes.replay import CHUNK, COMMIT_LINES, BadInput, Ticker, calm_collector, lines_of, open_sources
 from grouping.runtimes.store import Store
 
