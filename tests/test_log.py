@@ -1,0 +1,185 @@
+"""The log: what was promised is there, what was not is cut away, what is damaged is said."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from grouping.runtimes.committer import Committer
+from grouping.runtimes.log import Follower, Full, Log, LogError, encode, read, segments
+
+
+def written(directory: Path, batches: list[list[bytes]], segment: int = 1 << 20) -> None:
+    """A closed log of these batches."""
+    log = Log(directory, segment=segment)
+    for batch in batches:
+        log.append(batch)
+    log.close()
+
+
+def lines(directory: Path, after: int = 0) -> list[bytes]:
+    """The events of a log after a number."""
+    found: list[bytes] = []
+    for batch in read(directory, after):
+        rest = batch.lines.split(b"\n")[:-1]
+        found += rest[max(0, after + 1 - batch.first) :]
+    return found
+
+
+BATCHES = st.lists(st.lists(st.binary(max_size=9).map(lambda data: data.hex().encode()), min_size=1, max_size=4))
+
+
+@given(BATCHES, st.integers(0, 200), st.integers(1, 5))
+def test_what_is_appended_is_read_in_order(
+    tmp_path_factory: pytest.TempPathFactory, batches: list[list[bytes]], segment: int, most: int
+) -> None:
+    """Whatever the batches and segments; from any number on; by a follower too, in bites of any size."""
+    directory = tmp_path_factory.mktemp("log")
+    written(directory, batches, segment)
+    expected = [line for batch in batches for line in batch]
+    assert lines(directory) == expected
+    for after in range(len(expected) + 1):
+        assert lines(directory, after) == expected[after:]
+        follower, found = Follower(directory, after), []
+        while follower.position < len(expected):
+            found += follower.upto(len(expected), most)
+        follower.close()
+        assert found == expected[after:]
+
+
+@given(st.data())
+def test_a_torn_tail_is_cut_and_nothing_else(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    """Cut off anywhere, or followed by any rubbish: the whole batches before stay, and the log goes on from there."""
+    directory = tmp_path_factory.mktemp("log")
+    batches = [[b'{"n":%d}' % number, b"{}"] for number in range(4)]
+    written(directory, batches)
+    (_, path), whole = segments(directory)[0], b"".join(encode(1 + 2 * n, batch) for n, batch in enumerate(batches))
+    assert path.read_bytes() == whole
+    cut = data.draw(st.integers(0, len(whole)))
+    path.write_bytes(whole[:cut] + data.draw(st.binary(max_size=40)))
+    kept = sum(len(b"".join(encode(1 + 2 * n, b) for n, b in enumerate(batches[: k + 1]))) <= cut for k in range(4))
+    log = Log(directory)
+    assert log.end == 2 * kept
+    log.append([b"next"])
+    log.close()
+    assert lines(directory) == [line for batch in batches[:kept] for line in batch] + [b"next"]
+
+
+@pytest.mark.parametrize("segment", [1 << 20, 10])
+def test_a_damaged_byte_in_what_was_promised_is_an_error(tmp_path: Path, segment: int) -> None:
+    """Never a silent hole: reading and opening name the file and what to do."""
+    written(tmp_path / "log", [[b'{"n":1}'], [b'{"n":2}'], [b'{"n":3}']], segment)
+    path = segments(tmp_path / "log")[0][1]
+    data = bytearray(path.read_bytes())
+    data[data.index(b"1}")] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(LogError, match=r"damaged at byte 0.*restore"):
+        lines(tmp_path / "log")
+    with pytest.raises(LogError, match=r"damaged at byte 0.*restore"):
+        Follower(tmp_path / "log", 0).upto(3, 10)
+    if segment > 10:
+        with pytest.raises(LogError, match=r"damaged at byte 0.*restore"):
+            Log(tmp_path / "log")
+
+
+def test_a_missing_segment_is_an_error(tmp_path: Path) -> None:
+    """Not a shorter log."""
+    written(tmp_path, [[b"1"], [b"2"], [b"3"]], segment=10)
+    segments(tmp_path)[1][1].unlink()
+    with pytest.raises(LogError, match="events 2 to 2 are missing"):
+        lines(tmp_path)
+    with pytest.raises(LogError, match="is missing"):
+        Follower(tmp_path, 0).upto(3, 10)
+
+
+def test_a_log_is_held_by_one_process(tmp_path: Path) -> None:
+    """The second is told."""
+    log = Log(tmp_path)
+    with pytest.raises(LogError, match="in use by another process"):
+        Log(tmp_path)
+    log.close()
+    Log(tmp_path).close()
+
+
+LIMITED = """
+import resource, sys
+from pathlib import Path
+from grouping.runtimes.log import Full, Log
+log = Log(Path(sys.argv[1]))
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+taken = 0
+for number in range(100):
+    try:
+        log.append([b"x" * 90])
+        taken += 1
+    except Full as full:
+        assert "large" in str(full), full
+log.close()
+print(taken)
+"""
+
+
+def test_a_full_disk_takes_nothing_and_loses_nothing(tmp_path: Path) -> None:
+    """A batch that does not fit is refused whole; those before are there; with room again the log goes on."""
+    run = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(tmp_path)],
+        capture_output=True,
+        check=True,
+        cwd=Path(__file__).parent.parent,
+    )
+    taken = int(run.stdout)
+    assert 0 < taken < 100
+    assert lines(tmp_path) == [b"x" * 90] * taken
+    log = Log(tmp_path)
+    assert (log.cut, log.append([b"y"])) == (0, taken + 1)
+    log.close()
+
+
+def test_a_reserve_of_the_disk_is_left_free(tmp_path: Path) -> None:
+    """More than any disk has: nothing is taken."""
+    log = Log(tmp_path, reserve=1 << 60)
+    with pytest.raises(Full, match="MiB free"):
+        log.append([b"x"])
+    assert log.end == 0
+    log.close()
+
+
+def test_what_waits_for_one_fsync_goes_down_together(tmp_path: Path) -> None:
+    """Each sender hears the number of its own first event; there are fewer batches than senders."""
+
+    async def senders() -> list[int]:
+        log, told = Log(tmp_path), []
+        committer = Committer(log, lambda last, count: told.append((last, count)), told.append)
+        first = await asyncio.gather(*(committer.append([b"%d" % n] * (1 + n % 3)) for n in range(300)))
+        await committer.close()
+        log.close()
+        assert sum(count for _, count in told) == told[-1][0] == log.end
+        return first
+
+    first = asyncio.run(senders())
+    found = lines(tmp_path)
+    assert [found[number - 1] for number in first] == [b"%d" % n for n in range(300)]
+    assert len(list(read(tmp_path))) < 300
+
+
+def test_a_failing_fsync_ends_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether the events are on disk is unknown: nobody hears "accepted", and no more is taken."""
+
+    def fails(file: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    log = Log(tmp_path)
+    monkeypatch.setattr(os, "fdatasync", fails)
+    with pytest.raises(LogError, match="fsync: Input/output error"):
+        log.append([b"x"])
+    monkeypatch.undo()
+    with pytest.raises(LogError, match="fsync: Input/output error"):
+        log.append([b"y"])
+    log.close()
