@@ -11,7 +11,17 @@ import click
 
 from grouping import __version__
 
-COMMANDS = ("replay", "evaluate", "backtest", "simulate", "outputs")  # in the order of the help
+COMMANDS = (
+    "replay",
+    "serve",
+    "evaluate",
+    "backtest",
+    "simulate",
+    "outputs",
+    "log",
+    "config",
+    "backup",
+)  # in the order of the help
 
 
 class _Lazy(click.Group):

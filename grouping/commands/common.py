@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import click
 
 from grouping.config import BadConfig, Config
 from grouping.policy import BadPolicy, policy
+from grouping.runtimes.settings import Settings
 
 REFUSED = 3  # some input was refused
 UNUSABLE = 2  # arguments or configuration cannot be used
@@ -27,8 +29,19 @@ def settings(file: Path | None, given: dict[str, Any]) -> Config:
     try:
         if file is not None:
             found = tomllib.loads(file.read_text())
+        found.pop("service", None)  # that table is for `grouping serve`, which reads it itself
         config = Config.of(found | {key: value for key, value in given.items() if value is not None})
         policy(config.policy)
     except (BadConfig, BadPolicy, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise click.UsageError(f"{file or 'settings'}: {error}") from None
     return config
+
+
+def service_settings(file: Path | None, environment: Mapping[str, str], given: dict[str, Any]) -> Settings:
+    """The settings of the service: of a TOML file's table, variables and the command line, the last counts."""
+    try:
+        found = tomllib.loads(file.read_text()).get("service", {}) if file is not None else {}
+        variables = {f"GROUPING_{key.upper()}": str(value) for key, value in given.items() if value is not None}
+        return Settings.of(found, {**environment, **variables})
+    except (BadConfig, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise click.UsageError(f"{file or 'settings'}: {error}") from None

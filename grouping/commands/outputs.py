@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import click
 
 from grouping.commands.common import KEPT
-from grouping.runtimes.store import Store, StoreError
+from grouping.runtimes.store import Store, StoreError, kept_in
 
 
 @click.command()
 @click.argument("state", type=KEPT, metavar="DIR")
 def command(state: Path) -> None:
-    """Print all output lines that were committed in the state directory DIR."""
+    """Print all output lines that were committed in the state directory DIR of a replay or of the service.
+
+    A service may go on meanwhile: what it has committed so far is printed.
+    """
     try:
-        store = Store(state)
+        store = Store(kept_in(state), reading=True)
     except StoreError as error:
         raise click.UsageError(str(error)) from None
-    for lines in store.outputs():
-        sys.stdout.buffer.write(lines)
-    store.close()
+    try:
+        for lines in store.outputs():
+            sys.stdout.buffer.write(lines)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:  # whoever read our output has gone: nothing is left to say
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    finally:
+        store.close()

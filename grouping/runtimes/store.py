@@ -12,7 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from rocksdict import BlockBasedOptions, Cache, DBCompressionType, Options, Rdict, WriteBatch, WriteOptions
+from rocksdict import (
+    AccessType,
+    BlockBasedOptions,
+    Cache,
+    DBCompressionType,
+    Options,
+    Rdict,
+    WriteBatch,
+    WriteOptions,
+)
 
 from grouping.state import FORMAT
 
@@ -31,24 +40,29 @@ class StoreError(Exception):
 class Store:
     """Records under keys, as the engine reads them, and commits of everything at once."""
 
-    def __init__(self, path: Path, *, durable: bool = True) -> None:
+    def __init__(self, path: Path, *, durable: bool = True, sync: bool = True, reading: bool = False) -> None:
         """Open or make the store at ``path``. Not ``durable``: for scratch, nothing survives a crash.
 
+        Not ``sync``: what the last commits wrote may be lost, all of it together, when the machine loses power.
+        ``reading``: as it is now, beside a process that may be writing it; nothing can be written.
         Raises StoreError: in use by another process, written by another version, damaged, not writable.
         """
         self.path = path
         self.durable = durable
         with _told(path):
-            path.mkdir(parents=True, exist_ok=True)
-            self._db = Rdict(str(path), _options())
+            if reading:
+                self._db = Rdict(str(path), _options(), access_type=AccessType.read_only())
+            else:
+                path.mkdir(parents=True, exist_ok=True)
+                self._db = Rdict(str(path), _options())
         self._how = WriteOptions()
         # Attributes, whatever the library's stubs say.
         self._how.disable_wal = not durable  # type: ignore[method-assign,assignment]
-        self._how.sync = durable
+        self._how.sync = durable and sync
         found = self._db.get(_FORMAT)
-        if found is None:
+        if found is None and not reading:
             self._db.put(_FORMAT, str(FORMAT).encode(), self._how)
-        elif found != str(FORMAT).encode():
+        elif found not in (None, str(FORMAT).encode()):
             self.close()
             raise StoreError(f"{path}: written in format {found.decode()}, this version reads {FORMAT}; replay anew")
 
@@ -66,12 +80,26 @@ class Store:
         value = self._db.get(_POSITION)
         return {} if value is None else orjson.loads(value)
 
-    def outputs(self) -> Iterator[bytes]:
-        """All output lines committed so far, in order, several at a time."""
-        for key, value in self._db.items(from_key=_OUTPUT):
+    def outputs(self, after: int = 0) -> Iterator[bytes]:
+        """All output lines committed so far, in order, several at a time.
+
+        ``after``: from those on that were committed with an input event after that number.
+        """
+        for key, value in self._db.items(from_key=_OUTPUT + (after + 1).to_bytes(8, "big")):
             if not isinstance(key, bytes) or not key.startswith(_OUTPUT):
                 return
             yield value
+
+    def under(
+        self, prefix: bytes, start: bytes | None = None, *, backwards: bool = False
+    ) -> Iterator[tuple[bytes, bytes]]:
+        """The records whose keys begin with ``prefix``, from key ``start`` on, in order of key or against it."""
+        if start is None:
+            start = prefix + b"\xff" * 8 if backwards else prefix
+        for key, value in self._db.items(backwards=backwards, from_key=start):
+            if not isinstance(key, bytes) or not key.startswith(prefix):
+                return
+            yield key, value
 
     def commit(
         self, records: Mapping[bytes, bytes | None], lines: bytes, number: int, position: Mapping[str, Any]
@@ -93,6 +121,11 @@ class Store:
     def close(self) -> None:
         """Let go of the files."""
         self._db.close()
+
+
+def kept_in(directory: Path) -> Path:
+    """Where the store of a state directory is: the service has it beside its log, a replay has nothing else."""
+    return directory / "store" if (directory / "log").is_dir() else directory
 
 
 @contextmanager

@@ -1,0 +1,52 @@
+"""grouping config: look at settings, make tokens."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import asdict
+from hashlib import sha256
+from pathlib import Path
+
+import click
+
+from grouping.commands.common import CONFIG, service_settings, settings
+from grouping.runtimes.settings import Right
+
+
+@click.group()
+def command() -> None:
+    """Check a configuration, make tokens for it."""
+
+
+@command.command()
+@click.argument("file", type=CONFIG, required=False)
+def check(file: Path | None) -> None:
+    """Say whether the settings of FILE and of the environment can be used, and print all of them."""
+    for name, value in asdict(settings(file, {})).items():
+        click.echo(f"{name} = {value!r}")
+    service = asdict(service_settings(file, dict(os.environ), {}))
+    tokens = service.pop("tokens")
+    for name, value in service.items():
+        click.echo(f"service.{name} = {value!r}")
+    for token in tokens:
+        click.echo(f"service.tokens: {token['name']}: {', '.join(sorted(token['rights']))}")
+
+
+@command.command()
+@click.argument("name")
+@click.option(
+    "--right",
+    "rights",
+    multiple=True,
+    type=click.Choice([str(right) for right in Right]),
+    default=["ingest"],
+    show_default=True,
+)
+def token(name: str, rights: tuple[str, ...]) -> None:
+    """Make a token for NAME: the token itself on standard error, what the configuration needs on standard output."""
+    secret = secrets.token_urlsafe(32)
+    click.echo(f"The token, shown once: {secret}", err=True)
+    quoted = ", ".join(f'"{right}"' for right in rights)
+    click.echo(f'[[service.tokens]]\nname = "{name}"\nrights = [{quoted}]')
+    click.echo(f'sha256 = "{sha256(secret.encode()).hexdigest()}"')

@@ -1,0 +1,32 @@
+"""grouping log: what the service accepted."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from grouping.commands.common import KEPT
+from grouping.runtimes.log import LogError, read
+
+
+@click.command()
+@click.argument("state", type=KEPT, metavar="DIR")
+def command(state: Path) -> None:
+    """Print the events that the service accepted into DIR, one a line, in order; also while it runs.
+
+    `grouping log DIR | grouping replay -` prints what `grouping outputs DIR` does.
+    """
+    if not (state / "log").is_dir():
+        raise click.UsageError(f"{state}: no log in it; name the --state directory of `grouping serve`")
+    try:
+        for batch in read(state / "log"):
+            sys.stdout.buffer.write(batch.lines)
+        sys.stdout.buffer.flush()
+    except LogError as error:
+        raise click.UsageError(str(error)) from None
+    except BrokenPipeError:  # whoever read our output has gone: nothing is left to say
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

@@ -1,0 +1,30 @@
+"""Backups of the service. The log is the truth: all else is decided from it again, to the same bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from grouping.runtimes.log import Full, Log, LogError, read
+
+
+class BadBackup(Exception):
+    """A backup that cannot be made; the message names place and remedy."""
+
+
+def backup(directory: Path, to: Path) -> int:
+    """Copy the log of a service's directory, checked, to a new directory; the number of events. Raises BadBackup."""
+    if not (directory / "log").is_dir():
+        raise BadBackup(f"{directory}: no log in it; name the --state directory of `grouping serve`")
+    if to.exists() and any(to.iterdir()):
+        raise BadBackup(f"{to}: not empty; name a new directory")
+    try:
+        copy = Log(to / "log")
+        for batch in read(directory / "log"):
+            copy.append(batch.lines.split(b"\n")[:-1])
+        events = copy.end
+        copy.close()
+    except LogError as error:
+        raise BadBackup(str(error)) from None
+    except Full as full:
+        raise BadBackup(f"{to}: {full}; make room, or choose another directory") from None
+    return events

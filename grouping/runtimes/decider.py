@@ -1,0 +1,292 @@
+"""The process that decides: reads the log as far as it is on disk, commits, and answers questions in between.
+
+It runs beside the one that accepts, because both need a processor of their own: in one Python process the engine made
+every tenth sender wait for tens of milliseconds. It writes state, outputs and its position in the log together; killed
+at any moment it goes on where it was, and what it had not committed it decides again, to the same bytes.
+"""
+
+from __future__ import annotations
+
+import gc
+import re
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from grouping.config import Config
+from grouping.emit import emit
+from grouping.engine import Engine
+from grouping.parse import Malformed, parse
+from grouping.records import Decision, IncidentLine, Merged, Moved, Output, PolicyLine, Refused
+from grouping.runtimes.index import LOOKED_AT, Index
+from grouping.runtimes.link import Blocking, Gone
+from grouping.runtimes.log import Follower, LogError
+from grouping.runtimes.store import Store, StoreError
+from grouping.views import Views
+
+BITE = 32  # events between two looks at what is asked
+COMMIT_EVENTS = 4096  # events between two commits at most
+PAUSE = 9.0  # times the last commit's duration until the next: a tenth of the time at most goes there
+PAUSE_MAX = 1.0  # s
+OPEN_FOR = 10.0  # s to wait for the forerunner to let go of the store
+PAGE_BYTES = 1 << 20  # of output lines in one answer
+_SEQ = re.compile(rb'"seq":([0-9]+)')
+
+
+class Decider:
+    """The engine, its store, and the other process at the end of a socket."""
+
+    def __init__(self, directory: Path, config: Config, link: Blocking) -> None:
+        """Open the store of a service directory. Raises StoreError, LogError."""
+        self._link = link
+        self._config = config
+        self._store = _open(directory / "store")
+        self._settings = blake2b(orjson.dumps(asdict(config)), digest_size=8).hexdigest()
+        before = self._store.position()
+        if before and before["settings"] != self._settings:
+            raise StoreError(
+                f"{directory / 'store'}: built with other settings; use the same ones, or move this directory away: "
+                "then everything is decided anew from the log"
+            )
+        self._engine = Engine(config, self._store)
+        self._index = Index(self._store)
+        self._follower = Follower(directory / "log", before.get("seq", 0))
+        self._durable = 0
+        self._committed = self._follower.position
+        self._lines: list[bytes] = []
+        self._counts: dict[str, int] = {}
+        self._next_commit = 0.0
+        self._answers: dict[str, Callable[..., Any]] = {
+            "incidents": self.incidents,
+            "incident": self.incident,
+            "alerts": self.alerts,
+            "alert": self.alert,
+            "decisions": self.decisions,
+            "scopes": self.scopes,
+            "scope": self.scope,
+            "outputs": self.outputs,
+        }
+
+    def run(self, messages: list[dict[str, Any]]) -> None:
+        """Decide until the other process says stop or ends; ``messages`` have come already. Raises LogError, StoreError."""
+        for message in messages:
+            self._heed(message)
+        if self._follower.position > self._durable:
+            raise LogError(
+                f"the log ends with event {self._durable}, but events up to {self._follower.position} are decided: "
+                "a part of the log is gone; restore it from a backup"
+            )
+        self._report()
+        stop_at: float | None = None
+        while True:
+            behind = self._follower.position < self._durable
+            now = time.monotonic()
+            if stop_at is not None and (not behind or now >= stop_at):
+                break
+            waiting = self._follower.position > self._committed
+            timeout = 0.0 if behind else max(0.0, self._next_commit - now) if waiting else None
+            for message in self._link.receive(timeout):
+                if "stop" in message:
+                    stop_at = time.monotonic() + message["stop"]
+                self._heed(message)
+            if self._follower.position < self._durable:
+                self._decide()
+            uncommitted = self._follower.position - self._committed
+            if uncommitted >= COMMIT_EVENTS or (uncommitted and time.monotonic() >= self._next_commit):
+                self._commit()
+        if self._follower.position > self._committed:
+            self._commit()
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._follower.close()
+        self._store.close()
+
+    def _heed(self, message: dict[str, Any]) -> None:
+        self._durable = max(self._durable, message.get("durable", 0))
+        if "ask" in message:
+            answer = self._answers[message["what"]](**message["with"])
+            self._link.send({"answer": message["ask"], "value": answer})
+
+    def _decide(self) -> None:
+        """Take a bite of the log."""
+        seq = self._follower.position
+        for line in self._follower.upto(self._durable, BITE):
+            seq += 1
+            try:
+                outputs = self._engine.step(parse(line))
+            except Malformed as error:  # taken by the door of another version
+                outputs = [Refused(error.scope, error.id, str(error))]
+            if outputs:
+                self._index.take(seq, outputs)
+                self._note(seq, outputs)
+
+    def _note(self, seq: int, outputs: list[Output]) -> None:
+        for output in outputs:
+            self._lines.append(emit(seq, output))
+            what = _what(output)
+            self._counts[what] = self._counts.get(what, 0) + 1
+
+    def _commit(self) -> None:
+        begin = time.monotonic()
+        seq = self._follower.position
+        records = dict(self._engine.drain()) | self._index.drain()
+        position = {"seq": seq, "settings": self._settings}
+        self._store.commit(records, b"".join(self._lines), seq, position)
+        self._lines.clear()
+        self._committed = seq
+        end = time.monotonic()
+        self._next_commit = end + min(PAUSE_MAX, PAUSE * (end - begin))
+        self._report()
+
+    def _report(self) -> None:
+        counts, self._counts = self._counts, {}
+        self._link.send({"at": self._committed, "counts": counts, "open": self._engine.open_incidents()})
+
+    # -- answers, all of them of what is committed
+
+    def incidents(
+        self,
+        scope: str | None,
+        status: str | None,
+        severity: str | None,
+        text: str | None,
+        before: str | None,
+        most: int,
+    ) -> dict[str, Any]:
+        """A page of incidents, newest first, and where the next page begins."""
+        views, key = self._views(), None
+        found: list[dict[str, Any]] = []
+        start = None if before is None else bytes.fromhex(before)
+        for looked, entry in enumerate(self._index.newest(scope, opened=status == "open", before=start)):
+            if len(found) == most or looked == LOOKED_AT:
+                return {"incidents": found, "next": key.hex() if key else None}
+            key = entry.key
+            one = views.incident(entry.scope, entry.id)
+            if one is None or (status not in (None, one["status"])) or (severity not in (None, one["severity"])):
+                continue
+            if text is None or text.casefold() in one["title"].casefold():
+                found.append(one)
+        return {"incidents": found, "next": None}
+
+    def incident(self, id: str) -> dict[str, Any] | None:
+        """One incident."""
+        scope = self._index.scope_of(id)
+        return None if scope is None else self._views().incident(scope, id)
+
+    def alerts(self, id: str, skip: int, most: int) -> list[dict[str, Any]] | None:
+        """Alerts of an incident."""
+        scope = self._index.scope_of(id)
+        return None if scope is None else self._views().alerts(scope, id, skip, most)
+
+    def decisions(self, id: str, skip: int, most: int) -> list[dict[str, Any]] | None:
+        """Decisions about the alerts of an incident."""
+        scope = self._index.scope_of(id)
+        return None if scope is None else self._views().decisions(scope, id, skip, most)
+
+    def alert(self, scope: str, id: str) -> dict[str, Any] | None:
+        """One alert with its decision."""
+        return self._views().alert(scope, id)
+
+    def scopes(self, after: str | None, most: int) -> list[str]:
+        """Names of scopes, those with short names first."""
+        start = None if after is None else b"s" + len(after.encode()).to_bytes(2, "big") + after.encode()
+        found: list[str] = []
+        for key, _ in self._store.under(b"s", start):
+            if key != start:
+                found.append(key[3:].decode())
+            if len(found) == most:
+                break
+        return found
+
+    def scope(self, name: str) -> dict[str, Any] | None:
+        """What decides in a scope."""
+        views = self._views()
+        return views.scope(name) if views.knows(name) else None
+
+    def outputs(self, after: int, upto: int | None) -> dict[str, Any]:
+        """Output lines of events after number ``after``, about a page of them, and the number they reach to."""
+        found: list[str] = []
+        size, reached = 0, after
+        for chunk in self._store.outputs(after):
+            for line in chunk.splitlines():
+                seq = _seq(line)
+                if upto is not None and seq > upto:
+                    return {"lines": found, "to": upto}
+                if seq != reached and size > PAGE_BYTES:
+                    return {"lines": found, "to": reached}
+                if seq > after:
+                    found.append(line.decode())
+                    size, reached = size + len(line), seq
+        return {"lines": found, "to": min(self._committed, upto or self._committed)}
+
+    def _views(self) -> Views:
+        return Views(self._config, self._store)
+
+
+def _what(output: Output) -> str:
+    """One word for what an output line says, to be counted."""
+    match output:
+        case Decision():
+            return str(output.action)
+        case IncidentLine():
+            return str(output.event)
+        case PolicyLine():
+            return "policy"
+        case Merged():
+            return "merged"
+        case Moved():
+            return "moved"
+        case Refused():
+            return "refused"
+
+
+def _seq(line: bytes) -> int:
+    found = _SEQ.search(line)  # emit writes it right after the kind, before anything a sender could choose
+    assert found is not None
+    return int(found[1])
+
+
+def _open(path: Path) -> Store:
+    """The store, once a forerunner that is just ending has let go of it."""
+    until = time.monotonic() + OPEN_FOR
+    while True:
+        try:
+            return Store(path, sync=False)
+        except StoreError as error:
+            if "in use" not in str(error) or time.monotonic() > until:
+                raise
+        time.sleep(0.05)
+
+
+def main() -> int:
+    """`python -m grouping.runtimes.decider FD DIR`, started by the service; settings come first over the socket."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # the other process says when to stop
+    link = Blocking(socket.socket(fileno=int(sys.argv[1])))
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)  # as in a replay: millions of records without cycles
+    try:
+        messages = link.receive(None)
+        try:
+            decider = Decider(Path(sys.argv[2]), Config(**messages[0]["config"]), link)
+            decider.run(messages)
+            decider.close()
+        except (StoreError, LogError) as error:
+            link.send({"failed": str(error)})
+            return 1
+    except Gone:
+        return 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

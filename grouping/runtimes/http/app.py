@@ -1,0 +1,106 @@
+"""The application: which address leads where, and how a request that fails is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException as StarletteHTTPException
+
+from grouping import __version__
+from grouping.parse import Malformed
+from grouping.runtimes.http import operation, responders
+from grouping.runtimes.http.doors import Door, canonical
+from grouping.runtimes.http.limits import Denied, Gate, Receive, Scope, Send
+from grouping.runtimes.http.metrics import Metrics, Tally
+from grouping.runtimes.http.parts import Parts
+from grouping.runtimes.http.stream import Feed
+from grouping.runtimes.service import Service, Unavailable
+
+DOORS = {"/events": ("events", canonical, "Canonical events: one, an array, or one a line.")}
+
+
+class Front:
+    """Sends a request to its door, or to the application: doors are called without anything between."""
+
+    def __init__(self, doors: Mapping[str, Door], app: FastAPI) -> None:
+        self._doors = doors
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Take one request."""
+        await (self._doors.get(scope["path"]) or self._app)(scope, receive, send)
+
+
+def application(service: Service) -> Front:
+    """The application of one service."""
+    gate, tally = Gate(service.settings), Tally()
+    app = FastAPI(title="grouping", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.parts = Parts(service, gate, Feed(service), Metrics(service, tally))
+    app.include_router(operation.router)
+    app.include_router(responders.router)
+    _say_errors(app)
+    document = _described(app)
+
+    @app.get("/openapi.json", include_in_schema=False)
+    async def openapi() -> JSONResponse:
+        return JSONResponse(document)
+
+    doors = {path: Door(name, read, service, gate, tally) for path, (name, read, _) in DOORS.items()}
+    return Front(doors, app)
+
+
+def _say_errors(app: FastAPI) -> None:
+    """One shape for all errors: a sentence under `error`."""
+
+    @app.exception_handler(Denied)
+    async def denied(_: Request, error: Denied) -> JSONResponse:
+        headers = {"Retry-After": str(error.after)} if error.after is not None else {}
+        headers |= {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
+        return JSONResponse({"error": str(error)}, error.status, headers)
+
+    @app.exception_handler(Unavailable)
+    async def unavailable(_: Request, error: Unavailable) -> JSONResponse:
+        return JSONResponse({"error": str(error)}, 503, {"Retry-After": str(error.after)})
+
+    @app.exception_handler(Malformed)
+    async def malformed(_: Request, error: Malformed) -> JSONResponse:
+        return JSONResponse({"error": str(error)}, 400)
+
+    @app.exception_handler(StarletteHTTPException)
+    async def http(_: Request, error: HTTPException) -> JSONResponse:
+        return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        told = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
+        return JSONResponse({"error": "; ".join(told)}, 400)
+
+
+def _described(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document, the doors included."""
+    document = get_openapi(title=app.title, version=app.version, routes=app.routes, summary=app.summary)
+    answers = {
+        "202": "On disk.",
+        "400": "None of the events could be taken; says place, value and remedy.",
+        "401": "A token is needed.",
+        "413": "Too large.",
+        "429": "Too fast; see Retry-After.",
+        "503": "Cannot be taken now; see Retry-After.",
+    }
+    for path, (_, _, summary) in DOORS.items():
+        document["paths"][path] = {
+            "post": {
+                "tags": ["events"],
+                "summary": summary,
+                "requestBody": {"required": True, "content": {"application/json": {"schema": {}}}},
+                "responses": {status: {"description": text} for status, text in answers.items()},
+            }
+        }
+    document.setdefault("components", {})["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
+    document["security"] = [{"bearer": []}]
+    return document

@@ -1,0 +1,189 @@
+"""Doors for senders: a body in any format, its events into the log, an answer once they are on disk.
+
+Plain ASGI: this is the path that thousands of requests a second take.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import orjson
+
+from grouping.parse import MAX_LINE, Malformed, event_of
+from grouping.runtimes.http.limits import Denied, Gate, Receive, Scope, Send, body_of
+from grouping.runtimes.http.metrics import Tally
+from grouping.runtimes.service import Service, Unavailable
+from grouping.runtimes.settings import Right
+
+SHOWN = 100  # refusals told in one answer
+_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+
+logger = logging.getLogger("grouping.doors")
+
+Reader = Callable[[bytes, Mapping[str, str], float], Sequence[Any]]  # body, headers, time of receipt -> events
+
+
+class Line(NamedTuple):
+    """An event as it goes into the log, and its id."""
+
+    bytes: bytes
+    id: str | None
+
+
+def canonical(body: bytes, headers: Mapping[str, str], received: float) -> Sequence[Any]:  # noqa: ARG001 — every reader's shape
+    """One event, an array of events, or one event a line. A line that is not JSON is a Malformed in its place."""
+    text = body.strip()
+    try:
+        whole = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        if b"\n" not in text:
+            raise _not_json(error) from None
+    else:
+        return whole if type(whole) is list else [whole]
+    return [_loaded(line) for line in text.split(b"\n") if line and not line.isspace()]
+
+
+def _loaded(line: bytes) -> Any:
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        return _not_json(error)
+
+
+def _not_json(error: orjson.JSONDecodeError) -> Malformed:
+    place = f"{error.msg}, at character {error.pos + 1}"
+    return Malformed(f"$: not JSON: {place}; send one object, an array, or one object a line, in UTF-8")
+
+
+def line_of(raw: Any, received: float) -> Line:
+    """The line of one event for the log, with the time of receipt where it has no time. Raises Malformed."""
+    if isinstance(raw, Malformed):
+        raise raw
+    if type(raw) is not dict:
+        raise Malformed("$: expected an object; send an event as one JSON object")
+    at = raw.get("at")
+    if at is None or (type(at) is str and (not at or at.isspace())):
+        raw["at"] = received
+    event = event_of(raw)
+    try:
+        line = orjson.dumps(raw)
+    except orjson.JSONEncodeError:
+        raise Malformed("$: too many levels; flatten it") from None
+    if len(line) > MAX_LINE:
+        raise Malformed(f"$: {len(line)} bytes in one event, at most {MAX_LINE} are taken; shorten details")
+    return Line(line, getattr(event, "id", None))
+
+
+def trace_of(scope: Scope) -> str:
+    """The id under which a request is found in the logs: the sender's own where it sent a W3C traceparent."""
+    for key, value in scope["headers"]:
+        if key == b"traceparent":
+            match = _TRACEPARENT.fullmatch(value)
+            if match is not None:
+                return str(match[1].decode())
+    return os.urandom(16).hex()
+
+
+class Door:
+    """An ASGI application that takes events in one format."""
+
+    def __init__(
+        self,
+        name: str,
+        read: Reader,
+        service: Service,
+        gate: Gate,
+        tally: Tally,
+        answer: tuple[int, bytes] | None = None,
+    ) -> None:
+        """``answer``: status and body that the format's senders expect, where that is not ours."""
+        self._name = name
+        self._read = read
+        self._service = service
+        self._gate = gate
+        self._tally = tally
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Take one request."""
+        begun = time.perf_counter()
+        trace = trace_of(scope)
+        try:
+            status, answer = await self._take(scope, receive, trace)
+        except Denied as denied:
+            await self._deny(send, denied.status, str(denied), denied.after, trace)
+            return
+        except Unavailable as unavailable:
+            await self._deny(send, 503, str(unavailable), unavailable.after, trace)
+            return
+        if status < 400:
+            self._tally.time(time.perf_counter() - begun)
+        await reply(send, status, answer, trace)
+
+    async def _take(self, scope: Scope, receive: Receive, trace: str) -> tuple[int, bytes]:
+        """Status and answer. Raises Denied, Unavailable."""
+        if scope["method"] != "POST":
+            raise Denied(405, "events are sent by POST")
+        token = self._gate.admit(scope, Right.INGEST)
+        body = await body_of(scope, receive, self._service.settings)
+        received = round(time.time(), 3)
+        headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
+        try:
+            raws = self._read(body, headers, received)
+        except Malformed as error:
+            raws = [error]
+        most = self._service.settings.events_max
+        if len(raws) > most:
+            raise Denied(413, f"{len(raws)} events in one request, at most {most} are taken; send fewer at once")
+        lines: list[Line] = []
+        refused: list[dict[str, Any]] = []
+        for index, raw in enumerate(raws):
+            try:
+                lines.append(line_of(raw, received))
+            except Malformed as error:
+                refused.append({"index": index, "id": error.id, "error": str(error)})
+        if refused:
+            self._tally.refused[self._name] += len(refused)
+            logger.info(
+                "refused", extra={"door": self._name, "by": token.name, "trace": trace, "n": len(refused), **refused[0]}
+            )
+        if refused and not lines:
+            return 400, orjson.dumps({"error": refused[0]["error"], "refused": refused[:SHOWN], "trace": trace})
+        first = None
+        if lines:
+            self._gate.spend(token, len(lines))
+            first = await self._service.accept([line.bytes for line in lines])
+        self._tally.accepted[self._name] += len(lines)
+        if self._answer is not None:
+            return self._answer
+        answer: dict[str, Any] = {"status": "accepted", "accepted": len(lines), "seq": first}
+        if len(raws) == 1 and lines:
+            answer["id"] = lines[0].id
+        if refused:
+            answer["refused"] = refused[:SHOWN]
+        return 202, orjson.dumps(answer | {"trace": trace})
+
+    async def _deny(self, send: Send, status: int, message: str, after: int | None, trace: str) -> None:
+        self._tally.denied[status] += 1
+        logger.debug("denied", extra={"door": self._name, "status": status, "why": message, "trace": trace})
+        await reply(send, status, orjson.dumps({"error": message, "trace": trace}), trace, after)
+
+
+async def reply(send: Send, status: int, body: bytes, trace: str, after: int | None = None) -> None:
+    """Send a whole answer of JSON."""
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(body)),
+        (b"x-trace-id", trace.encode()),
+    ]
+    if after is not None:
+        headers.append((b"retry-after", b"%d" % after))
+    if status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

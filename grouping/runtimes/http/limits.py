@@ -1,0 +1,149 @@
+"""Who may do what, and how much: tokens, rates, the size and time of a request's body."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import zlib
+from base64 import b64decode
+from binascii import Error as NotBase64
+from collections.abc import Awaitable, Callable, MutableMapping
+from hashlib import sha256
+from hmac import compare_digest
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from grouping.runtimes.settings import Right, Settings, Token
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+ANYBODY = Token("anybody", "", frozenset(Right))
+_LOCAL = ("localhost", "127.0.0.1", "::1")
+
+
+class Denied(Exception):
+    """A request that is not taken. ``after``: seconds until it may be tried again."""
+
+    def __init__(self, status: int, message: str, after: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.after = after
+
+
+class Gate:
+    """Knows the tokens and how fast each of them has been."""
+
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._level: dict[str, tuple[float, float]] = {}  # name -> (events ahead of the rate, when)
+        self._local_only = not settings.tokens and not settings.open_to_all
+
+    def admit(self, scope: Scope, right: Right) -> Token:
+        """Who sent a request; that it may. Raises Denied."""
+        headers = dict(scope["headers"])
+        if not self._settings.tokens:
+            if self._local_only:
+                _from_here(headers)
+            return ANYBODY
+        secret = _secret(headers, scope["query_string"])
+        if secret is None:
+            raise Denied(401, "a token is needed; send it as `Authorization: Bearer TOKEN`")
+        digest = sha256(secret).hexdigest()
+        known = [token for token in self._settings.tokens if compare_digest(token.sha256, digest)]
+        if not known:
+            raise Denied(401, "this token is not known; look at [[service.tokens]] of the configuration")
+        if right not in known[0].rights and Right.ADMIN not in known[0].rights:
+            raise Denied(403, f"the token of {known[0].name} does not give the right to {right}")
+        return known[0]
+
+    def spend(self, token: Token, events: int) -> None:
+        """Count events against a token's rate. Raises Denied, and then they are not counted."""
+        rate, burst = self._settings.rate, self._settings.burst
+        if not rate:
+            return
+        now = self._clock()
+        ahead, since = self._level.get(token.name, (0.0, now))
+        ahead = max(0.0, ahead - (now - since) * rate)
+        if ahead > 0.0 and ahead + events > burst:
+            wait = int((ahead + events - burst) / rate) + 1
+            raise Denied(429, f"{token.name} sends more than {rate:g} events a second; send slower", wait)
+        self._level[token.name] = (ahead + events, now)
+
+
+def _secret(headers: dict[bytes, bytes], query: bytes) -> bytes | None:
+    """The token in a request, where the senders there are can put it: bearer, password, address."""
+    kind, _, value = headers.get(b"authorization", b"").partition(b" ")
+    match kind.lower():
+        case b"bearer":
+            return value.strip()
+        case b"basic":
+            try:
+                return b64decode(value, validate=True).partition(b":")[2]
+            except NotBase64:
+                return None
+    found = parse_qs(query).get(b"token") if query else None
+    return found[0] if found else None
+
+
+def _from_here(headers: dict[bytes, bytes]) -> None:
+    """Without tokens no page in a browser may reach the service by a name of its own. Raises Denied."""
+    host = urlsplit(f"//{headers.get(b'host', b'').decode('latin-1')}").hostname
+    origin = headers.get(b"origin")
+    if host not in _LOCAL or (origin is not None and urlsplit(origin.decode("latin-1")).hostname not in _LOCAL):
+        raise Denied(403, "without tokens the service answers to localhost alone; set up [[service.tokens]]")
+
+
+async def body_of(scope: Scope, receive: Receive, settings: Settings) -> bytes:
+    """The body of a request, unpacked. Raises Denied when it is too large, too slow or not what it says."""
+    most = settings.body_max
+    headers = dict(scope["headers"])
+    said = headers.get(b"content-length", b"0")
+    if said.isdigit() and int(said) > most:
+        raise _too_large(most)
+    try:
+        async with asyncio.timeout(settings.read_s):
+            body = await _all(receive, most)
+    except TimeoutError:
+        raise Denied(408, f"the body did not arrive within {settings.read_s:g} s; send it in one go") from None
+    packed = headers.get(b"content-encoding", b"identity").strip().lower()
+    if packed == b"gzip":
+        return _unpacked(body, most)
+    if packed != b"identity":
+        raise Denied(415, f"Content-Encoding {packed.decode('latin-1')[:40]!r} is not understood; use gzip or none")
+    return body
+
+
+async def _all(receive: Receive, most: int) -> bytes:
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body"):
+        if len(body) > most:
+            raise _too_large(most)
+        return body
+    parts = bytearray(body)
+    while message.get("more_body"):
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Denied(400, "the sender has gone away")
+        parts += message.get("body", b"")
+        if len(parts) > most:
+            raise _too_large(most)
+    return bytes(parts)
+
+
+def _unpacked(body: bytes, most: int) -> bytes:
+    try:
+        unpacked = zlib.decompressobj(wbits=31).decompress(body, most + 1)
+    except zlib.error as error:
+        raise Denied(400, f"the body is not gzip: {error}; send it as it is, without Content-Encoding") from None
+    if len(unpacked) > most:
+        raise _too_large(most)
+    return unpacked
+
+
+def _too_large(most: int) -> Denied:
+    return Denied(413, f"more than {most} bytes in one request; send fewer events at once")

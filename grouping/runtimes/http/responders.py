@@ -1,0 +1,230 @@
+"""Doors for responders: incidents, their alerts and decisions, corrections, policies, the stream.
+
+A correction is an event like any other: it goes into the same log, and the answer is what the engine said to it.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import Annotated, Any, Literal
+
+import orjson
+from fastapi import APIRouter, Header, HTTPException, Query, Request
+from fastapi.responses import JSONResponse, StreamingResponse
+from pydantic import BaseModel, Field
+
+from grouping.parse import MAX_LIST, MAX_NAME
+from grouping.runtimes.http.doors import line_of, trace_of
+from grouping.runtimes.http.parts import Administrator, Live, Parts, Responder
+from grouping.runtimes.settings import Token
+
+Id = Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
+Ids = Annotated[list[Id], Field(min_length=1, max_length=MAX_LIST)]
+Skip = Annotated[int, Query(ge=0, le=1_000_000, description="So many are left out.")]
+Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many.")]
+
+
+class By(BaseModel):
+    """Who does it; without tokens as anybody wants, with them the token's name by default."""
+
+    actor: Annotated[str | None, Field(max_length=MAX_NAME)] = None
+    id: Annotated[
+        str | None, Field(max_length=MAX_NAME, description="Of the feedback; given twice it is done once.")
+    ] = None
+
+
+class Merge(By):
+    """Merge these incidents into the one in the address."""
+
+    incidents: Ids
+
+
+class Move(By):
+    """Move these alerts into the incident in the address."""
+
+    alerts: Ids
+
+
+class Split(By):
+    """Move these alerts out of the incident in the address into a new one."""
+
+    alerts: Ids
+
+
+class SetPolicy(By):
+    """Set or roll back what decides in a scope."""
+
+    mode: Literal["auto", "rollback"] = "auto"
+    policy: Annotated[str | None, Field(max_length=MAX_NAME, examples=["default", "service~5s"])] = None
+
+
+router = APIRouter()
+
+
+@router.get("/incidents", tags=["incidents"])
+async def incidents(
+    live: Live,
+    _: Responder,
+    scope: Annotated[str | None, Query(max_length=MAX_NAME)] = None,
+    status: Literal["open", "resolved", "merged"] | None = None,
+    severity: Literal["critical", "error", "warning", "info"] | None = None,
+    text: Annotated[str | None, Query(max_length=200, description="In the title.")] = None,
+    after: Annotated[
+        str | None, Query(pattern="^([0-9a-f]{2}){1,1024}$", description="`next` of the page before.")
+    ] = None,
+    limit: Limit = 100,
+) -> JSONResponse:
+    """Incidents, the one opened last first. A page may be short of `limit` and yet have a `next`."""
+    page = await live.service.ask(
+        "incidents", scope=scope, status=status, severity=severity, text=text, before=after, most=limit
+    )
+    return JSONResponse(page)
+
+
+@router.get("/incidents/{id}", tags=["incidents"])
+async def incident(live: Live, _: Responder, id: str) -> JSONResponse:
+    """One incident."""
+    return _found(await live.service.ask("incident", id=id), f"incident {id}")
+
+
+@router.get("/incidents/{id}/alerts", tags=["incidents"])
+async def alerts(live: Live, _: Responder, id: str, skip: Skip = 0, limit: Limit = 100) -> JSONResponse:
+    """The alerts that belong to an incident now, newest first."""
+    return _found(await live.service.ask("alerts", id=id, skip=skip, most=limit), f"incident {id}", "alerts")
+
+
+@router.get("/incidents/{id}/decisions", tags=["incidents"])
+async def decisions(live: Live, _: Responder, id: str, skip: Skip = 0, limit: Limit = 100) -> JSONResponse:
+    """How each alert of an incident was decided: all options with their scores, and the features compared."""
+    return _found(await live.service.ask("decisions", id=id, skip=skip, most=limit), f"incident {id}", "decisions")
+
+
+@router.get("/alerts/{id}", tags=["incidents"])
+async def alert(live: Live, _: Responder, id: str, scope: str = "default") -> JSONResponse:
+    """One alert, where it belongs now, and how it was decided."""
+    return _found(await live.service.ask("alert", scope=scope, id=id), f"alert {id} in scope {scope}")
+
+
+async def _say(live: Parts, token: Token, request: Request, scope: str, by: By, event: dict[str, Any]) -> JSONResponse:
+    """Put an event of a responder into the log, wait for what the engine says, and pass it on."""
+    trace = trace_of(request.scope)
+    raw = {"id": by.id or f"r-{uuid.uuid4().hex}", "scope": scope, "actor": by.actor or token.name, **event}
+    live.gate.spend(token, 1)
+    line = line_of(raw, round(time.time(), 3))
+    seq = await live.service.accept([line.bytes])
+    answer: dict[str, Any] = {"id": line.id, "seq": seq, "trace": trace}
+    if not await live.service.reached(seq, live.service.settings.answer_s):
+        return JSONResponse(answer | {"status": "accepted"}, 202, {"X-Trace-Id": trace})
+    page = await live.service.ask("outputs", after=seq - 1, upto=seq)
+    outputs = [orjson.loads(text) for text in page["lines"]]
+    refused = [line["error"] for line in outputs if line["kind"] == "refused"]
+    if refused:
+        return JSONResponse(answer | {"status": "refused", "error": refused[0]}, 409, {"X-Trace-Id": trace})
+    return JSONResponse(answer | {"status": "done", "outputs": outputs}, 200, {"X-Trace-Id": trace})
+
+
+async def _scope_of(live: Parts, id: str) -> str:
+    found = await live.service.ask("incident", id=id)
+    if found is None:
+        raise HTTPException(404, f"there is no incident {id}")
+    return str(found["scope"])
+
+
+async def _correct(
+    live: Parts, token: Token, request: Request, id: str, by: By, action: str, **fields: Any
+) -> JSONResponse:
+    event = {"kind": "feedback", "action": action, **fields}
+    return await _say(live, token, request, await _scope_of(live, id), by, event)
+
+
+@router.post("/incidents/{id}/merge", tags=["corrections"])
+async def merge(live: Live, token: Responder, request: Request, id: str, body: Merge) -> JSONResponse:
+    """Merge other incidents into this one."""
+    return await _correct(live, token, request, id, body, "merge", incidents=body.incidents, into=id)
+
+
+@router.post("/incidents/{id}/move", tags=["corrections"])
+async def move(live: Live, token: Responder, request: Request, id: str, body: Move) -> JSONResponse:
+    """Move alerts into this incident."""
+    return await _correct(live, token, request, id, body, "move", alerts=body.alerts, into=id)
+
+
+@router.post("/incidents/{id}/split", tags=["corrections"])
+async def split(live: Live, token: Responder, request: Request, id: str, body: Split) -> JSONResponse:
+    """Move alerts out of this incident into a new one."""
+    return await _correct(live, token, request, id, body, "move", alerts=body.alerts, into=None)
+
+
+@router.post("/incidents/{id}/{action}", tags=["corrections"])
+async def judge(
+    live: Live,
+    token: Responder,
+    request: Request,
+    id: str,
+    action: Literal["confirm", "resolve", "dismiss"],
+    body: By | None = None,
+) -> JSONResponse:
+    """Say that the grouping is right, that it is over, or that it was noise."""
+    return await _correct(live, token, request, id, body or By(), action, incident=id)
+
+
+@router.post("/feedback/{id}/undo", tags=["corrections"])
+async def undo(
+    live: Live,
+    token: Responder,
+    request: Request,
+    id: str,
+    scope: str = "default",
+    body: By | None = None,
+) -> JSONResponse:
+    """Take a correction back."""
+    event = {"kind": "feedback", "action": "undo", "feedback": id}
+    return await _say(live, token, request, scope, body or By(), event)
+
+
+@router.get("/scopes", tags=["policies"])
+async def scopes(
+    live: Live,
+    _: Responder,
+    after: Annotated[str | None, Query(max_length=MAX_NAME)] = None,
+    limit: Limit = 100,
+) -> JSONResponse:
+    """Names of the scopes, short ones first."""
+    return JSONResponse({"scopes": await live.service.ask("scopes", after=after, most=limit)})
+
+
+@router.get("/scopes/{scope}", tags=["policies"])
+async def scope_state(live: Live, _: Responder, scope: str) -> JSONResponse:
+    """What decides in a scope."""
+    return _found(await live.service.ask("scope", name=scope), f"scope {scope}")
+
+
+@router.put("/scopes/{scope}/policy", tags=["policies"])
+async def set_policy(live: Live, token: Administrator, request: Request, scope: str, body: SetPolicy) -> JSONResponse:
+    """Set what decides in a scope from here on, or go back to what decided before."""
+    event = {"kind": "policy", "mode": body.mode, "policy": body.policy or "default"}
+    return await _say(live, token, request, scope, body, event)
+
+
+@router.get("/stream", tags=["incidents"], response_class=StreamingResponse)
+async def stream(
+    live: Live,
+    _: Responder,
+    scope: Annotated[str | None, Query(max_length=MAX_NAME)] = None,
+    after: Annotated[
+        int | None, Query(ge=0, description="From the event after this seq; without it from now on.")
+    ] = None,
+    last_event_id: Annotated[int | None, Header(ge=0)] = None,
+) -> StreamingResponse:
+    """Everything that is decided, as server-sent events: kind, seq as id, the output line as data."""
+    first = next((seq for seq in (last_event_id, after) if seq is not None), live.service.decided)
+    return StreamingResponse(
+        live.feed.lines(first, scope), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
+    )
+
+
+def _found(value: Any, what: str, under: str | None = None) -> JSONResponse:
+    if value is None:
+        raise HTTPException(404, f"there is no {what}")
+    return JSONResponse(value if under is None else {under: value})

@@ -1,0 +1,225 @@
+"""The live service without its HTTP: the log, the process that decides, and what the doors may ask of both."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from grouping.config import Config
+from grouping.runtimes.committer import Committer
+from grouping.runtimes.link import Gone, Waiting
+from grouping.runtimes.log import Full, Log, LogError
+from grouping.runtimes.settings import MIB, Settings
+
+RESTART = (0.1, 0.5, 2.0, 5.0)  # s before the process that decides is started again, the last again and again
+STEADY = 60.0  # s after which a start counts as good
+FULL_FOR = 1.0  # s that a full disk is believed to be full
+
+logger = logging.getLogger("grouping.service")
+
+
+class Unavailable(Exception):
+    """What was asked cannot be done now; ``after``: seconds until asking again makes sense."""
+
+    def __init__(self, message: str, after: int = 1) -> None:
+        super().__init__(message)
+        self.after = after
+
+
+class Service:
+    """Takes events into the log and knows what was decided. Lives in one event loop."""
+
+    def __init__(self, directory: Path, config: Config, settings: Settings) -> None:
+        """Open the log. Raises LogError."""
+        self.directory = directory
+        self.config = config
+        self.settings = settings
+        self.log = Log(directory / "log", settings.reserve_mb * MIB)
+        self.decided = 0  # number of the last event that is decided and committed
+        self.open_incidents = 0
+        self.counts: dict[str, int] = {}
+        self.broken = asyncio.Event()
+        self.why = ""  # the log or the store can no longer be used: what was said
+        self._durable = self.log.end
+        self._arrived: deque[tuple[int, float]] = deque()
+        self._full_until = 0.0
+        self._full = ""
+        self._link: Waiting | None = None
+        self._questions: dict[int, asyncio.Future[Any]] = {}
+        self._asked = 0
+        self._progress = asyncio.Condition()
+        self._stopping = False
+        self._child: subprocess.Popen[bytes] | None = None
+
+    # -- life
+
+    async def start(self) -> None:
+        """Begin to write and to decide."""
+        if self.log.cut:
+            logger.warning("log cut", extra={"bytes": self.log.cut, "why": "unfinished, promised to nobody"})
+        self._committer = Committer(self.log, self._on_disk, self._log_failed)
+        self._keeper = asyncio.create_task(self._keep())
+
+    def hush(self) -> None:
+        """Take no more events, and let those who read along go."""
+        self._stopping = True
+
+    async def stop(self) -> None:
+        """Put down what is waiting, let it be decided for a while, and end. What is left is decided at the next start."""
+        self._stopping = True
+        await self._committer.close()
+        if self._link is not None:
+            self._link.send({"stop": self.settings.stop_s})
+        try:
+            await asyncio.wait_for(self._keeper, self.settings.stop_s + 5)
+        except TimeoutError:
+            logger.warning("decider does not end", extra={"left": self.backlog()})
+            assert self._child is not None
+            self._child.kill()
+        self.log.close()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the service is about to end."""
+        return self._stopping
+
+    @property
+    def ready(self) -> bool:
+        """Whether events are taken and decided."""
+        return self._link is not None and not self.why and not self._stopping
+
+    # -- events in
+
+    async def accept(self, lines: Sequence[bytes]) -> int:
+        """Put events on disk; the number of the first. Raises Unavailable."""
+        self._room()
+        try:
+            return await self._committer.append(lines)
+        except Full as full:
+            self._full, self._full_until = str(full), time.monotonic() + FULL_FOR
+            logger.error("log full", extra={"why": str(full)})  # noqa: TRY400 — no fault of ours
+            raise Unavailable(f"the log cannot be written: {full}; make room on the disk", 10) from None
+        except LogError as error:
+            raise Unavailable(str(error), 10) from None
+
+    def _room(self) -> None:
+        if self._stopping:
+            raise Unavailable("the service is stopping; send it again in a moment")
+        if self.why:
+            raise Unavailable(self.why, 10)
+        if self._full and time.monotonic() < self._full_until:
+            raise Unavailable(f"the log cannot be written: {self._full}; make room on the disk", 10)
+        if self.backlog() >= self.settings.backlog_max:
+            raise Unavailable(f"{self.backlog()} accepted events wait for their decision; send slower", 5)
+
+    def backlog(self) -> int:
+        """Accepted events that are not decided yet."""
+        return self._durable - self.decided
+
+    def lag(self) -> float:
+        """For how long the oldest of them has waited, s."""
+        return time.monotonic() - self._arrived[0][1] if self._arrived else 0.0
+
+    def _on_disk(self, last: int, events: int) -> None:  # noqa: ARG002 — the committer's signature
+        self._durable = last
+        self._arrived.append((last, time.monotonic()))
+        if self._link is not None:
+            self._link.send({"durable": last})
+
+    def _log_failed(self, error: LogError) -> None:
+        self._break(str(error))
+
+    def _break(self, why: str) -> None:
+        if not self.why:
+            logger.critical("stopping", extra={"why": why})
+        self.why = self.why or why
+        self.broken.set()
+
+    # -- what was decided
+
+    async def ask(self, what: str, **arguments: Any) -> Any:
+        """An answer of the process that decides. Raises Unavailable."""
+        if self._link is None:
+            raise Unavailable("the process that decides is starting")
+        self._asked += 1
+        number = self._asked
+        future = self._questions[number] = asyncio.get_running_loop().create_future()
+        self._link.send({"ask": number, "what": what, "with": arguments})
+        try:
+            return await asyncio.wait_for(future, 30)
+        except TimeoutError:
+            raise Unavailable("the process that decides is busy", 5) from None
+        finally:
+            self._questions.pop(number, None)
+
+    async def reached(self, seq: int, within: float) -> bool:
+        """Whether event number ``seq`` is decided within so many seconds."""
+        try:
+            async with asyncio.timeout(within), self._progress:
+                await self._progress.wait_for(lambda: self.decided >= seq)
+        except TimeoutError:
+            return False
+        return True
+
+    # -- the process that decides
+
+    async def _keep(self) -> None:
+        """Keep one running until the service stops."""
+        failures = 0
+        while not self._stopping:
+            begun = time.monotonic()
+            await self._run_one()
+            if self._stopping or self.why:
+                return
+            failures = 0 if time.monotonic() - begun > STEADY else failures + 1
+            pause = RESTART[min(failures, len(RESTART) - 1)]
+            logger.error("decider ended", extra={"again_in_s": pause, "backlog": self.backlog()})
+            await asyncio.sleep(pause)
+
+    async def _run_one(self) -> None:
+        ours, its = socket.socketpair()
+        command = [sys.executable, "-m", "grouping.runtimes.decider", str(its.fileno()), str(self.directory)]
+        self._child = subprocess.Popen(command, pass_fds=[its.fileno()], stdin=subprocess.DEVNULL)  # noqa: ASYNC220, S603 — our own; it returns at once
+        its.close()
+        link = await Waiting.over(ours)
+        link.send({"config": asdict(self.config), "durable": self._durable})
+        try:
+            while True:
+                self._hear(await link.receive(), link)
+                async with self._progress:
+                    self._progress.notify_all()
+        except Gone:
+            pass
+        finally:
+            self._link = None
+            link.close()
+            for future in self._questions.values():
+                if not future.done():
+                    future.set_exception(Unavailable("the process that decides has ended and is started again"))
+            await asyncio.get_running_loop().run_in_executor(None, self._child.wait)
+
+    def _hear(self, message: dict[str, Any], link: Waiting) -> None:
+        if "answer" in message:
+            future = self._questions.get(message["answer"])
+            if future is not None and not future.done():
+                future.set_result(message["value"])
+        elif "failed" in message:
+            self._break(message["failed"])
+        else:
+            self.decided, self.open_incidents = message["at"], message["open"]
+            for what, count in message["counts"].items():
+                self.counts[what] = self.counts.get(what, 0) + count
+            while self._arrived and self._arrived[0][0] <= self.decided:
+                self._arrived.popleft()
+            if self._link is None:
+                self._link = link
+                link.send({"durable": self._durable})

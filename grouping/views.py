@@ -1,0 +1,128 @@
+"""What the records say of incidents, alerts and decisions, as plain objects for people to read. Changes nothing."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from grouping.config import Config
+from grouping.layout import FEATURE_NAMES, FEATURES
+from grouping.lifecycle import members, root
+from grouping.records import SEVERITY_BY_RANK
+from grouping.scope import Incident, Scope, StoredAlert
+from grouping.state import Records, State, record_key
+
+_FIELDS = ("dedup_key", "severity", "source", "service", "host", "component", "group", "class", "summary", "details")
+_COLUMNS = ("open", "chosen", "runner_up")
+
+
+class Views:
+    """Reads one state of the records; make a new one when they have changed."""
+
+    def __init__(self, config: Config, records: Records) -> None:
+        self._records = records
+        self._state = State(config, records)
+        self._scopes: dict[str, Scope] = {}
+
+    def knows(self, scope: str) -> bool:
+        """Whether the scope ever had an event."""
+        return self._records.get(record_key(b"s", scope)) is not None
+
+    def incident(self, scope: str, id: str) -> dict[str, Any] | None:
+        """An incident."""
+        found = self._state.incident(self._scope(scope), id)
+        return None if found is None else _incident(scope, found)
+
+    def alerts(self, scope: str, id: str, skip: int, most: int) -> list[dict[str, Any]] | None:
+        """``most`` alerts that belong to an incident now, newest first per incident merged into it."""
+        within = self._scope(scope)
+        found = self._state.incident(within, id)
+        if found is None:
+            return None
+        rows = itertools.islice(members(self._state, within, found), skip, skip + most)
+        return [self._alert(within, alert, kept) for alert, kept in rows]
+
+    def alert(self, scope: str, id: str) -> dict[str, Any] | None:
+        """An alert, where it belongs now, and the decision with all that was logged of it."""
+        within = self._scope(scope)
+        kept = self._state.alert(within, id)
+        return None if kept is None else self._alert(within, id, kept) | {"decision": _decision(kept)}
+
+    def decisions(self, scope: str, id: str, skip: int, most: int) -> list[dict[str, Any]] | None:
+        """The decisions about the alerts that belong to an incident now, in the order of ``alerts``."""
+        within = self._scope(scope)
+        found = self._state.incident(within, id)
+        if found is None:
+            return None
+        rows = itertools.islice(members(self._state, within, found), skip, skip + most)
+        return [{"alert": alert} | _decision(kept) for alert, kept in rows]
+
+    def scope(self, name: str) -> dict[str, Any]:
+        """What decides in a scope, and how much it has seen."""
+        scope = self._state.scope(name)
+        return {
+            "scope": name,
+            "policy": self._state.policy_name(scope),
+            "tuned": self._state.tuned(scope),
+            "policies_before": list(scope.policies_before),
+            "events": scope.events,
+            "joinable": len(scope.joinable),
+        }
+
+    def _scope(self, name: str) -> Scope:
+        return self._scopes.setdefault(name, Scope(name))
+
+    def _alert(self, scope: Scope, id: str, kept: StoredAlert) -> dict[str, Any]:
+        fields = {name: value for name, value in zip(_FIELDS, kept.fields, strict=True) if value not in (None, {})}
+        incident = root(self._state, scope, kept.incident).id
+        return {"id": id, "scope": scope.name, "at": kept.at, "incident": incident, **fields}
+
+
+def _incident(scope: str, incident: Incident) -> dict[str, Any]:
+    return {
+        "id": incident.id,
+        "scope": scope,
+        "status": str(incident.standing),
+        "into": incident.into,
+        "merged": list(incident.merged),
+        "title": incident.title.text(),
+        "severity": SEVERITY_BY_RANK[incident.severity],
+        "alerts": incident.count,
+        "firing": incident.firing,
+        "first_at": incident.first_at,
+        "last_at": incident.last_at,
+    }
+
+
+def _decision(kept: StoredAlert) -> dict[str, Any]:
+    """A decision as it was logged: every option with its score, and the features of those that were compared."""
+    if not kept.decision:
+        return {}
+    id, reason, propensity, model, actions, scores, columns = kept.decision
+    table = np.frombuffer(kept.features, "<f4").reshape(FEATURES, len(columns))
+    return {
+        "decision": id,
+        "reason": reason,
+        "propensity": propensity,
+        "model": f"m{model}",
+        "actions": [
+            {"incident": None if action == "open" else action, "score": score}
+            for action, score in _pairs(actions, scores)
+        ],
+        "features": [
+            {"incident": None if actions[column] == "open" else actions[column], **_named(table[:, index].tolist())}
+            for index, column in enumerate(columns)
+        ],
+    }
+
+
+def _pairs(actions: list[str], scores: list[float]) -> Iterator[tuple[str, float]]:
+    return zip(actions, scores, strict=True)
+
+
+def _named(values: list[float]) -> dict[str, float]:
+    """The features that are not zero, by name."""
+    return {name: value for name, value in zip(FEATURE_NAMES, values, strict=True) if value}

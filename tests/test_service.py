@@ -1,0 +1,225 @@
+"""The live service as processes: nothing accepted is lost, nothing is decided twice, whatever happens on the way."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from grouping.runtimes.log import segments
+from tests.live import Live, grouping, until
+
+NO_PROC = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds a child process by /proc")
+
+
+def alert(id: str, **fields: Any) -> dict[str, Any]:
+    """An alert with a host and a service that others share."""
+    number = sum(map(ord, id))
+    return {
+        "kind": "alert",
+        "id": id,
+        "summary": f"disk {number % 100}% full",
+        "host": f"h{number % 17}",
+        "service": f"s{number % 5}",
+        "dedup_key": f"k{number % 101}",
+        **fields,
+    }
+
+
+class Senders:
+    """Threads that send as fast as they are answered, and remember what was answered with 202."""
+
+    def __init__(self, live: Live, name: str, count: int = 4, batch: int = 3) -> None:
+        self.accepted: list[str] = []
+        self._live = live
+        self._threads = [
+            threading.Thread(target=self._send, args=(f"{name}-{number}", 1 + number % batch))
+            for number in range(count)
+        ]
+        self._ending = False
+        for thread in self._threads:
+            thread.start()
+
+    def _send(self, name: str, batch: int) -> None:
+        sent = 0
+        with closing(self._live.connect()) as connection:
+            while not self._ending:
+                ids = [f"{name}-{sent + number}" for number in range(batch)]
+                sent += batch
+                try:
+                    connection.request("POST", "/events", orjson.dumps([alert(id) for id in ids]))
+                    answer = connection.getresponse()
+                    answer.read()
+                except (OSError, HTTPException):
+                    return
+                if answer.status == 202:
+                    self.accepted += ids
+
+    def end(self) -> None:
+        """Let them come to an end."""
+        self._ending = True
+        for thread in self._threads:
+            thread.join()
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Iterator[Live]:
+    """A service with default settings."""
+    with Live(tmp_path / "state") as service:
+        yield service
+
+
+@NO_PROC
+def test_kill_9_at_any_moment_loses_nothing_and_decides_nothing_twice(tmp_path: Path) -> None:
+    """Both processes or either of them, under load, again and again."""
+    chance, accepted = random.Random(7), []
+    with Live(tmp_path / "state") as live:
+        for round, victims in enumerate(("both", "front", "decider", "front", "both")):
+            senders = Senders(live, f"r{round}")
+            enough = chance.randrange(50, 900)
+            until(lambda senders=senders, enough=enough: len(senders.accepted) >= enough)
+            if victims != "front":
+                os.kill(live.decider(), signal.SIGKILL)
+            if victims != "decider":
+                live.kill()
+            else:
+                before = len(senders.accepted)
+                until(lambda senders=senders, before=before: len(senders.accepted) > before + 50)  # still taken
+            senders.end()
+            accepted += senders.accepted
+            if victims != "decider":
+                live.start()
+        live.settled()
+        assert live.stop() == 0
+        logged = Counter(event["id"] for event in live.log())
+        assert [id for id in accepted if logged[id] != 1] == []
+        assert max(logged.values()) == 1
+        decided = Counter(
+            line["alert"]
+            for line in map(orjson.loads, grouping("outputs", live.state).stdout.splitlines())
+            if line["kind"] == "decision"
+        )
+        assert decided == logged
+        live.assert_live_and_offline_are_one()
+
+
+def test_sigterm_under_load_ends_in_order(live: Live) -> None:
+    """What was answered with 202 is on disk and decided; the status is 0."""
+    senders = Senders(live, "s")
+    until(lambda: len(senders.accepted) > 200)
+    status = live.stop()
+    senders.end()
+    assert status == 0, live.said()
+    logged = {event["id"] for event in live.log()}
+    assert [id for id in senders.accepted if id not in logged] == []
+    live.assert_live_and_offline_are_one()
+    last = live.logs()[-1]
+    assert (last["say"], last["accepted"], last["decided"]) == ("stopped", len(logged), len(logged))
+
+
+def test_a_torn_tail_is_cut_and_said(live: Live) -> None:
+    """As after a power cut in the middle of a write."""
+    live.ask("POST", "/events", [alert("a1"), alert("a2")])
+    live.stop()
+    with segments(live.state / "log")[-1][1].open("ab") as file:
+        file.write(b'#3 1 99 01234567\n{"kind":"alert","id":"half')
+    live.start()
+    assert [line["bytes"] for line in live.logs() if line["say"] == "log cut"] == [43]
+    assert live.ask("POST", "/events", alert("a3")).json["seq"] == 3
+    live.settled()
+    live.stop()
+    live.assert_live_and_offline_are_one()
+
+
+def test_a_damaged_or_shortened_log_is_not_served(live: Live) -> None:
+    """One sentence says what is wrong and what to do."""
+    live.ask("POST", "/events", alert("a1"))
+    live.ask("POST", "/events", alert("a2"))
+    live.settled()
+    live.stop()
+    path = segments(live.state / "log")[-1][1]
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b'"a1"', b'"b1"'))
+    for command in (("serve", "--state", live.state, "--listen", "127.0.0.1:0"), ("log", live.state)):
+        done = grouping(*command)
+        assert done.returncode == 2, done.stderr
+        assert b"damaged at byte 0, with accepted events after it; restore" in done.stderr
+        assert b"Traceback" not in done.stderr
+    path.write_bytes(whole[: whole.rindex(b"#")])
+    done = grouping("serve", "--state", live.state, "--listen", "127.0.0.1:0")
+    assert done.returncode == 1
+    assert b"the log ends with event 1, but events up to 2 are decided" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_full_disk_is_said_and_nothing_is_lost(live: Live, tmp_path: Path) -> None:
+    """503 with Retry-After, before the disk is really full; what was accepted before is decided."""
+    live.ask("POST", "/events", alert("a1"))
+    live.stop()
+    with Live(live.state, GROUPING_RESERVE_MB="900000000") as full:
+        refused = full.ask("POST", "/events", alert("a2"))
+        assert refused.status == 503
+        assert int(refused.headers["retry-after"]) > 0
+        assert "MiB free on the disk; make room" in refused.json["error"]
+        assert full.ask("GET", "/alerts/a1").status == 200
+        full.stop()
+    assert [event["id"] for event in live.log()] == ["a1"]
+
+
+def test_too_long_a_backlog_is_pushed_back(tmp_path: Path) -> None:
+    """503 until the decisions have caught up."""
+    with Live(tmp_path / "state", "[service]\nbacklog_max = 20\n") as live:
+        os.kill(live.decider(), signal.SIGSTOP)
+        try:
+            assert live.ask("POST", "/events", [alert(f"a{n}") for n in range(20)]).status == 202
+            refused = live.ask("POST", "/events", alert("b"))
+            assert (refused.status, refused.headers["retry-after"]) == (503, "5")
+        finally:
+            os.kill(live.decider(), signal.SIGCONT)
+        live.settled()
+        assert live.ask("POST", "/events", alert("b")).status == 202
+
+
+def test_a_second_service_on_the_same_directory_is_refused(live: Live) -> None:
+    """Two processes never write one log."""
+    done = grouping("serve", "--state", live.state, "--listen", "127.0.0.1:0")
+    assert done.returncode == 2
+    assert b"in use by another process" in done.stderr
+
+
+def test_other_settings_need_the_decisions_anew(live: Live) -> None:
+    """They would not be those of a replay; moving them away is enough."""
+    live.ask("POST", "/events", alert("a1"))
+    live.stop()
+    config = live.state.parent / "other.toml"
+    config.write_text("seed = 5\n")
+    done = grouping("serve", "--state", live.state, "--listen", "127.0.0.1:0", "--config", config)
+    assert done.returncode == 1
+    assert b"built with other settings" in done.stderr
+    (live.state / "store").rename(live.state / "store.old")
+    with Live(live.state, "seed = 5\n") as other:
+        other.settled()
+        other.stop()
+        other.assert_live_and_offline_are_one()
+
+
+def test_outputs_and_log_can_be_read_while_it_runs(live: Live) -> None:
+    """And a backup be made, from which everything is decided again."""
+    live.ask("POST", "/events", [alert(f"a{n}") for n in range(50)])
+    live.settled()
+    live.assert_live_and_offline_are_one()
+    done = grouping("backup", live.state, live.state.parent / "copy")
+    assert done.returncode == 0, done.stderr
+    with Live(live.state.parent / "copy") as copy:
+        copy.settled()
+        assert grouping("outputs", copy.state).stdout == grouping("outputs", live.state).stdout
