@@ -1,0 +1,350 @@
+"""The service's HTTP: what senders and responders ask, and what they are told when it cannot be."""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import socket
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from grouping.parse import MAX_LINE
+from tests.live import Live, grouping
+
+T = 1_760_000_000.0
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """One service for all; each test has a scope of its own."""
+    config = "[service]\nbody_max = 2097152\nevents_max = 100\nread_s = 0.5\n"
+    with Live(tmp_path_factory.mktemp("http") / "state", config) as service:
+        yield service
+        assert service.stop() == 0
+        service.assert_live_and_offline_are_one()
+        assert "raceback" not in service.said()
+
+
+def event(id: str | None = None, **fields: Any) -> dict[str, Any]:
+    """An alert."""
+    return {"kind": "alert", "summary": "disk full", **({"id": id} if id else {}), **fields}
+
+
+def logged(live: Live, scope: str) -> list[dict[str, Any]]:
+    """What the log has of a scope."""
+    return [one for one in live.log() if one.get("scope") == scope]
+
+
+# -- senders
+
+
+def test_one_an_array_or_one_a_line(live: Live) -> None:
+    """Also packed, also with a missing time: then it is that of receipt."""
+    one, two = event("a1", scope="shapes"), event("a2", scope="shapes", at=T)
+    assert live.ask("POST", "/events", one).json["id"] == "a1"
+    assert live.ask("POST", "/events", [two, event("a3", scope="shapes")]).json["accepted"] == 2
+    lines = b"\n".join(orjson.dumps(event(f"l{n}", scope="shapes")) for n in range(3)) + b"\n\n"
+    assert live.ask("POST", "/events", lines, Content_Type="application/x-ndjson").json["accepted"] == 3
+    pretty = orjson.dumps(event("p", scope="shapes"), option=orjson.OPT_INDENT_2)
+    packed = live.ask("POST", "/events", gzip.compress(pretty), Content_Encoding="gzip")
+    assert (packed.status, packed.json["accepted"]) == (202, 1)
+    assert live.ask("POST", "/events", b"[]").json["accepted"] == 0
+    events = logged(live, "shapes")
+    assert [one["id"] for one in events] == ["a1", "a2", "a3", "l0", "l1", "l2", "p"]
+    assert events[1]["at"] == T
+    assert all(one["at"] > T for one in events if one["id"] != "a2")
+
+
+def test_what_cannot_be_taken_is_told_and_not_logged(live: Live) -> None:
+    """Place, value and remedy; the good ones beside it are taken."""
+    before = len(live.log())
+    bad = live.ask("POST", "/events", event("b", severity="fatal"))
+    assert bad.status == 400
+    assert bad.json["error"].startswith("$.severity: expected one of critical, error, warning, info, got 'fatal'; ")
+    assert bad.json["trace"] == bad.headers["x-trace-id"]
+    both = live.ask("POST", "/events", [event(scope="some", at="yesterday"), event("g", scope="some"), 3])
+    assert (both.status, both.json["accepted"]) == (202, 1)
+    assert [one["index"] for one in both.json["refused"]] == [0, 2]
+    for body in (b"", b"{", b'"x"', b"null", b"\xff", b"[" * 5000, b'{"kind":"alert","summary":"x","at":NaN}'):
+        assert live.ask("POST", "/events", body).status == 400, body
+    deep = b'{"kind":"tick","at":1,"more":' + b"[" * 500 + b"]" * 500 + b"}"
+    assert "flatten" in live.ask("POST", "/events", deep).json["error"]
+    long = live.ask("POST", "/events", event(details={"x": "y" * MAX_LINE}))
+    assert (long.status, "bytes in one event" in long.json["error"]) == (400, True)
+    assert len(live.log()) == before + 1
+
+
+def test_bounds_of_a_request(live: Live) -> None:
+    """Size before and after unpacking, events, and time."""
+    assert live.ask("POST", "/events", [event()] * 101).status == 413
+    assert live.ask("POST", "/events", b" " * 3_000_000).status == 413
+    assert live.ask("POST", "/events", gzip.compress(b" " * 3_000_000), Content_Encoding="gzip").status == 413
+    assert live.ask("POST", "/events", b"plain", Content_Encoding="gzip").status == 400
+    assert live.ask("POST", "/events", b"{}", Content_Encoding="br").status == 415
+    assert live.ask("GET", "/events").status == 405
+    with socket.create_connection(("127.0.0.1", live.port)) as slow:
+        slow.sendall(b"POST /events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n{")
+        assert slow.recv(1000).startswith(b"HTTP/1.1 408")
+
+
+def test_a_sender_s_trace_is_kept(live: Live) -> None:
+    """W3C trace context: its id is in the answer and in the log line of a refusal."""
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    answer = live.ask("POST", "/events", event(severity="x"), traceparent=f"00-{trace}-b7ad6b7169203331-01")
+    assert answer.json["trace"] == trace
+    assert [line["door"] for line in live.logs() if line.get("trace") == trace] == ["events"]
+
+
+def test_without_tokens_a_page_in_a_browser_is_turned_away(live: Live) -> None:
+    """Neither from another origin nor by a name that was bent to this machine."""
+    assert live.ask("POST", "/events", event("x"), Origin="https://bad.example").status == 403
+    assert live.ask("GET", "/incidents", Host="bad.example").status == 403
+    assert live.ask("GET", "/incidents", Host="localhost:1").status == 200
+
+
+# -- responders
+
+
+def open_three(live: Live, scope: str) -> list[str]:
+    """Three incidents of two alerts each; their ids, oldest first."""
+    for number in range(6):
+        alert = event(f"a{number}", scope=scope, at=T + 10_000 * (number // 2), host=f"h{number // 2}")
+        assert live.ask("POST", "/events", alert).status == 202
+    live.settled()
+    found = live.ask("GET", f"/incidents?scope={scope}").json["incidents"]
+    return [one["id"] for one in reversed(found)]
+
+
+def test_incidents_in_pages_and_by_what_they_are(live: Live) -> None:
+    """The one opened last first."""
+    first, second, third = open_three(live, "pages")
+    found, page = [], live.ask("GET", "/incidents?scope=pages&limit=2").json
+    while True:
+        found.append([one["id"] for one in page["incidents"]])
+        if page["next"] is None:
+            break
+        page = live.ask("GET", f"/incidents?scope=pages&limit=2&after={page['next']}").json
+    assert found == [[third, second], [first]]
+    assert live.ask("POST", f"/incidents/{second}/resolve").json["status"] == "done"
+
+    def ids(query: str) -> list[str]:
+        return [
+            one["id"] for one in live.ask("GET", f"/incidents?{query}").json["incidents"] if one["scope"] == "pages"
+        ]
+
+    assert ids("scope=pages&status=open") == [third, first]
+    assert ids("status=open") == [third, first]
+    assert ids("status=resolved&limit=1000") == [second]
+    assert ids("scope=pages&text=DISK") == [third, second, first]
+    assert ids("scope=pages&severity=critical") == []
+    assert "pages" in live.ask("GET", "/scopes").json["scopes"]
+    assert live.ask("GET", "/incidents?limit=0").status == 400
+    assert live.ask("GET", "/incidents?after=zz").status == 400
+    assert live.ask("GET", "/incidents/i-none").status == 404
+
+
+def test_an_incident_s_alerts_and_how_they_were_decided(live: Live) -> None:
+    """All options with their scores and named features."""
+    first, *_ = open_three(live, "why")
+    incident = live.ask("GET", f"/incidents/{first}").json
+    assert (incident["status"], incident["alerts"], incident["title"]) == ("open", 2, "disk full")
+    alerts = live.ask("GET", f"/incidents/{first}/alerts").json["alerts"]
+    assert [(one["id"], one["host"], one["incident"]) for one in alerts] == [("a1", "h0", first), ("a0", "h0", first)]
+    assert live.ask("GET", f"/incidents/{first}/alerts?skip=1&limit=1").json["alerts"] == alerts[1:]
+    joined, opened = live.ask("GET", f"/incidents/{first}/decisions").json["decisions"]
+    assert opened["reason"] == "only_choice"
+    assert [one["incident"] for one in joined["actions"]] == [None, first]
+    assert joined["features"][1]["match_host"] == 1.0
+    alert = live.ask("GET", "/alerts/a1?scope=why").json
+    assert alert["decision"] == {key: value for key, value in joined.items() if key != "alert"}
+
+
+def test_corrections_are_done_when_answered(live: Live) -> None:
+    """Each is an event of the log; what cannot be done is said with 409."""
+    first, second, third = open_three(live, "fix")
+    merged = live.ask("POST", f"/incidents/{first}/merge", {"incidents": [second], "actor": "ana", "id": "f1"})
+    assert (merged.status, merged.json["status"]) == (200, "done")
+    assert live.ask("GET", f"/incidents/{second}").json["into"] == first
+    assert live.ask("GET", f"/incidents/{first}").json["alerts"] == 4
+    moved = live.ask("POST", f"/incidents/{third}/move", {"alerts": ["a0"]})
+    assert moved.json["outputs"][0]["into"] == third
+    split = live.ask("POST", f"/incidents/{third}/split", {"alerts": ["a0", "a4"]}).json["outputs"]
+    fresh = split[0]["incident"]
+    assert {one["id"] for one in live.ask("GET", f"/incidents/{fresh}/alerts").json["alerts"]} == {"a0", "a4"}
+    assert live.ask("POST", "/feedback/f1/undo?scope=fix").json["status"] == "done"
+    assert live.ask("GET", f"/incidents/{second}").json["status"] == "open"
+    assert live.ask("POST", f"/incidents/{second}/confirm", {"actor": "bo"}).json["status"] == "done"
+    assert live.ask("POST", f"/incidents/{second}/dismiss").json["status"] == "done"
+    again = live.ask("POST", f"/incidents/{second}/resolve")
+    assert (again.status, "is resolved" in again.json["error"]) == (409, True)
+    assert live.ask("POST", f"/incidents/{first}/merge", {"incidents": []}).status == 400
+    assert live.ask("POST", "/incidents/i-none/resolve").status == 404
+    actions = [(one["action"], one["actor"]) for one in logged(live, "fix") if one["kind"] == "feedback"]
+    assert actions[0] == ("merge", "ana")
+    assert actions[-1] == ("resolve", "anybody")
+
+
+def test_policies_are_set_and_rolled_back(live: Live) -> None:
+    """From the next event on."""
+    open_three(live, "rules")
+    assert live.ask("GET", "/scopes/rules").json["tuned"] is True
+    done = live.ask("PUT", "/scopes/rules/policy", {"policy": "service~5s"}).json
+    assert [one["policy"] for one in done["outputs"]] == ["service~5s"]
+    assert live.ask("GET", "/scopes/rules").json["policy"] == "service~5s"
+    assert live.ask("PUT", "/scopes/rules/policy", {"mode": "rollback"}).json["outputs"][0]["why"] == "rolled_back"
+    wrong = live.ask("PUT", "/scopes/rules/policy", {"policy": "best"})
+    assert (wrong.status, "expected a policy" in wrong.json["error"]) == (409, True)
+    assert live.ask("GET", "/scopes/none").status == 404
+
+
+def test_the_stream_goes_on_where_one_was(live: Live) -> None:
+    """Each line once, from any event on; with Last-Event-ID too; new ones as they are decided."""
+    open_three(live, "flow")
+    expected = grouping("outputs", live.state).stdout.splitlines()
+    found = read_stream(live, "/stream?after=0", len(expected))
+    assert [orjson.dumps(data) for _, data in found] == expected
+    seqs = [data["seq"] for _, data in found]
+    half = seqs[len(seqs) // 2]
+    rest = [data for _, data in found if data["seq"] > half]
+    assert [data for _, data in read_stream(live, "/stream", len(rest), last_event_id=str(half))] == rest
+    ids = [id for id, _ in found]
+    assert all((id is None) == (seq == after) for id, seq, after in zip(ids, seqs, [*seqs[1:], -1], strict=True))
+
+    connection = live.connect()
+    connection.request("GET", "/stream?scope=flow-b")
+    response = connection.getresponse()
+    live.ask("POST", "/events", event("other", scope="flow-a"))
+    live.ask("POST", "/events", event("mine", scope="flow-b"))
+    kinds = [data["kind"] for _, data in events_of(response, 2)]
+    connection.close()
+    assert kinds == ["incident", "decision"]
+
+
+def read_stream(live: Live, path: str, count: int, **headers: str) -> list[tuple[int | None, dict[str, Any]]]:
+    """So many events of the stream, each with its id."""
+    connection = live.connect()
+    connection.request("GET", path, headers={key.replace("_", "-"): value for key, value in headers.items()})
+    found = events_of(connection.getresponse(), count)
+    connection.close()
+    return found
+
+
+def events_of(response: http.client.HTTPResponse, count: int) -> list[tuple[int | None, dict[str, Any]]]:
+    """So many server-sent events with data."""
+    found: list[tuple[int | None, dict[str, Any]]] = []
+    id: int | None = None
+    while len(found) < count:
+        name, _, value = response.readline().decode().rstrip("\n").partition(": ")
+        if name == "id":
+            id = int(value)
+        elif name == "data":
+            found.append((id, orjson.loads(value)))
+        elif name == "":
+            id = None
+    return found
+
+
+# -- operation
+
+
+def test_metrics_say_how_it_is(live: Live) -> None:
+    """In Prometheus' text format."""
+    live.ask("POST", "/events", event("m", scope="metrics"))
+    live.settled()
+    text = live.ask("GET", "/metrics").body.decode()
+    values = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    assert float(values["grouping_log_end"]) == float(values["grouping_decided"]) == len(live.log())
+    assert float(values['grouping_accepted_total{door="events"}']) > 0
+    assert float(values["grouping_backlog"]) == 0
+    assert float(values["grouping_accept_seconds_count"]) > 0
+
+
+def test_the_openapi_document_names_every_route(live: Live) -> None:
+    """With their methods."""
+    document = live.ask("GET", "/openapi.json").json
+    assert document["openapi"].startswith("3.")
+    paths = document["paths"]
+    assert "post" in paths["/events"]
+    for path in ("/healthz", "/readyz", "/metrics", "/incidents", "/incidents/{id}/decisions", "/scopes", "/stream"):
+        assert "get" in paths[path], path
+    assert "put" in paths["/scopes/{scope}/policy"]
+
+
+# -- tokens
+
+
+TOKENS = "".join(
+    f'[[service.tokens]]\nname = "{right}"\nrights = ["{right}"]\nsha256 = "{sha256(right.encode()).hexdigest()}"\n'
+    for right in ("ingest", "respond", "admin")
+)
+
+
+def test_tokens_give_rights_and_have_a_rate(tmp_path: Path) -> None:
+    """401 without one, 403 without the right, 429 when too fast; each in words, with what to do."""
+    with Live(tmp_path / "state", f"[service]\nrate = 0.001\nburst = 3\n{TOKENS}") as live:
+
+        def status(method: str, path: str, token: str | None, body: Any = None) -> int:
+            return live.ask(method, path, body, **({"Authorization": f"Bearer {token}"} if token else {})).status
+
+        assert live.ask("GET", "/healthz").status == 200
+        assert status("POST", "/events", None, event("a")) == 401
+        assert status("POST", "/events", "wrong", event("a")) == 401
+        assert status("POST", "/events", "respond", event("a")) == 403
+        assert status("POST", "/events", "ingest", event("a")) == 202
+        assert live.ask("POST", "/events?token=ingest", event("b")).status == 202
+        assert live.ask("POST", "/events", event("c"), Authorization="Basic eDppbmdlc3Q=").status == 202  # x:ingest
+        fast = live.ask("POST", "/events", event("d"), Authorization="Bearer ingest")
+        assert (fast.status, int(fast.headers["retry-after"]) > 100) == (429, True)
+        assert [status("GET", "/incidents", token) for token in (None, "ingest", "respond", "admin")] == [
+            401,
+            403,
+            200,
+            200,
+        ]
+        assert [status("GET", "/metrics", token) for token in ("respond", "admin")] == [403, 200]
+        assert status("PUT", "/scopes/default/policy", "respond", {"policy": "default"}) == 403
+        assert "ingest" not in [line.get("token") for line in live.logs()]
+        assert len(live.log()) == 3
+
+
+def test_settings_are_checked_before_anything_starts(tmp_path: Path) -> None:
+    """Place, value, remedy; status 2."""
+    file = tmp_path / "c.toml"
+    cases = {
+        "[service]\nport = 1\n": "service.port: no such setting",
+        "[service]\nlisten = '0.0.0.0:80'\n": "can be reached from other machines and there are no tokens",
+        "[service]\nlisten = '80'\n": "expected HOST:PORT",
+        "[service]\nbody_max = 1\n": "service.body_max: expected 1024",
+        "[service]\nrate = 'x'\n": "service.rate: expected a number",
+        "service = 1\n": "service: expected a table",
+        "[[service.tokens]]\nname = 'x'\n": "service.tokens[0]: expected name, sha256 and rights",
+        "[[service.tokens]]\nname = 'x'\nsha256 = 'y'\nrights = ['ingest']\n": "64 hexadecimal digits",
+        "seed = 'x'\n": "seed: expected a whole number",
+    }
+    for text, said in cases.items():
+        file.write_text(text)
+        for command in (("config", "check", file), ("serve", "--state", tmp_path / "s", "--config", file)):
+            done = grouping(*command)
+            assert done.returncode == 2, (text, done.stderr)
+            assert said in done.stderr.decode(), (text, done.stderr)
+    file.write_text("seed = 4\n[service]\nlisten = '127.0.0.1:99'\n")
+    done = grouping("config", "check", file, GROUPING_BODY_MAX="4096")
+    assert done.returncode == 0
+    assert {"seed = 4", "service.listen = '127.0.0.1:99'", "service.body_max = 4096"} <= set(
+        done.stdout.decode().split("\n")
+    )
+    assert b"GROUPING_BURST: expected a number, got 'many'" in grouping("config", "check", GROUPING_BURST="many").stderr
+
+
+def test_a_made_token_is_one_that_is_taken(tmp_path: Path) -> None:
+    """What `grouping config token` prints goes into the configuration as it is."""
+    made = grouping("config", "token", "prometheus", "--right", "ingest", "--right", "respond")
+    secret = made.stderr.decode().split()[-1]
+    with Live(tmp_path / "state", made.stdout.decode()) as live:
+        assert live.ask("POST", "/events", event("a"), Authorization=f"Bearer {secret}").status == 202
+        assert live.ask("GET", "/incidents", Authorization=f"Bearer {secret}").status == 200
