@@ -42,17 +42,18 @@ fuzz: $(VENV)/.fuzz  ## throw bytes at the door for a minute; FLAGS="-max_total_
 # One version of each package for every Python, so that they all compute the same; only where a
 # package left an old Python behind (atheris) do the versions differ.
 UV ?= uv
+TRIED = --extra dev --extra kafka --extra river
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links $(FLAGS)
 
 lock:  ## renew requirements/*.txt, with uv; FLAGS=--upgrade takes newer versions
 	@command -v $(UV) >/dev/null || { echo "make lock needs uv: pip install uv, or UV=path/to/uv" >&2; exit 1; }
-	$(COMPILE) --fork-strategy fewest pyproject.toml requirements/build.in -o requirements/run.txt
-	$(COMPILE) --fork-strategy fewest pyproject.toml requirements/build.in --extra dev \
-		-c requirements/run.txt -o requirements/dev.txt
-	$(COMPILE) --fork-strategy fewest pyproject.toml requirements/build.in --extra dev --extra bench \
+	$(COMPILE) --fork-strategy fewest pyproject.toml requirements/build.in $(TRIED) -o requirements/dev.txt
+	$(COMPILE) --fork-strategy fewest pyproject.toml requirements/build.in \
+		-c requirements/dev.txt -o requirements/run.txt
+	$(COMPILE) --fork-strategy fewest pyproject.toml requirements/build.in $(TRIED) --extra bench \
 		-c requirements/dev.txt -o requirements/bench.txt
-	$(COMPILE) pyproject.toml requirements/build.in --extra dev --extra fuzz \
+	$(COMPILE) pyproject.toml requirements/build.in $(TRIED) --extra fuzz \
 		-c requirements/dev.txt -o requirements/fuzz.txt
 
 clean:  ## remove what was made here, environments included
