@@ -94,7 +94,7 @@ def keep(state: State, scope: Scope, alert: Alert, at: float, decision: Decision
     choice = decision.choice
     if choice is not None:
         kept.decision += [decision.decision, decision.reason, decision.propensity, decision.model]
-        kept.decision += [choice.actions, choice.scores, choice.columns]
+        kept.decision += [choice.actions, choice.scores, choice.columns, choice.told]
         kept.features = choice.features
     state.put_alert(scope, alert.id, kept)
 

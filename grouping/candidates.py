@@ -1,4 +1,4 @@
-"""Which open incidents an alert could join: the most recent and the most alike, never more than 16."""
+"""Which open incidents an alert could join: those responders told of, the latest and the most alike; at most 16."""
 
 from __future__ import annotations
 
@@ -9,19 +9,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grouping.config import Config
+from grouping.featurise import Features
 from grouping.layout import CANDIDATES
 from grouping.scope import Incident, Scope
 
 STRONG = 8  # rarest features of an alert by which alike incidents are looked up
 RECENT = 4  # places for the incidents touched last, whatever they look like
+HINTED = 8  # and for those that lessons speak of ...
+PARTNERS = 32  # ... looked for by so many codes
 
 
 class Candidates(NamedTuple):
-    """``slots`` (CANDIDATES,) of the incidents, padded; ``turn`` is the place of the key's last one, -1 for none."""
+    """``slots`` (CANDIDATES,) of the incidents, padded; ``turn`` is the place of the key's last one, -1 for none.
+
+    ``told``: for each, what responders said (see Memory.told); None where they said nothing of any.
+    """
 
     incidents: list[Incident]
     slots: NDArray[np.intp]
     turn: int
+    told: list[tuple[int, str]] | None
 
 
 def window(config: Config, scope: Scope) -> float:
@@ -30,9 +37,9 @@ def window(config: Config, scope: Scope) -> float:
 
 
 def candidates(
-    config: Config, scope: Scope, at: float, rows: list[int], bits: list[float], key: str | None, open_minded: bool
+    config: Config, scope: Scope, at: float, features: Features, bits: list[float], key: str | None, open_minded: bool
 ) -> Candidates:
-    """The incidents near an alert at time ``at`` that has the features ``rows``, each so many ``bits`` rare.
+    """The incidents near an alert at time ``at`` whose features are so many ``bits`` rare.
 
     ``key``: its policy key, None where a part of it is unknown: then nobody's turn it is, or, if ``open_minded``, that
     of the incident touched last. Incidents that are full, too old or silent for too long
@@ -49,7 +56,8 @@ def candidates(
         near = list(islice(reversed(joinable), RECENT))
         if last >= 0 and last not in near:
             near[-1] = last
-        alike = scope.arena.alike(at - reach, _strong(rows, bits), CANDIDATES)
+        near += [slot for slot in _hinted(scope, features.told) if slot not in near]
+        alike = scope.arena.alike(at - reach, _strong(features.ids, bits), CANDIDATES)
         near += [slot for slot in alike if slot not in near][: CANDIDATES - len(near)]
     oldest, full = at - config.age_max_s, config.size_max
     since, until = at - reach, at + reach
@@ -61,7 +69,27 @@ def candidates(
             slots.append(slot)
             incidents.append(one)
     turn = slots.index(last) if last in slots else -1
-    return Candidates(incidents, np.array(slots + _NONE[len(slots) :], np.intp), turn)
+    told = None
+    if incidents and scope.memory.partners:
+        told = [scope.memory.told(features.told, at, one.seen) for one in incidents]
+    return Candidates(
+        incidents,
+        np.array(slots + _NONE[len(slots) :], np.intp),
+        turn,
+        told if told is not None and any(said for said, _ in told) else None,
+    )
+
+
+def _hinted(scope: Scope, codes: tuple[int, int]) -> list[int]:
+    """The slots that saw last what lessons pair with the codes of an alert."""
+    found: dict[int, None] = {}
+    for code in codes:
+        for partner in scope.memory.friends(code)[:PARTNERS]:
+            for slot in islice(reversed(scope.marks.get(partner, {})), HINTED):
+                found[slot] = None
+                if len(found) == HINTED:
+                    return list(found)
+    return list(found)
 
 
 def _strong(rows: list[int], bits: list[float]) -> NDArray[np.intp]:

@@ -1,5 +1,7 @@
 """What a responder changes. Everything is checked before anything is changed; each change can be undone.
 
+And what it says is kept as a lesson, by which later alerts are judged (memory.py).
+
 Incidents merged into another stay as parts of it: they keep their own members, and their alerts belong to the end of
 the chain. So a merge costs the same for ten alerts and ten thousand, and undoing it gives back exactly what was there.
 """
@@ -8,13 +10,17 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from grouping import lessons
 from grouping.config import Config
 from grouping.featurise import Featuriser
 from grouping.lifecycle import chain, close, leave, line, members, opened, rebuild, root, settle
+from grouping.memory import Lesson, Saying
 from grouping.policy import Policy
 from grouping.records import Change, Feedback, Merged, Moved, Output, Verb
 from grouping.scope import Incident, Scope, Standing, StoredAlert
 from grouping.state import State
+
+ORIGINS = 4  # incidents that alerts were moved out of, and that a lesson speaks of
 
 
 class Impossible(ValueError):
@@ -38,6 +44,24 @@ class Desk(NamedTuple):
         rebuild(self.state, self.scope, incident, self.policy, self.featurise)
         if incident.last_at < self.since:
             leave(self.scope, incident)
+
+    def seen_in(self, incident: Incident) -> list[lessons.Seen]:
+        """The first and last alerts of an incident as lessons see them."""
+        return lessons.seen_in(self.state, self.scope, self.featurise, incident)
+
+    def learn(self, feedback: Feedback, where: Incident, said: list[Saying]) -> None:
+        """Remember what a feedback about an incident said."""
+        sayings = lessons.lesson(said)
+        if sayings:
+            self.scope.memory.learn(Lesson(feedback.id, feedback.actor, where.id, sayings))
+            self.scope.memory_changed = True
+            self.scope.learned += 1
+
+    def unlearn(self, feedback: str) -> None:
+        """Forget what a feedback said, as if it had never been given."""
+        if self.scope.memory.forget(feedback):
+            self.scope.memory_changed = True
+            self.scope.learned += 1
 
     def reopen(self, incident: Incident) -> list[Output]:
         """Open a closed incident again."""
@@ -107,6 +131,8 @@ def _merge(desk: Desk, feedback: Feedback) -> list[Output]:
         raise Impossible(f"$.incidents: nothing to merge into {target.id} but itself; name another incident")
     _roomy(desk, target.count, sum(source.count for source in sources), "$.incidents")
     were = [[source.id, source.standing] for source in sources]
+    theirs = [seen for source in sources for seen in desk.seen_in(source)]
+    desk.learn(feedback, target, lessons.together(theirs, desk.seen_in(target)))
     for source in sources:
         close(desk.scope, source, Standing.MERGED)
         source.into = target.id
@@ -163,10 +189,12 @@ def _move(desk: Desk, feedback: Feedback) -> list[Output]:
         raise Impossible(f"$.alerts: all of them are in {feedback.into} already; name others")
     _roomy(desk, target.count if target else 0, len(moving), "$.alerts")
     created = target is None
+    there = [] if target is None else desk.seen_in(target)
     if target is None:
         target = opened(desk.scope, feedback.id, min(kept.at for _, kept in moving))
     origins = [[id, kept.incident] for id, kept in moving]
     outputs = _carry(desk, [(id, kept, target) for id, kept in moving], feedback.id)
+    desk.learn(feedback, target, _said_by_move(desk, moving, [origin for _, origin in origins], there))
     if created:
         outputs.insert(0, line(desk.scope, target, Change.OPENED))
     closed: list[str] = []
@@ -177,6 +205,18 @@ def _move(desk: Desk, feedback: Feedback) -> list[Output]:
         outputs += lines
     _remember(desk, feedback, into=target.id, origins=origins, closed=closed)
     return outputs + settle(desk.scope, target)
+
+
+def _said_by_move(
+    desk: Desk, moving: list[tuple[str, StoredAlert]], origins: list[str], there: list[lessons.Seen]
+) -> list[Saying]:
+    """They belong to each other and to what is there; not to what they were taken from."""
+    some = dict(moving[: lessons.LOOKED_AT] + moving[-lessons.LOOKED_AT :])
+    moved = lessons.seen(desk.scope, desk.featurise, some.items())
+    said = [saying for saying in lessons.together(moved, moved) if saying.pair[0] != saying.pair[1]]
+    for origin in list(dict.fromkeys(origins))[:ORIGINS]:
+        said += lessons.apart(moved, desk.seen_in(root(desk.state, desk.scope, origin)))
+    return said + lessons.together(moved, there)
 
 
 def _carry(desk: Desk, moving: list[tuple[str, StoredAlert, Incident]], by: str) -> list[Output]:
@@ -263,6 +303,7 @@ def _undo(desk: Desk, feedback: Feedback) -> list[Output]:
         case _:
             raise Impossible(f"$.feedback: {id} is an undo itself; send the correction again instead")
     done["undone"] = True
+    desk.unlearn(id)
     desk.state.put_feedback(desk.scope, id, done)
     _remember(desk, feedback, undid=id)
     return outputs

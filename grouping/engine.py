@@ -19,7 +19,7 @@ from grouping.correct import Desk, Impossible, correct
 from grouping.decide import distribution, pick, runner
 from grouping.draw import draw, name
 from grouping.featurise import Features, Featuriser
-from grouping.layout import SHARE
+from grouping.layout import SHARE, TOLD
 from grouping.lifecycle import policy_key, repolicy
 from grouping.policy import DEFAULT, BadPolicy, Policy, policy
 from grouping.records import (
@@ -143,7 +143,7 @@ class Engine:
         now = self.state.policy(scope)
         key = policy_key(now, alert)
         rare = learn.rarity(scope.usual, features)
-        near = candidates(self.config, scope, at, features.ids, rare.each, key, now.open_minded)
+        near = candidates(self.config, scope, at, features, rare.each, key, now.open_minded)
         evidence = self._evidence(scope, at, features, near, rare)
         decision, joined = self._decide(scope, alert, now, near, pair_features(evidence))
         outputs = apply.group(self.state, scope, alert, at, features, key, joined)
@@ -186,6 +186,7 @@ class Engine:
             stats,
             arena.shares(slots, features.rows, stats[SHARE]),
             learn.together(scope.usual, features.kind, [one.kind for one in near.incidents]),
+            None if near.told is None else [said for said, _ in near.told],
         )
 
     def _decide(
@@ -203,6 +204,8 @@ class Engine:
         reason, runner_up = Reason.ONLY_CHOICE, None
         if count > 1:
             reason = Reason.BEST_SCORE if chosen == best else Reason.EXPLORED
+            if chosen == best and near.told is not None and chosen != _untold(now, features, count):
+                reason = Reason.TOLD
             second = runner(scores, chosen)
             runner_up = (actions[second] if second else None, scores[second])
             if second:
@@ -219,7 +222,7 @@ class Engine:
             runner_up,
             scope.learned,
             id,
-            Choice(actions, scores, columns, features.take(columns, 1).tobytes()),
+            Choice(actions, scores, columns, features.take(columns, 1).tobytes(), _told(near, columns)),
         )
         return decision, joined
 
@@ -267,3 +270,17 @@ class Engine:
     @staticmethod
     def _known(scope: Scope, id: str) -> bool:
         return id in scope.ids or id in scope.ids_before
+
+
+def _untold(now: Policy, features: NDArray[np.float32], count: int) -> int:
+    """Which of the options would be the best if responders had said nothing."""
+    silent = features.copy()
+    silent[TOLD] = 0.0
+    scores: list[float] = now.learner.score(silent).tolist()[:count]
+    return scores.index(max(scores))
+
+
+def _told(near: Candidates, columns: list[int]) -> list[str] | None:
+    """The feedback that spoke for or against each of these options, "" where none did."""
+    told = near.told
+    return None if told is None else [told[column - 1][1] if column else "" for column in columns]

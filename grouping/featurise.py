@@ -36,6 +36,7 @@ class Features:
     template: str
     same: int  # code of the named fields but severity, for telling repeats
     codes: list[tuple[str, int]]  # a code of the value of each known field, 0 standing for none
+    told: tuple[int, int]  # signature (even: all named fields but severity, and the title) and kind, for lessons
 
 
 class Featuriser:
@@ -80,19 +81,19 @@ def _features(
     both = known + [ABSENT if value is None else HASHED + value % _ROWS for value in hashes]
     both += [0 if value is None else 1 + value // _ROWS % _COUNTERS for value in hashes]
     places = np.array(both, np.intp)
-    kind = zlib.crc32(f"{named[5]}\0{named[2] or template}".encode())
+    kind = zlib.crc32(f"{named[5]}\0{named[2] or template}".encode()) & 0x1FFFFFF | 1
+    text = "\0".join(value or "" for field, value in enumerate(named) if NAMED_FIELDS[field] != "severity")
     rows = VALUES + len(texts)
     return Features(
         places[:rows],
         places[rows:],
         both[VALUES:rows],
         details,
-        kind & 0x1FFFFFF | 1,
+        kind,
         template,
-        _code(
-            "\0".join(value or "" for field, value in enumerate(named) if NAMED_FIELDS[field] != "severity") or template
-        ),
+        _code(text or template),
         [(name, _code(value)) for name, value in _known(named, pairs)],
+        (zlib.crc32(template.encode(), zlib.crc32(text.encode())) << 1, kind),
     )
 
 

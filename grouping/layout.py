@@ -64,12 +64,13 @@ NEW_TITLE = MARGIN + 1  # for opening: how unusual the title is in this scope
 NEW_HOST = NEW_TITLE + 1  # for opening: how unusual the host is
 STORM = NEW_HOST + 1  # for opening: pace now against the usual one, 1/2 = as usual, towards 1 = storm
 RULED = STORM + 1  # TURN times IN_TIME: what the rule of the policy says, 1/2 and more = join
-FEATURES = RULED + 1
+TOLD = RULED + 1  # what responders said of such alerts: 1 belongs, -1 does not, 0 nothing
+FEATURES = TOLD + 1
 
 FEATURE_NAMES: Final = (
     "open join turn in_time fresh_pace fresh_minute fresh_hour size length "
     + " ".join(f"match_{name}" for name in NAMED_FIELDS)
     + " template same text details rare together"
     " fresh_service fresh_host fresh_template fresh_same fresh_text"
-    " best margin new_title new_host storm ruled"
+    " best margin new_title new_host storm ruled told"
 ).split()

@@ -9,7 +9,7 @@ from grouping.draw import name
 from grouping.featurise import Features, Featuriser, value_of
 from grouping.policy import Policy
 from grouping.records import SEVERITY_BY_RANK, SEVERITY_RANK, Alert, Change, IncidentLine, Output, Severity, Status
-from grouping.scope import Incident, Scope, Standing, StoredAlert
+from grouping.scope import SEEN, Incident, Scope, Sight, Standing, StoredAlert
 from grouping.state import State
 from grouping.title import Title
 
@@ -84,6 +84,7 @@ def leave(scope: Scope, incident: Incident) -> None:
         return
     for key in list(incident.keys):
         drop_key(scope, incident, key)
+    forget_seen(scope, incident)
     del scope.joinable[incident.slot]
     scope.arena.put_back(incident.slot)
     incident.slot, incident.weight = -1, 0.0
@@ -99,7 +100,7 @@ def take_in(scope: Scope, incident: Incident, features: Features, alert: Alert, 
         incident.first_at = at
     incident.count += 1
     incident.touched = scope.events
-    describe(scope, incident, features, alert)
+    describe(scope, incident, features, alert, at)
     mirror(scope, incident)
     del scope.joinable[slot]  # to the end: the one touched last
     scope.joinable[slot] = incident
@@ -107,14 +108,49 @@ def take_in(scope: Scope, incident: Incident, features: Features, alert: Alert, 
         take_turn(scope, incident, key)
 
 
-def describe(scope: Scope, incident: Incident, features: Features, alert: Alert) -> None:
-    """Count what an alert looks like into a joinable incident: profile, kind, severity, title."""
+def describe(scope: Scope, incident: Incident, features: Features, alert: Alert, at: float) -> None:
+    """Count what an alert looks like into a joinable incident: profile, kind, severity, title, what it saw."""
     incident.kind = features.kind
     rank = SEVERITY_RANK[alert.severity]
     if rank > incident.severity:
         incident.severity = rank
     incident.title.add(features.template, alert.summary)
     incident.weight = scope.arena.add(incident.slot, features.rows, incident.weight)
+    for code in features.told:
+        see(scope, incident, code, at)
+
+
+def see(scope: Scope, incident: Incident, code: int, at: float) -> None:
+    """The incident has an alert of this code; of too many, the one seen longest ago is forgotten."""
+    seen, slot = incident.seen, incident.slot
+    before = seen.pop(code, None)
+    scope.turn += 1
+    seen[code] = Sight(at if before is None or at > before.at else before.at, scope.turn)
+    slots = scope.marks.get(code)
+    if slots is None:
+        slots = scope.marks[code] = {}
+    else:
+        slots.pop(slot, None)
+    slots[slot] = None
+    if len(seen) > SEEN:
+        oldest = next(iter(seen))
+        del seen[oldest]
+        drop_mark(scope, slot, oldest)
+
+
+def drop_mark(scope: Scope, slot: int, code: int) -> None:
+    """No incident in this slot remembers the code any more."""
+    slots = scope.marks[code]
+    del slots[slot]
+    if not slots:
+        del scope.marks[code]
+
+
+def forget_seen(scope: Scope, incident: Incident) -> None:
+    """A joinable incident forgets what it saw."""
+    for code in incident.seen:
+        drop_mark(scope, incident.slot, code)
+    incident.seen = {}
 
 
 def take_turn(scope: Scope, incident: Incident, key: str) -> None:
@@ -162,10 +198,12 @@ def tree(state: State, scope: Scope, incident: Incident) -> Iterator[Incident]:
         yield from tree(state, scope, state.known_incident(scope, id))
 
 
-def direct_members(state: State, scope: Scope, incident: Incident) -> Iterator[tuple[str, StoredAlert]]:
-    """The alerts that are direct members of an incident now, newest first."""
+def direct_members(
+    state: State, scope: Scope, incident: Incident, newest_first: bool = True
+) -> Iterator[tuple[str, StoredAlert]]:
+    """The alerts that are direct members of an incident now, in the order in which they came, or newest first."""
     seen: set[str] = set()
-    for id in state.members(scope, incident, newest_first=True):
+    for id in state.members(scope, incident, newest_first):
         kept = state.alert(scope, id)
         if kept is not None and kept.incident == incident.id and id not in seen:
             seen.add(id)
@@ -194,6 +232,7 @@ def rebuild(state: State, scope: Scope, incident: Incident, policy: Policy, feat
     if incident.slot < 0:
         enter(scope, incident)
     scope.arena.clear(incident.slot)
+    forget_seen(scope, incident)
     parts = list(tree(state, scope, incident))
     newest = [row for part in parts for row in itertools.islice(direct_members(state, scope, part), REBUILT_FROM)]
     newest.sort(key=lambda row: (row[1].at, row[0]))
@@ -204,7 +243,7 @@ def rebuild(state: State, scope: Scope, incident: Incident, policy: Policy, feat
     for id, kept in newest[-REBUILT_FROM:]:
         alert = restored(scope, id, kept)
         features = featurise(alert)
-        describe(scope, incident, features, alert)
+        describe(scope, incident, features, alert, kept.at)
         key = policy_key(policy, alert)
         if key is not None:
             keys[key] = None

@@ -70,6 +70,7 @@ class Reason(StrEnum):
     DUPLICATE = "duplicate"  # the dedup key is already on an open alert
     ONLY_CHOICE = "only_choice"  # no open incident was near enough to be a candidate
     BEST_SCORE = "best_score"  # the highest score among the actions
+    TOLD = "told"  # the highest score, and only because responders said so of such alerts
     EXPLORED = "explored"  # drawn although another action scored (nearly) the same or a little better
 
 
@@ -143,13 +144,14 @@ class Choice(NamedTuple):
 
     ``actions[0]`` is ``"open"``; the others are incident ids. ``features`` holds the columns of the actions named by
     ``columns`` (opening, the one chosen, the next best): (FEATURES, len(columns)) float32, little-endian, exactly
-    what was scored.
+    what was scored. ``told`` names for each of these the feedback that spoke for or against it, if one did.
     """
 
     actions: list[str]
     scores: list[float]
     columns: list[int]
     features: bytes
+    told: list[str] | None = None
 
 
 class Decision(NamedTuple):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from grouping.arena import Arena
 from grouping.layout import USUAL_BITS
+from grouping.memory import Memory
 from grouping.policy import Limit
 from grouping.title import Title
 from grouping.tune import Tuning
@@ -19,6 +20,7 @@ ID_GENERATION = 32_768  # ids of repeats and status changes remembered: this man
 ID_PAGE = 1024
 MEMBER_PAGE = 64
 CLOCK = 5  # event times whose median is a scope's present: one wrong clock, or two, cannot move it
+SEEN = 32  # codes an incident remembers having seen
 COUNT_GENERATION = 8192  # alerts after which counts of what is usual become the past, which weighs half
 
 
@@ -31,6 +33,13 @@ class Standing(StrEnum):
     OPEN = "open"
     RESOLVED = "resolved"
     MERGED = "merged"
+
+
+class Sight(NamedTuple):
+    """When a code was seen last, s, and the number of the turn."""
+
+    at: float
+    turn: int
 
 
 @dataclass(slots=True)
@@ -56,6 +65,7 @@ class Incident:
     pages: int = 0  # full pages of member ids, in the records
     page: list[str] = field(default_factory=list)  # the last, unfilled one
     keys: dict[str, int] = field(default_factory=dict)
+    seen: dict[int, Sight] = field(default_factory=dict)  # code of what it saw -> when, the latest last
     touched: int = 0  # event number of the scope when it last changed
     kind: int = 1  # of its latest alert
     weight: float = 0.0  # alerts counted in its profile
@@ -140,8 +150,11 @@ class Scope:
     ids_before: dict[str, None] = field(default_factory=dict)
     arena: Arena = field(default_factory=Arena)
     joinable: dict[int, Incident] = field(default_factory=dict)  # by slot, the one touched last at the end
-    turn: int = 0  # how often a key was seen
+    turn: int = 0  # how often a key or a code was seen
     turns: dict[str, dict[int, None]] = field(default_factory=dict)  # key -> slots that took alerts with it, last last
+
+    marks: dict[int, dict[int, None]] = field(default_factory=dict)  # code -> slots that saw it, last last
+    memory: Memory = field(default_factory=Memory)  # what responders told
 
     # Decoded records; whatever is here is as good as in the store.
     incidents: dict[str, Incident] = field(default_factory=dict)
@@ -150,5 +163,6 @@ class Scope:
     # Changed since the records were last written.
     changed: bool = False
     usual_changed: bool = False
+    memory_changed: bool = False
     changed_incidents: set[str] = field(default_factory=set)
     changed_keys: set[str] = field(default_factory=set)

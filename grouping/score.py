@@ -39,6 +39,7 @@ from grouping.layout import (
     TEMPLATE,
     TEXT,
     TOGETHER,
+    TOLD,
     TURN,
     VALUES,
 )
@@ -71,6 +72,7 @@ class Evidence(NamedTuple):
     stats: Floats  # (STATS, CANDIDATES)
     shares: Floats  # (R, CANDIDATES) of a candidate's recent alerts that have the feature
     together: list[float]  # per candidate, how often the two kinds follow each other, 0 to 1
+    told: list[int] | None  # per candidate, whether responders said that it belongs (1) or not (-1); None: never any
 
 
 _BLANK = np.zeros((FEATURES, COLUMNS))
@@ -122,6 +124,8 @@ def _joining(seen: Evidence, out: Floats) -> list[float]:
     if seen.turn >= 0:
         out[TURN, seen.turn] = 1.0
         out[RULED, seen.turn] = times[0, seen.turn]
+    if seen.told is not None:
+        out[TOLD, : seen.candidates] = seen.told
     return sorted(rare[: seen.candidates].tolist())
 
 

@@ -10,6 +10,7 @@ Keys are a letter, the scope's length and name, and an id:
     i  incident                   m  ids of its alerts, by page     a  alert as decided
     k  latest alert of a key      f  feedback and how to undo it
     t  what tuning found          r  the recent alerts in short, by page
+    l  what responders told, by feedback, oldest first
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import orjson
 from grouping.config import Config
 from grouping.layout import SHARE
 from grouping.learn import count_up
+from grouping.memory import Lesson, Memory, Saying
 from grouping.policy import Policy, learned, policy
 from grouping.recent import PAGE, PAGES, Recent
 from grouping.scope import (
@@ -35,6 +37,7 @@ from grouping.scope import (
     OpenAlert,
     Pace,
     Scope,
+    Sight,
     Standing,
     StoredAlert,
     Usual,
@@ -42,7 +45,7 @@ from grouping.scope import (
 from grouping.title import Title
 from grouping.tune import Look, Tuning
 
-FORMAT = 2  # of the records; a store or snapshot of another format is refused
+FORMAT = 3  # of the records; a store or snapshot of another format is refused
 KEYS_KEPT = 65_536  # decoded dedup keys held in memory per scope
 INCIDENTS_KEPT = 1024  # decoded incidents held beyond the joinable ones
 _MAGIC = b"grouping-snapshot"
@@ -225,6 +228,8 @@ class State:
             count_up(scope.usual)
             self._pending[record_key(b"u", scope.name)] = _usual_bytes(scope.usual)
             self._write_tuning(scope)
+        if scope.memory_changed:
+            self._pending[record_key(b"l", scope.name)] = _memory_bytes(scope.memory)
         for id in scope.changed_incidents:
             self._pending[record_key(b"i", scope.name, id)] = _incident_bytes(scope, scope.incidents[id])
         for key in scope.changed_keys:
@@ -232,7 +237,7 @@ class State:
             self._pending[record_key(b"k", scope.name, key)] = orjson.dumps(
                 [known.alert, known.incident, known.live, known.acknowledged, known.severity, known.repeats]
             )
-        scope.changed = scope.usual_changed = False
+        scope.changed = scope.usual_changed = scope.memory_changed = False
         scope.changed_incidents.clear()
         scope.changed_keys.clear()
         if len(scope.keys) > KEYS_KEPT:
@@ -283,6 +288,8 @@ class State:
         if value is not None:
             scope.usual = _usual(value)
         self._load_tuning(scope)
+        for lesson in orjson.loads(self.get(record_key(b"l", name)) or b"[]"):
+            scope.memory.learn(_lesson(*lesson))
         scope.limit = self.policy(scope).limit
         self._load_ids(scope, head["ids_seen"])
         for id in head["joinable"]:
@@ -367,10 +374,13 @@ def unpack(snapshot: bytes) -> dict[bytes, bytes]:
 
 
 def _restore_turns(scope: Scope) -> None:
-    """For each key the slots that took alerts with it, in the order in which they last did."""
+    """For each key, and for each code, the slots that took alerts with it, in the order in which they last did."""
     seen = [(number, key, slot) for slot, one in scope.joinable.items() for key, number in one.keys.items()]
     for _, key, slot in sorted(seen):
         scope.turns.setdefault(key, {})[slot] = None
+    told = [(sight.turn, code, slot) for slot, one in scope.joinable.items() for code, sight in one.seen.items()]
+    for _, code, slot in sorted(told):
+        scope.marks.setdefault(code, {})[slot] = None
 
 
 def _page_key(scope: Scope, incident: Incident, number: int) -> bytes:
@@ -448,6 +458,7 @@ def _incident_bytes(scope: Scope, incident: Incident) -> bytes:
             incident.pages,
             incident.page,
             incident.keys,
+            [[code, *sight] for code, sight in incident.seen.items()],
             incident.touched,
             incident.kind,
             incident.weight,
@@ -461,9 +472,24 @@ def _incident(id: str, fields: list[Any]) -> Incident:
     """The incident of a record, out of the arena."""
     born, first, last, standing, *rest = fields[:-1]
     incident = Incident(id, born, first, last, Standing(standing), *rest)
+    incident.seen = {code: Sight(at, turn) for code, at, turn in rest[10]}
     kinds, others = fields[10]
     incident.title = Title({template: (count, shared) for template, (count, shared) in kinds.items()}, others)
     return incident
+
+
+def _memory_bytes(memory: Memory) -> bytes:
+    return orjson.dumps(
+        [
+            [lesson.feedback, lesson.actor, lesson.where, [[*pair, *said] for pair, *said in lesson.sayings]]
+            for lesson in memory.lessons.values()
+        ]
+    )
+
+
+def _lesson(feedback: str, actor: str | None, where: str, sayings: list[Any]) -> Lesson:
+    said = (Saying((one, other), together, silence) for one, other, together, silence in sayings)
+    return Lesson(feedback, actor, where, tuple(said))
 
 
 def _usual_bytes(usual: Usual) -> bytes:

@@ -101,7 +101,7 @@ def _decision(kept: StoredAlert) -> dict[str, Any]:
     """A decision as it was logged: every option with its score, and the features of those that were compared."""
     if not kept.decision:
         return {}
-    id, reason, propensity, model, actions, scores, columns = kept.decision
+    id, reason, propensity, model, actions, scores, columns, by = kept.decision
     table = np.frombuffer(kept.features, "<f4").reshape(FEATURES, len(columns))
     return {
         "decision": id,

@@ -11,11 +11,12 @@ from grouping.score import linear_score
 # In units of the scope's own time: IN_TIME is 1/2 at the limit of the policy's rule, FRESH_PACE is 1/2 after one mean
 # inter-arrival time of the scope, and both together have to be worth 2.6. The last incident has a small head start.
 # Weights on what alerts look like helped on some streams and hurt on others: they wait until a scope learns its own.
-PACE = {"join": -2.6, "turn": 0.2, "in_time": 4.0, "fresh_pace": 2.0}
+# What responders said outweighs all else.
+PACE = {"join": -2.6, "turn": 0.2, "in_time": 4.0, "fresh_pace": 2.0, "told": 8.0}
 
 # The policy's rule and nothing else: above 0, which is what opening scores, while the key's last incident is in time.
 # Opening gives way at the limit itself.
-RULE = {"open": -1e-6, "join": -1.0, "ruled": 2.0}
+RULE = {"open": -1e-6, "join": -1.0, "ruled": 2.0, "told": 8.0}
 
 
 class Linear:

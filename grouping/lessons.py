@@ -1,0 +1,94 @@
+"""From a correction to a lesson: which pairs of alerts it says belong together, and which not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+from grouping.featurise import Featuriser
+from grouping.lifecycle import direct_members, restored, tree
+from grouping.memory import Pair, Saying, pair_of
+from grouping.scope import Incident, Scope, StoredAlert
+from grouping.state import State
+
+LOOKED_AT = 24  # alerts of an incident, the first and the last so many
+PARTS = 8  # incidents merged into it that are looked at
+SAYINGS = 48  # of one lesson
+NEAREST = 8  # codes seen last on the other side that an alert is paired with
+REACH = 1.5  # a silence that was told holds for one so many times as long, or as short
+LEAST_S = 1.0  # and at least for so much more: clocks differ
+
+
+class Seen(NamedTuple):
+    """An alert as lessons see it: when, and its signature and kind."""
+
+    at: float
+    codes: Pair
+
+
+def seen(scope: Scope, featurise: Featuriser, alerts: Iterable[tuple[str, StoredAlert]]) -> list[Seen]:
+    """Alerts as lessons see them, by time."""
+    return sorted(Seen(kept.at, featurise(restored(scope, id, kept)).told) for id, kept in alerts)
+
+
+def seen_in(state: State, scope: Scope, featurise: Featuriser, incident: Incident) -> list[Seen]:
+    """The first and the last alerts of an incident, those of merged ones included."""
+    found: dict[str, StoredAlert] = {}
+    for part in islice(tree(state, scope, incident), PARTS):
+        for newest_first in (False, True):
+            found |= islice(direct_members(state, scope, part, newest_first), LOOKED_AT)
+    return seen(scope, featurise, found.items())
+
+
+def meetings(here: Sequence[Seen], there: Sequence[Seen]) -> dict[Pair, float]:
+    """Pairs of codes of the two sides, at each level, and the silence between them when they first met, s."""
+    found: dict[Pair, float] = {}
+    last: tuple[dict[int, float], ...] = ({}, {}, {}, {})  # per side and level: code -> when it was seen last
+    for at, side, codes in sorted([(one.at, 0, one.codes) for one in here] + [(one.at, 1, one.codes) for one in there]):
+        for level, code in enumerate(codes):
+            others = last[2 * (1 - side) + level]
+            for other, when in islice(reversed(others.items()), NEAREST):
+                found.setdefault(pair_of(code, other), at - when)
+            own = last[2 * side + level]
+            own.pop(code, None)
+            own[code] = at
+    return found
+
+
+def together(here: Sequence[Seen], there: Sequence[Seen]) -> list[Saying]:
+    """The two sides belong together."""
+    return [
+        Saying(pair, True, silence * REACH + LEAST_S)
+        for pair, silence in meetings(here, there).items()
+        if pair[0] != pair[1] or not pair[0] & 1  # a kind says nothing about itself
+    ]
+
+
+def apart(here: Sequence[Seen], there: Sequence[Seen]) -> list[Saying]:
+    """The two sides do not belong together.
+
+    What both sides have tells them apart only by a silence longer than any within a side.
+    """
+    usual: dict[int, float] = {}
+    for side in (here, there):
+        last: dict[int, float] = {}
+        for at, (signature, _) in side:
+            usual[signature] = max(usual.get(signature, 0.0), at - last.get(signature, at))
+            last[signature] = at
+    both = {one.codes[0] for one in here} & {one.codes[0] for one in there}
+    kinds = {one.codes[1] for one in here} & {one.codes[1] for one in there}
+    found: list[Saying] = []
+    for (one, other), silence in meetings(here, there).items():
+        if one == other:
+            if not one & 1 and silence > REACH * usual[one]:
+                found.append(Saying((one, other), False, silence / REACH))
+        elif not {one, other} & (kinds if one & 1 else both):
+            found.append(Saying((one, other), False, 0.0))
+    return found
+
+
+def lesson(sayings: Iterable[Saying]) -> tuple[Saying, ...]:
+    """What a lesson keeps: for each pair what was said last, signatures before kinds."""
+    latest = {saying.pair: saying for saying in sayings}
+    return tuple(sorted(latest.values(), key=lambda saying: saying.pair[0] & 1)[:SAYINGS])

@@ -1,0 +1,221 @@
+"""What responders told a scope, remembered as pairs: these belong together up to a silence, or stay apart.
+
+A correction says of alerts that they belong together, or that they do not. It is kept as a lesson: pairs of what was
+seen, with the silence between them. When one of a pair comes again while the other stands in an open incident, the
+engine has been told what to do. The latest lesson on a pair holds: the engine does as it was told until it is told
+otherwise, and a lesson that is taken away leaves what the others give.
+
+An alert is seen at two levels, as two codes. Its signature (fields and title, an even number) is exact: one lesson is
+enough. Its kind (service and class, an odd number) is what many alerts share: there lessons about two incidents have to
+agree, and few may differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+LESSONS = 1024  # remembered per scope; the oldest are forgotten
+AGREEING = 2  # incidents whose lessons have to agree on a pair of kinds ...
+DOUBT = 2  # ... and be more than so many times those that differ
+DISPUTED = 5  # so many lessons of an actor that somebody else contradicted, if they are the most: none counts
+NEVER = float("inf")
+
+Pair = tuple[int, int]
+
+
+def pair_of(one: int, other: int) -> Pair:
+    """Two codes as a pair: which came first does not matter."""
+    return (one, other) if one <= other else (other, one)
+
+
+class Saying(NamedTuple):
+    """Whether what has the codes of a pair belongs together while up to so many seconds lie between, or not from then on."""
+
+    pair: Pair
+    together: bool
+    silence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What one feedback said. ``where`` is the incident it was about."""
+
+    feedback: str
+    actor: str | None
+    where: str
+    sayings: tuple[Saying, ...]
+
+
+class Verdict(NamedTuple):
+    """What holds for a pair: together up to ``until`` s of silence, apart from ``since`` s on; who said so, and when."""
+
+    until: float = -1.0
+    together_by: str = ""
+    together_at: int = -1
+    since: float = NEVER
+    apart_by: str = ""
+    apart_at: int = -1
+
+
+class _Heard(NamedTuple):
+    at: int
+    lesson: Lesson
+    saying: Saying
+
+
+@dataclass(slots=True)
+class Memory:
+    """The lessons of a scope, oldest first. The rest follows from them, whatever was learned and forgotten between."""
+
+    lessons: dict[str, Lesson] = field(default_factory=dict)  # by feedback
+    partners: dict[int, dict[int, Verdict]] = field(default_factory=dict)  # code -> other code -> what holds
+    quarantined: frozenset[str] = frozenset()  # actors whose lessons do not count
+    _number: dict[str, int] = field(default_factory=dict)  # feedback -> growing number
+    _on: dict[Pair, dict[str, Saying]] = field(default_factory=dict)  # the lessons on a pair
+    _doubted: dict[str, set[Pair]] = field(default_factory=dict)  # lesson -> pairs on which somebody else contradicted
+    _given: dict[str, set[str]] = field(default_factory=dict)  # actor -> lessons
+
+    def learn(self, lesson: Lesson) -> None:
+        """Take in a lesson; the oldest is forgotten where there are too many."""
+        if len(self.lessons) == LESSONS:
+            self.forget(next(iter(self.lessons)))
+        id = lesson.feedback
+        self._number[id] = 1 + next(reversed(self._number.values()), 0)
+        self.lessons[id] = lesson
+        if lesson.actor is not None:
+            self._given.setdefault(lesson.actor, set()).add(id)
+        for saying in lesson.sayings:
+            self._on.setdefault(saying.pair, {})[id] = saying
+        self._follow([saying.pair for saying in lesson.sayings])
+
+    def forget(self, feedback: str) -> bool:
+        """Take a lesson away, as if it had never been given. Whether there was one."""
+        lesson = self.lessons.pop(feedback, None)
+        if lesson is None:
+            return False
+        del self._number[feedback]
+        self._doubted.pop(feedback, None)
+        if lesson.actor is not None:
+            self._given[lesson.actor].discard(feedback)
+        for saying in lesson.sayings:
+            lessons = self._on[saying.pair]
+            del lessons[feedback]
+            if not lessons:
+                del self._on[saying.pair]
+        self._follow([saying.pair for saying in lesson.sayings])
+        return True
+
+    def told(self, codes: Pair, at: float, seen: Mapping[int, tuple[float, int]]) -> tuple[int, str]:
+        """1: an alert of these codes belongs to an incident that saw ``seen`` (code -> s, turn); -1: not; 0: nothing said.
+
+        And the feedback that said so. Signatures speak before kinds; of several, the latest lesson. Things stay apart
+        only where none like it is in the incident already: there, nobody minded.
+        """
+        for code in codes:
+            latest, answer, by = -1, 0, ""
+            for partner, verdict in self.partners.get(code, {}).items():
+                when = seen.get(partner)
+                if when is None:
+                    continue
+                silence = abs(at - when[0])
+                if silence <= verdict.until:
+                    if verdict.together_at >= latest:  # also where the same lesson parts it from others there
+                        latest, answer, by = verdict.together_at, 1, verdict.together_by
+                elif silence >= verdict.since and (partner == code or code not in seen) and verdict.apart_at > latest:
+                    latest, answer, by = verdict.apart_at, -1, verdict.apart_by
+            if answer:
+                return answer, by
+        return 0, ""
+
+    def friends(self, code: int) -> list[int]:
+        """Codes that what has this code was told to belong to, those of the latest lesson first."""
+        found = [
+            (-verdict.together_at, partner)
+            for partner, verdict in self.partners.get(code, {}).items()
+            if verdict.until >= 0
+        ]
+        return [partner for _, partner in sorted(found)]
+
+    # -- what follows
+
+    def _follow(self, pairs: Sequence[Pair]) -> None:
+        for pair in pairs:
+            self._doubt(pair)
+        quarantined = frozenset(actor for actor in self._given if self._disputed(actor))
+        changed = quarantined ^ self.quarantined
+        self.quarantined = quarantined
+        judged = dict.fromkeys(pairs)
+        for actor in sorted(changed):
+            for id in self._given[actor]:
+                judged |= dict.fromkeys(saying.pair for saying in self.lessons[id].sayings)
+        for pair in judged:
+            self._judge(pair)
+
+    def _heard(self, pair: Pair) -> list[_Heard]:
+        lessons = self._on.get(pair, {})
+        return sorted(_Heard(self._number[id], self.lessons[id], saying) for id, saying in lessons.items())
+
+    def _doubt(self, pair: Pair) -> None:
+        """Note which lessons on a pair are contradicted by a later one of somebody else."""
+        heard = self._heard(pair)
+        for place, (_, lesson, saying) in enumerate(heard):
+            doubted = any(
+                later.together != saying.together and other.actor != lesson.actor
+                for _, other, later in heard[place + 1 :]
+            )
+            pairs = self._doubted.setdefault(lesson.feedback, set())
+            (pairs.add if doubted else pairs.discard)(pair)
+
+    def _disputed(self, actor: str) -> bool:
+        given = self._given[actor]
+        disputed = sum(bool(self._doubted.get(id)) for id in given)
+        return disputed >= DISPUTED and 2 * disputed > len(given)
+
+    def _judge(self, pair: Pair) -> None:
+        heard = [one for one in self._heard(pair) if one.lesson.actor not in self.quarantined]
+        one, other = pair
+        verdict = _agreed(heard) if one & 1 else _latest(heard, alike=one == other)
+        for code, partner in {(one, other), (other, one)}:
+            partners = self.partners.setdefault(code, {})
+            if verdict is None:
+                partners.pop(partner, None)
+            else:
+                partners[partner] = verdict
+            if not partners:
+                del self.partners[code]
+
+
+def _latest(heard: list[_Heard], alike: bool) -> Verdict | None:
+    """Of two signatures: what was said last holds; what was said before only where that leaves room.
+
+    Two that differ stay apart whatever the silence; two that are ``alike`` from the silence on that was told.
+    """
+    now = Verdict()
+    for at, lesson, (_, together, silence) in heard:
+        if together:
+            until = max(now.until, silence)
+            now = now._replace(until=until, together_by=lesson.feedback, together_at=at)
+            if now.since <= until:
+                now = now._replace(since=NEVER)
+        else:
+            since = min(now.since, silence) if alike else 0.0
+            now = now._replace(since=since, apart_by=lesson.feedback, apart_at=at)
+            if now.until >= since:
+                now = now._replace(until=-1.0)
+    return now if heard else None
+
+
+def _agreed(heard: list[_Heard]) -> Verdict | None:
+    """Of two kinds: what lessons about two incidents agree on, if few differ."""
+    places: list[dict[str, _Heard]] = [{}, {}]
+    for one in heard:
+        places[one.saying.together][one.lesson.where] = one
+    apart, together = (list(found.values()) for found in places)
+    if len(together) >= AGREEING and len(together) > DOUBT * len(apart):
+        until = sorted(one.saying.silence for one in together)[-AGREEING]
+        return Verdict(until=until, together_by=together[-1].lesson.feedback, together_at=together[-1].at)
+    if len(apart) >= AGREEING and len(apart) > DOUBT * len(together):
+        return Verdict(since=0.0, apart_by=apart[-1].lesson.feedback, apart_at=apart[-1].at)
+    return None
