@@ -22,12 +22,15 @@ PARTNERS = 32  # ... looked for by so many codes
 class Candidates(NamedTuple):
     """``slots`` (CANDIDATES,) of the incidents, padded; ``turn`` is the place of the key's last one, -1 for none.
 
+    ``turn_untold`` is the same if responders had said nothing.
+
     ``told``: for each, what responders said (see Memory.told); None where they said nothing of any.
     """
 
     incidents: list[Incident]
     slots: NDArray[np.intp]
     turn: int
+    turn_untold: int
     told: list[tuple[int, str]] | None
 
 
@@ -69,15 +72,27 @@ def candidates(
             slots.append(slot)
             incidents.append(one)
     turn = slots.index(last) if last in slots else -1
-    told = None
+    told, turn_untold = None, turn
     if incidents and scope.memory.partners:
         told = [scope.memory.told(features.told, at, one.seen) for one in incidents]
+        if turn >= 0 and told[turn][0] < 0:
+            turn = _next_turn(scope, key, slots, told)
     return Candidates(
         incidents,
         np.array(slots + _NONE[len(slots) :], np.intp),
         turn,
+        turn_untold,
         told if told is not None and any(said for said, _ in told) else None,
     )
+
+
+def _next_turn(scope: Scope, key: str | None, slots: list[int], told: list[tuple[int, str]]) -> int:
+    """Not the key's last incident, responders said: then it is the turn of the one before it of which they did not."""
+    turns = scope.turns.get(key, {}) if key is not None else scope.joinable
+    for slot in islice(reversed(turns), CANDIDATES):
+        if slot in slots and told[slots.index(slot)][0] >= 0:
+            return slots.index(slot)
+    return -1
 
 
 def _hinted(scope: Scope, codes: tuple[int, int]) -> list[int]:

@@ -49,13 +49,11 @@ class Desk(NamedTuple):
         """The first and last alerts of an incident as lessons see them."""
         return lessons.seen_in(self.state, self.scope, self.featurise, incident)
 
-    def learn(self, feedback: Feedback, where: Incident, said: list[Saying]) -> None:
-        """Remember what a feedback about an incident said."""
-        sayings = lessons.lesson(said)
-        if sayings:
-            self.scope.memory.learn(Lesson(feedback.id, feedback.actor, where.id, sayings))
-            self.scope.memory_changed = True
-            self.scope.learned += 1
+    def learn(self, lesson: Lesson) -> None:
+        """Remember what a feedback said."""
+        self.scope.memory.learn(lesson)
+        self.scope.memory_changed = True
+        self.scope.learned += 1
 
     def unlearn(self, feedback: str) -> None:
         """Forget what a feedback said, as if it had never been given."""
@@ -85,6 +83,9 @@ def correct(desk: Desk, feedback: Feedback) -> list[Output]:
         case Verb.RESOLVE | Verb.DISMISS:
             incident = _open(desk, feedback.incident, "$.incident")
             close(desk.scope, incident)
+            if feedback.action is Verb.DISMISS:
+                said = lessons.lesson(lessons.noise(desk.seen_in(incident)))
+                desk.learn(Lesson(feedback.id, feedback.actor, incident.id, said, noise=True))
             _remember(desk, feedback, incident=incident.id)
             return [line(desk.scope, incident, Change.RESOLVED)]
         case Verb.UNDO:
@@ -132,7 +133,8 @@ def _merge(desk: Desk, feedback: Feedback) -> list[Output]:
     _roomy(desk, target.count, sum(source.count for source in sources), "$.incidents")
     were = [[source.id, source.standing] for source in sources]
     theirs = [seen for source in sources for seen in desk.seen_in(source)]
-    desk.learn(feedback, target, lessons.together(theirs, desk.seen_in(target)))
+    said = lessons.lesson(lessons.together(desk.scope.tuning.recent, theirs, desk.seen_in(target)))
+    desk.learn(Lesson(feedback.id, feedback.actor, target.id, said))
     for source in sources:
         close(desk.scope, source, Standing.MERGED)
         source.into = target.id
@@ -194,7 +196,8 @@ def _move(desk: Desk, feedback: Feedback) -> list[Output]:
         target = opened(desk.scope, feedback.id, min(kept.at for _, kept in moving))
     origins = [[id, kept.incident] for id, kept in moving]
     outputs = _carry(desk, [(id, kept, target) for id, kept in moving], feedback.id)
-    desk.learn(feedback, target, _said_by_move(desk, moving, [origin for _, origin in origins], there))
+    said = _said_by_move(desk, moving, [origin for _, origin in origins], there)
+    desk.learn(Lesson(feedback.id, feedback.actor, target.id, lessons.lesson(said)))
     if created:
         outputs.insert(0, line(desk.scope, target, Change.OPENED))
     closed: list[str] = []
@@ -210,13 +213,20 @@ def _move(desk: Desk, feedback: Feedback) -> list[Output]:
 def _said_by_move(
     desk: Desk, moving: list[tuple[str, StoredAlert]], origins: list[str], there: list[lessons.Seen]
 ) -> list[Saying]:
-    """They belong to each other and to what is there; not to what they were taken from."""
+    """They belong to each other and to what is there; not to what they were taken from.
+
+    Of each other only these very ones: of their kinds, a correction that is about something else says too little.
+    """
     some = dict(moving[: lessons.LOOKED_AT] + moving[-lessons.LOOKED_AT :])
     moved = lessons.seen(desk.scope, desk.featurise, some.items())
-    said = [saying for saying in lessons.together(moved, moved) if saying.pair[0] != saying.pair[1]]
+    said = [
+        saying
+        for saying in lessons.together(desk.scope.tuning.recent, moved, moved)
+        if saying.pair[0] != saying.pair[1] and not saying.pair[0] & 1
+    ]
     for origin in list(dict.fromkeys(origins))[:ORIGINS]:
         said += lessons.apart(moved, desk.seen_in(root(desk.state, desk.scope, origin)))
-    return said + lessons.together(moved, there)
+    return said + lessons.together(desk.scope.tuning.recent, moved, there)
 
 
 def _carry(desk: Desk, moving: list[tuple[str, StoredAlert, Incident]], by: str) -> list[Output]:

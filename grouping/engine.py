@@ -19,7 +19,7 @@ from grouping.correct import Desk, Impossible, correct
 from grouping.decide import distribution, pick, runner
 from grouping.draw import draw, name
 from grouping.featurise import Features, Featuriser
-from grouping.layout import SHARE, TOLD
+from grouping.layout import IN_TIME, RULED, SHARE, TOLD, TURN
 from grouping.lifecycle import policy_key, repolicy
 from grouping.policy import DEFAULT, BadPolicy, Policy, policy
 from grouping.records import (
@@ -204,7 +204,7 @@ class Engine:
         reason, runner_up = Reason.ONLY_CHOICE, None
         if count > 1:
             reason = Reason.BEST_SCORE if chosen == best else Reason.EXPLORED
-            if chosen == best and near.told is not None and chosen != _untold(now, features, count):
+            if chosen == best and near.told is not None and chosen != _untold(now, near, features):
                 reason = Reason.TOLD
             second = runner(scores, chosen)
             runner_up = (actions[second] if second else None, scores[second])
@@ -272,11 +272,14 @@ class Engine:
         return id in scope.ids or id in scope.ids_before
 
 
-def _untold(now: Policy, features: NDArray[np.float32], count: int) -> int:
+def _untold(now: Policy, near: Candidates, features: NDArray[np.float32]) -> int:
     """Which of the options would be the best if responders had said nothing."""
-    silent = features.copy()
-    silent[TOLD] = 0.0
-    scores: list[float] = now.learner.score(silent).tolist()[:count]
+    silent, turn = features.copy(), 1 + near.turn_untold
+    silent[[TOLD, TURN, RULED]] = 0.0
+    if turn:
+        silent[TURN, turn] = 1.0
+        silent[RULED, turn] = silent[IN_TIME, turn]
+    scores: list[float] = now.learner.score(silent).tolist()[: 1 + len(near.incidents)]
     return scores.index(max(scores))
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from grouping.featurise import Featuriser
 from grouping.lifecycle import direct_members, restored, tree
 from grouping.memory import Pair, Saying, pair_of
+from grouping.recent import Recent
 from grouping.scope import Incident, Scope, StoredAlert
 from grouping.state import State
 
@@ -17,6 +18,7 @@ PARTS = 8  # incidents merged into it that are looked at
 SAYINGS = 48  # of one lesson
 NEAREST = 8  # codes seen last on the other side that an alert is paired with
 REACH = 1.5  # a silence that was told holds for one so many times as long, or as short
+CHANCE = 1.0  # meetings by chance, from which on one saying is not enough
 LEAST_S = 1.0  # and at least for so much more: clocks differ
 
 
@@ -25,11 +27,16 @@ class Seen(NamedTuple):
 
     at: float
     codes: Pair
+    same: int  # code by which the recent alerts know it
 
 
 def seen(scope: Scope, featurise: Featuriser, alerts: Iterable[tuple[str, StoredAlert]]) -> list[Seen]:
     """Alerts as lessons see them, by time."""
-    return sorted(Seen(kept.at, featurise(restored(scope, id, kept)).told) for id, kept in alerts)
+    found: list[Seen] = []
+    for id, kept in alerts:
+        features = featurise(restored(scope, id, kept))
+        found.append(Seen(kept.at, features.told, features.same))
+    return sorted(found)
 
 
 def seen_in(state: State, scope: Scope, featurise: Featuriser, incident: Incident) -> list[Seen]:
@@ -56,13 +63,27 @@ def meetings(here: Sequence[Seen], there: Sequence[Seen]) -> dict[Pair, float]:
     return found
 
 
-def together(here: Sequence[Seen], there: Sequence[Seen]) -> list[Saying]:
-    """The two sides belong together."""
-    return [
-        Saying(pair, True, silence * REACH + LEAST_S)
-        for pair, silence in meetings(here, there).items()
-        if pair[0] != pair[1] or not pair[0] & 1  # a kind says nothing about itself
-    ]
+def together(recent: Recent, here: Sequence[Seen], there: Sequence[Seen]) -> list[Saying]:
+    """The two sides belong together. What meets by chance within the time that this needs is not sure."""
+    same = {one.codes[0]: one.same for side in (here, there) for one in side}
+    rates: dict[int, float] = {}
+    found: list[Saying] = []
+    for pair, silence in meetings(here, there).items():
+        until = silence * REACH + LEAST_S
+        if pair[0] & 1:
+            if pair[0] != pair[1]:  # a kind says nothing about itself
+                found.append(Saying(pair, True, until))
+            continue
+        for code in pair:
+            if code not in rates:
+                rates[code] = recent.rate(same[code])
+        found.append(Saying(pair, True, until, max(rates[code] for code in pair) * until <= CHANCE))
+    return found
+
+
+def noise(alerts: Sequence[Seen]) -> list[Saying]:
+    """None of them belongs to anything: whatever was said of pairs of them before does not hold."""
+    return [Saying(pair, False, -1.0) for pair in meetings(alerts, alerts) if not pair[0] & 1]
 
 
 def apart(here: Sequence[Seen], there: Sequence[Seen]) -> list[Saying]:
@@ -73,7 +94,7 @@ def apart(here: Sequence[Seen], there: Sequence[Seen]) -> list[Saying]:
     usual: dict[int, float] = {}
     for side in (here, there):
         last: dict[int, float] = {}
-        for at, (signature, _) in side:
+        for at, (signature, _), _ in side:
             usual[signature] = max(usual.get(signature, 0.0), at - last.get(signature, at))
             last[signature] = at
     both = {one.codes[0] for one in here} & {one.codes[0] for one in there}

@@ -12,7 +12,7 @@ agree, and few may differ.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -31,21 +31,30 @@ def pair_of(one: int, other: int) -> Pair:
 
 
 class Saying(NamedTuple):
-    """Whether what has the codes of a pair belongs together while up to so many seconds lie between, or not from then on."""
+    """Whether what has the codes of a pair belongs together while up to so many seconds lie between, or not from then on.
+
+    With a ``silence`` below 0 nothing holds any more of what was said before. Not ``sure``: the two are so frequent that
+    they meet within that time by chance; such a saying needs another one, about another incident, to agree.
+    """
 
     pair: Pair
     together: bool
     silence: float
+    sure: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """What one feedback said. ``where`` is the incident it was about."""
+    """What one feedback said. ``where`` is the incident it was about.
+
+    ``noise``: that none of its alerts belongs to any incident, so what earlier lessons joined in it does not either.
+    """
 
     feedback: str
     actor: str | None
     where: str
-    sayings: tuple[Saying, ...]
+    sayings: tuple[Saying, ...] = ()
+    noise: bool = False
 
 
 class Verdict(NamedTuple):
@@ -76,6 +85,7 @@ class Memory:
     _on: dict[Pair, dict[str, Saying]] = field(default_factory=dict)  # the lessons on a pair
     _doubted: dict[str, set[Pair]] = field(default_factory=dict)  # lesson -> pairs on which somebody else contradicted
     _given: dict[str, set[str]] = field(default_factory=dict)  # actor -> lessons
+    _at: dict[str, dict[str, None]] = field(default_factory=dict)  # incident -> lessons about it
 
     def learn(self, lesson: Lesson) -> None:
         """Take in a lesson; the oldest is forgotten where there are too many."""
@@ -88,7 +98,8 @@ class Memory:
             self._given.setdefault(lesson.actor, set()).add(id)
         for saying in lesson.sayings:
             self._on.setdefault(saying.pair, {})[id] = saying
-        self._follow([saying.pair for saying in lesson.sayings])
+        self._at.setdefault(lesson.where, {})[id] = None
+        self._follow(lesson)
 
     def forget(self, feedback: str) -> bool:
         """Take a lesson away, as if it had never been given. Whether there was one."""
@@ -104,7 +115,10 @@ class Memory:
             del lessons[feedback]
             if not lessons:
                 del self._on[saying.pair]
-        self._follow([saying.pair for saying in lesson.sayings])
+        del self._at[lesson.where][feedback]
+        self._follow(lesson)
+        if not self._at[lesson.where]:
+            del self._at[lesson.where]
         return True
 
     def told(self, codes: Pair, at: float, seen: Mapping[int, tuple[float, int]]) -> tuple[int, str]:
@@ -140,7 +154,10 @@ class Memory:
 
     # -- what follows
 
-    def _follow(self, pairs: Sequence[Pair]) -> None:
+    def _follow(self, lesson: Lesson) -> None:
+        pairs = [saying.pair for saying in lesson.sayings]
+        if lesson.noise:
+            pairs += [saying.pair for id in self._at[lesson.where] for saying in self.lessons[id].sayings]
         for pair in pairs:
             self._doubt(pair)
         quarantined = frozenset(actor for actor in self._given if self._disputed(actor))
@@ -155,7 +172,14 @@ class Memory:
 
     def _heard(self, pair: Pair) -> list[_Heard]:
         lessons = self._on.get(pair, {})
-        return sorted(_Heard(self._number[id], self.lessons[id], saying) for id, saying in lessons.items())
+        return sorted(
+            _Heard(self._number[id], self.lessons[id], saying)
+            for id, saying in lessons.items()
+            if not (saying.together and self._is_noise(self.lessons[id].where))
+        )
+
+    def _is_noise(self, where: str) -> bool:
+        return any(self.lessons[id].noise for id in self._at[where])
 
     def _doubt(self, pair: Pair) -> None:
         """Note which lessons on a pair are contradicted by a later one of somebody else."""
@@ -193,9 +217,17 @@ def _latest(heard: list[_Heard], alike: bool) -> Verdict | None:
     Two that differ stay apart whatever the silence; two that are ``alike`` from the silence on that was told.
     """
     now = Verdict()
-    for at, lesson, (_, together, silence) in heard:
-        if together:
-            until = max(now.until, silence)
+    unsure: dict[str, float] = {}
+    for at, lesson, (_, together, silence, sure) in heard:
+        if silence < 0:
+            now, unsure = Verdict(), {}
+        elif together:
+            if not sure:
+                unsure[lesson.where] = max(silence, unsure.get(lesson.where, 0.0))
+                if len(unsure) < AGREEING:
+                    continue
+            said = silence if sure else sorted(unsure.values())[-AGREEING]
+            until = max(now.until, said)
             now = now._replace(until=until, together_by=lesson.feedback, together_at=at)
             if now.since <= until:
                 now = now._replace(since=NEVER)
@@ -204,7 +236,7 @@ def _latest(heard: list[_Heard], alike: bool) -> Verdict | None:
             now = now._replace(since=since, apart_by=lesson.feedback, apart_at=at)
             if now.until >= since:
                 now = now._replace(until=-1.0)
-    return now if heard else None
+    return now if now.until >= 0 or now.since < NEVER else None
 
 
 def _agreed(heard: list[_Heard]) -> Verdict | None:

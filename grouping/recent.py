@@ -69,6 +69,15 @@ class Recent:
         order = np.argsort(at, kind="stable")
         return at[order], columns[places[order]].T
 
+    def rate(self, same: int) -> float:
+        """How often what has this code came, per s, floods thinned; 0 where there is nothing to tell it by."""
+        if self.count < 2:
+            return 0.0
+        times, columns = self._arrays()
+        held = min(self.count, _SIZE)
+        span = float(times[:held].max() - times[:held].min())
+        return int(np.count_nonzero(columns[:held, SAME] == same)) / span if span > 0 else 0.0
+
     def page(self, number: int) -> bytes:
         """A page of alerts as bytes; the last one may be short."""
         times, columns = self._arrays()

@@ -481,15 +481,21 @@ def _incident(id: str, fields: list[Any]) -> Incident:
 def _memory_bytes(memory: Memory) -> bytes:
     return orjson.dumps(
         [
-            [lesson.feedback, lesson.actor, lesson.where, [[*pair, *said] for pair, *said in lesson.sayings]]
+            [
+                lesson.feedback,
+                lesson.actor,
+                lesson.where,
+                [[*pair, *said] for pair, *said in lesson.sayings],
+                lesson.noise,
+            ]
             for lesson in memory.lessons.values()
         ]
     )
 
 
-def _lesson(feedback: str, actor: str | None, where: str, sayings: list[Any]) -> Lesson:
-    said = (Saying((one, other), together, silence) for one, other, together, silence in sayings)
-    return Lesson(feedback, actor, where, tuple(said))
+def _lesson(feedback: str, actor: str | None, where: str, sayings: list[Any], noise: bool) -> Lesson:
+    said = (Saying((one, other), *said) for one, other, *said in sayings)
+    return Lesson(feedback, actor, where, tuple(said), noise)
 
 
 def _usual_bytes(usual: Usual) -> bytes:

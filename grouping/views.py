@@ -112,6 +112,11 @@ def _decision(kept: StoredAlert) -> dict[str, Any]:
             {"incident": None if action == "open" else action, "score": score}
             for action, score in _pairs(actions, scores)
         ],
+        "told": [
+            {"incident": actions[column], "by": feedback}
+            for column, feedback in zip(columns, by or (), strict=bool(by))
+            if feedback
+        ],
         "features": [
             {"incident": None if actions[column] == "open" else actions[column], **_named(table[:, index].tolist())}
             for index, column in enumerate(columns)

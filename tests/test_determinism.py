@@ -146,5 +146,11 @@ def test_golden_log_covers_the_road() -> None:
     assert {output["kind"] for output in outputs} >= {"decision", "incident", "merged", "moved", "policy", "refused"}
     decisions = [output for output in outputs if output["kind"] == "decision"]
     assert {decision["action"] for decision in decisions} == {"open", "join", "duplicate"}
-    assert {decision["reason"] for decision in decisions} == {"duplicate", "only_choice", "best_score", "told", "explored"}
+    assert {decision["reason"] for decision in decisions} == {
+        "duplicate",
+        "only_choice",
+        "best_score",
+        "told",
+        "explored",
+    }
     assert all(before["seq"] <= after["seq"] for before, after in pairwise(outputs))

@@ -1,0 +1,287 @@
+"""What a responder said once holds at the next such alert, until told otherwise; undone, it is as if never said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from grouping.config import Config
+from grouping.engine import Engine
+from grouping.memory import AGREEING, DISPUTED, LESSONS, Lesson, Memory, Saying, Verdict
+from grouping.records import Alert, Decision, Event, Feedback, Output, Reason, Status, Verb
+
+DAY = 86_400.0
+
+
+def alert(id: str, at: float, service: str, **more: Any) -> Alert:
+    fields: dict[str, Any] = dict.fromkeys(("severity", "source", "host", "component", "group", "class_"))
+    return Alert(
+        id,
+        at,
+        "s",
+        Status.FIRING,
+        None,
+        service=service,
+        **fields | {"summary": f"{service} is down"} | {"details": {}} | more,
+    )
+
+
+def said(id: str, at: float, action: Verb, actor: str = "ana", **what: Any) -> Feedback:
+    return Feedback(id, at, "s", actor, action, **what)
+
+
+class Desk:
+    """An engine under a policy, and the latest decision on each alert."""
+
+    def __init__(self, policy: str = "learned(*=60s)") -> None:
+        self.engine = Engine(Config(policy=policy, explore=0.0))
+        self.decided: dict[str, Decision] = {}
+
+    def __call__(self, *events: Event) -> list[Output]:
+        outputs = [output for event in events for output in self.engine.step(event)]
+        self.decided |= {output.alert: output for output in outputs if isinstance(output, Decision)}
+        return outputs
+
+    def incident(self, alert: str) -> str:
+        return self.decided[alert].incident
+
+    def together(self, one: str, other: str) -> bool:
+        return self.incident(one) == self.incident(other)
+
+
+@pytest.mark.parametrize("policy", ["learned(*=60s)", "linear(*~2s)", "learned(service=60s)"])
+def test_what_was_moved_out_stays_out(policy: str) -> None:
+    """Split once, an alert of that kind opens its own incident the next time, and the decision names the feedback."""
+    desk = Desk(policy)
+    desk(alert("a1", 0, "db"), alert("b1", 1, "mail"))
+    if not desk.together("a1", "b1"):  # the policy would not join them anyway
+        desk(said("f0", 2, Verb.MERGE, incidents=(desk.incident("b1"),), into=desk.incident("a1")))
+    desk(said("f1", 3, Verb.MOVE, alerts=("b1",), into=None))
+    desk(alert("a2", DAY, "db"), alert("b2", DAY + 1, "mail"))
+    assert not desk.together("a2", "b2")
+    decision = desk.decided["b2"]
+    if policy != "learned(service=60s)":
+        assert decision.reason is Reason.TOLD
+        assert decision.choice is not None
+        assert "f1" in (decision.choice.told or [])
+
+
+@pytest.mark.parametrize("policy", ["learned(*=60s)", "linear(*~2s)", "learned(service=60s)"])
+def test_what_was_merged_comes_together(policy: str) -> None:
+    """Also after a silence at which the policy would open: up to half as much again, and no longer."""
+    desk = Desk(policy)
+    desk(alert("a1", 0, "db"), alert("b1", 100, "mail"))
+    assert not desk.together("a1", "b1")
+    desk(said("f1", 120, Verb.MERGE, incidents=(desk.incident("b1"),), into=desk.incident("a1")))
+    desk(alert("a2", DAY, "db"), alert("b2", DAY + 100, "mail"))
+    assert desk.together("a2", "b2")
+    assert desk.decided["b2"].reason is Reason.TOLD
+    desk(alert("a3", 2 * DAY, "db"), alert("b3", 2 * DAY + 160, "mail"))
+    assert not desk.together("a3", "b3")
+
+
+def test_until_told_otherwise() -> None:
+    """The latest word holds, whoever said it."""
+    desk = Desk()
+    desk(alert("a1", 0, "db"), alert("b1", 1, "mail"), said("f1", 2, Verb.MOVE, alerts=("b1",), into=None))
+    desk(alert("a2", DAY, "db"), alert("b2", DAY + 1, "mail"))
+    desk(said("f2", DAY + 2, Verb.MERGE, "bo", incidents=(desk.incident("b2"),), into=desk.incident("a2")))
+    desk(alert("a3", 2 * DAY, "db"), alert("b3", 2 * DAY + 1, "mail"))
+    assert desk.together("a3", "b3")
+
+
+def test_told_at_the_very_next_decision() -> None:
+    """Not the next day: the incident that was corrected is judged by it at once."""
+    desk = Desk()
+    desk(alert("a1", 0, "db"), alert("b1", 1, "mail"), said("f1", 2, Verb.MOVE, alerts=("b1",), into=None))
+    desk(alert("b2", 3, "mail"))
+    assert desk.together("b2", "b1") or desk.incident("b2") != desk.incident("a1")
+    assert desk.incident("b2") != desk.incident("a1")
+
+
+def test_it_survives_a_restart() -> None:
+    desk = Desk()
+    desk(alert("a1", 0, "db"), alert("b1", 1, "mail"), said("f1", 2, Verb.MOVE, alerts=("b1",), into=None))
+    desk.engine = Engine.restore(desk.engine.snapshot(), desk.engine.config)
+    desk(alert("a2", DAY, "db"), alert("b2", DAY + 1, "mail"))
+    assert not desk.together("a2", "b2")
+
+
+def test_the_one_in_whose_turn_it_would_have_been_next() -> None:
+    """Told that it does not belong to the latest incident, an alert goes to the one before it, if that is in time."""
+    desk = Desk()
+    desk(alert("a1", 0, "db"), alert("b1", 1, "mail"), said("f1", 2, Verb.MOVE, alerts=("b1",), into=None))
+    desk(alert("c1", 3, "web"))
+    desk(
+        said(
+            "f2",
+            4,
+            Verb.MOVE,
+            alerts=("c1",),
+            into=desk.engine.state.alert(desk.engine.state.scope("s"), "b1").incident,
+        )
+    )  # type: ignore[union-attr]
+    desk(alert("a2", DAY, "db"), alert("b2", DAY + 1, "mail"), alert("c2", DAY + 2, "web"))
+    assert desk.together("b2", "c2")
+    assert not desk.together("a2", "c2")
+
+
+def test_noise_teaches_nothing_about_belonging() -> None:
+    """What was put together only to be dismissed does not come together for that."""
+    desk = Desk("learned(service=60s)")
+    desk(alert("a1", 0, "db"), alert("b1", 1, "mail"))
+    desk(said("f1", 2, Verb.MERGE, incidents=(desk.incident("b1"),), into=desk.incident("a1")))
+    desk(said("f2", 3, Verb.DISMISS, incident=desk.incident("a1")))
+    desk(alert("a2", DAY, "db"), alert("b2", DAY + 1, "mail"))
+    assert not desk.together("a2", "b2")
+    desk(said("f3", DAY + 2, Verb.UNDO, feedback="f2"), alert("a3", 2 * DAY, "db"), alert("b3", 2 * DAY + 1, "mail"))
+    assert desk.together("a3", "b3")
+
+
+def test_what_is_frequent_needs_two_to_agree() -> None:
+    """Two alerts that come all day meet by chance: one merge says little, a second one about another incident enough."""
+    desk = Desk("default")
+    for minute in range(200):
+        desk(alert(f"n{minute}", 60.0 * minute, "web"), alert(f"m{minute}", 60.0 * minute + 50, "cache"))
+    for number, minute in enumerate((198, 199)):
+        web, cache = desk.incident(f"n{minute}"), desk.incident(f"m{minute}")
+        if web != cache:
+            desk(said(f"f{number}", 12_000.0 + number, Verb.MERGE, incidents=(cache,), into=web))
+    memory = desk.engine.state.scope("s").memory
+    assert memory.lessons
+    assert not all(saying.sure for lesson in memory.lessons.values() for saying in lesson.sayings if saying.together)
+
+
+# -- the memory by itself
+
+
+def lesson(
+    id: str, *sayings: Saying, actor: str | None = "ana", where: str | None = None, noise: bool = False
+) -> Lesson:
+    return Lesson(id, actor, where or f"i-{id}", sayings, noise)
+
+
+def test_kinds_need_incidents_to_agree() -> None:
+    """One lesson on a pair of kinds says nothing; two about different incidents do; about the same one they do not."""
+    memory = Memory()
+    kinds = Saying((3, 5), True, 10.0)
+    for number in range(AGREEING):
+        memory.learn(lesson(f"f{number}", kinds, where="i-1"))
+    assert memory.told((2, 3), 5.0, {5: (0.0, 0)}) == (0, "")
+    memory.learn(lesson("g", kinds, where="i-2"))
+    assert memory.told((2, 3), 5.0, {5: (0.0, 0)}) == (1, "g")
+    assert memory.told((2, 3), 11.0, {5: (0.0, 0)}) == (0, "")
+
+
+def test_one_who_is_contradicted_by_others_is_not_heard() -> None:
+    """Five of somebody's lessons contradicted, and those the most of them: none of them counts until that changes."""
+    memory = Memory()
+    for number in range(DISPUTED):
+        memory.learn(lesson(f"bad{number}", Saying((2 * number, 100), True, 60.0), actor="mallory"))
+    memory.learn(lesson("bad", Saying((50, 100), True, 60.0), actor="mallory"))
+    assert memory.told((50, 51), 1.0, {100: (0.0, 0)}) == (1, "bad")
+    for number in range(DISPUTED):
+        memory.learn(lesson(f"good{number}", Saying((2 * number, 100), False, 0.0), actor="ana"))
+    assert memory.quarantined == {"mallory"}
+    assert memory.told((50, 51), 1.0, {100: (0.0, 0)}) == (0, "")
+    memory.forget("good0")
+    assert memory.quarantined == frozenset()
+    assert memory.told((50, 51), 1.0, {100: (0.0, 0)}) == (1, "bad")
+
+
+def test_the_oldest_are_forgotten() -> None:
+    memory = Memory()
+    for number in range(LESSONS + 1):
+        memory.learn(lesson(f"f{number}", Saying((0, 2 + 2 * number), True, 60.0)))
+    assert len(memory.lessons) == LESSONS
+    assert memory.told((0, 1), 1.0, {2: (0.0, 0)}) == (0, "")
+    assert memory.told((0, 1), 1.0, {4: (0.0, 0)}) == (1, "f1")
+
+
+CODES = st.integers(0, 7)
+SAYINGS = st.builds(
+    lambda one, other, together, silence, sure: Saying((min(one, other), max(one, other)), together, silence, sure),
+    CODES,
+    CODES,
+    st.booleans(),
+    st.sampled_from([-1.0, 0.0, 1.0, 5.0, 60.0]),
+    st.booleans(),
+).filter(lambda saying: saying.pair[0] % 2 == saying.pair[1] % 2)
+GIVEN = st.lists(
+    st.tuples(
+        st.lists(SAYINGS, max_size=4, unique_by=lambda saying: saying.pair),
+        st.sampled_from(["ana", "bo", "cy", None]),
+        st.sampled_from(["i1", "i2", "i3"]),
+        st.booleans(),
+    ),
+    max_size=24,
+)
+
+
+def verdicts(memory: Memory) -> dict[tuple[int, int], Verdict]:
+    """What holds, with the numbers of lessons replaced by their order."""
+    order = {number: place for place, number in enumerate(memory._number.values())}
+    return {
+        (code, partner): verdict._replace(
+            together_at=order.get(verdict.together_at, -1), apart_at=order.get(verdict.apart_at, -1)
+        )
+        for code, partners in memory.partners.items()
+        for partner, verdict in partners.items()
+    }
+
+
+@given(GIVEN, st.sets(st.integers(0, 23)))
+@settings(max_examples=300)
+def test_forgetting_is_exact(given_: list[Any], gone: set[int]) -> None:
+    """Lessons taught and taken away again, in any order: what is left is what the others alone would have taught."""
+    lessons = [
+        Lesson(f"f{n}", actor, where, tuple(said), noise) for n, (said, actor, where, noise) in enumerate(given_)
+    ]
+    undone, never = Memory(), Memory()
+    for one in lessons:
+        undone.learn(one)
+    for number in gone:
+        undone.forget(f"f{number}")
+    for number, one in enumerate(lessons):
+        if number not in gone:
+            never.learn(one)
+    assert verdicts(undone) == verdicts(never)
+    assert undone.quarantined == never.quarantined
+    assert list(undone.lessons) == list(never.lessons)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abc"), st.integers(0, 40), st.booleans()), max_size=8)
+)
+@settings(max_examples=25, deadline=None)
+def test_as_told_until_told_otherwise(history: list[tuple[str, str, int, bool]]) -> None:
+    """Whatever was said before, a correction on two alerts decides the same situation the next day."""
+    desk = Desk()
+    for day, (one, other, gap, belongs) in enumerate([*history, ("a", "b", 7, True), ("a", "b", 7, False)]):
+        if one == other:
+            continue
+        at, x, y = day * DAY, f"x{day}", f"y{day}"
+        desk(alert(x, at, one), alert(y, at + gap, other))
+        if desk.together(x, y) and not belongs:
+            desk(said(f"f{day}", at + gap + 1, Verb.MOVE, alerts=(y,), into=None))
+        elif belongs and not desk.together(x, y):
+            desk(said(f"f{day}", at + gap + 1, Verb.MERGE, incidents=(desk.incident(y),), into=desk.incident(x)))
+        at += DAY / 2
+        desk(alert(f"again-{x}", at, one), alert(f"again-{y}", at + gap, other))
+        assert desk.together(f"again-{x}", f"again-{y}") == belongs
+
+
+def test_undone_it_is_as_if_never_said() -> None:
+    desk, other = Desk(), Desk()
+    first = [alert("a1", 0, "db"), alert("b1", 1, "mail")]
+    desk(*first, said("f1", 2, Verb.MOVE, alerts=("b1",), into=None), said("f2", 3, Verb.UNDO, feedback="f1"))
+    other(*first)
+    again = [alert("a2", DAY, "db"), alert("b2", DAY + 1, "mail")]
+    desk(*again)
+    other(*again)
+    assert desk.together("a2", "b2")
+    for name in ("a2", "b2"):
+        assert desk.decided[name]._replace(model=0) == other.decided[name]._replace(model=0)
