@@ -18,6 +18,7 @@ COMMANDS = (
     "backtest",
     "simulate",
     "outputs",
+    "explain",
     "log",
     "config",
     "backup",

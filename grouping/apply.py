@@ -8,7 +8,7 @@ from grouping.config import Config
 from grouping.featurise import Features
 from grouping.layout import LAST
 from grouping.lifecycle import chain, leave, line, opened, root, settle, stored, take_in
-from grouping.records import SEVERITY_RANK, Alert, Change, Decision, Output
+from grouping.records import SEVERITY_RANK, Action, Alert, Change, Decision, Output
 from grouping.scope import Incident, OpenAlert, Scope, Standing
 from grouping.state import State
 
@@ -94,7 +94,8 @@ def keep(state: State, scope: Scope, alert: Alert, at: float, decision: Decision
     choice = decision.choice
     if choice is not None:
         kept.decision += [decision.decision, decision.reason, decision.propensity, decision.model]
-        kept.decision += [choice.actions, choice.scores, choice.columns, choice.told]
+        kept.decision += [choice.actions, choice.scores, choice.columns, choice.told, choice.policy]
+        kept.decision.append(0 if decision.action is Action.OPEN else choice.actions.index(decision.incident))
         kept.features = choice.features
     state.put_alert(scope, alert.id, kept)
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import orjson
 
-from grouping.records import Decision, IncidentLine, Merged, Moved, Output, PolicyLine, Refused
+from grouping.explain import why
+from grouping.records import Decision, IncidentLine, Merged, Moved, Output, PolicyLine, Reason, Refused
 
 
 def emit(seq: int, output: Output) -> bytes:
@@ -78,6 +79,10 @@ def _decision(seq: int, output: Decision) -> dict[str, Any]:
     if output.runner_up is not None:
         incident, score = output.runner_up
         line["runner_up"] = {"incident": incident, "score": score}
+    if output.choice is not None:
+        line["why"] = why(output)
+        if output.reason is Reason.TOLD:
+            line["told"] = [feedback for feedback in dict.fromkeys(output.choice.told or ()) if feedback]
     line["model"] = f"m{output.model}"
     line["decision"] = output.decision
     return line

@@ -222,7 +222,7 @@ class Engine:
             runner_up,
             scope.learned,
             id,
-            Choice(actions, scores, columns, features.take(columns, 1).tobytes(), _told(near, columns)),
+            Choice(actions, scores, columns, features.take(columns, 1).tobytes(), now.name, _told(near, columns)),
         )
         return decision, joined
 

@@ -144,13 +144,14 @@ class Choice(NamedTuple):
 
     ``actions[0]`` is ``"open"``; the others are incident ids. ``features`` holds the columns of the actions named by
     ``columns`` (opening, the one chosen, the next best): (FEATURES, len(columns)) float32, little-endian, exactly
-    what was scored. ``told`` names for each of these the feedback that spoke for or against it, if one did.
+    what was scored, under ``policy``. ``told`` names for each of these the feedback that spoke for or against it, if one did.
     """
 
     actions: list[str]
     scores: list[float]
     columns: list[int]
     features: bytes
+    policy: str
     told: list[str] | None = None
 
 

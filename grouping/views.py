@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 
 from grouping.config import Config
-from grouping.layout import FEATURE_NAMES, FEATURES
+from grouping.decide import runner
+from grouping.draw import name
+from grouping.explain import contributions, in_words, ruled, said_by
+from grouping.layout import FEATURE_NAMES, FEATURES, TOLD
 from grouping.lifecycle import members, root
-from grouping.records import SEVERITY_BY_RANK
+from grouping.records import SEVERITY_BY_RANK, Reason
 from grouping.scope import Incident, Scope, StoredAlert
 from grouping.state import Records, State, record_key
 
@@ -50,6 +53,46 @@ class Views:
         within = self._scope(scope)
         kept = self._state.alert(within, id)
         return None if kept is None else self._alert(within, id, kept) | {"decision": _decision(kept)}
+
+    def explanation(self, scope: str, id: str) -> dict[str, Any] | None:
+        """Why an alert was decided as it was: what settled it, what each feature added, the runner-up, and in words."""
+        within = self._scope(scope)
+        kept = self._state.alert(within, id)
+        if kept is None or not kept.decision:
+            return None
+        decision, code, _, _, actions, scores, columns, by, policy, chosen = kept.decision
+        reason = Reason(code)
+        table = np.frombuffer(kept.features, "<f4").reshape(FEATURES, len(columns))
+        second = runner(scores, chosen) if len(scores) > 1 else None
+        margin = None if second is None else scores[chosen] - scores[second]
+        near = table[:, 1] if len(columns) > 1 else None  # what it joined, or could have joined
+        told = [
+            said_by(feedback, self._state.feedback(within, feedback), bool(table[TOLD, place] > 0))
+            for place, feedback in enumerate(by or ())
+            if feedback
+        ]
+        return {
+            "alert": id,
+            "scope": scope,
+            "decision": decision,
+            "action": "join" if chosen else "open",
+            "incident": actions[chosen] if chosen else None,
+            "reason": code,
+            "ruled": ruled(reason, near),
+            "policy": policy,
+            "score": scores[chosen],
+            "why": contributions(policy, table[:, columns.index(chosen)]),
+            "runner_up": None if second is None else _action(actions[second], scores[second]),
+            "margin": margin,
+            "told": told,
+            "words": in_words(reason, policy, near, _known(kept), margin, told),
+        }
+
+    def alert_of(self, scope: str, decision: str) -> str | None:
+        """The alert that a decision was about: looked for among all, as its id does not tell."""
+        prefix = record_key(b"a", scope)
+        ids = (key[len(prefix) :].decode() for key, _ in self._records.items() if key.startswith(prefix))
+        return next((id for id in ids if name("d", scope, id) == decision), None)
 
     def decisions(self, scope: str, id: str, skip: int, most: int) -> list[dict[str, Any]] | None:
         """The decisions about the alerts that belong to an incident now, in the order of ``alerts``."""
@@ -101,17 +144,15 @@ def _decision(kept: StoredAlert) -> dict[str, Any]:
     """A decision as it was logged: every option with its score, and the features of those that were compared."""
     if not kept.decision:
         return {}
-    id, reason, propensity, model, actions, scores, columns, by = kept.decision
+    id, reason, propensity, model, actions, scores, columns, by, policy, _ = kept.decision
     table = np.frombuffer(kept.features, "<f4").reshape(FEATURES, len(columns))
     return {
         "decision": id,
         "reason": reason,
         "propensity": propensity,
         "model": f"m{model}",
-        "actions": [
-            {"incident": None if action == "open" else action, "score": score}
-            for action, score in _pairs(actions, scores)
-        ],
+        "policy": policy,
+        "actions": [_action(action, score) for action, score in _pairs(actions, scores)],
         "told": [
             {"incident": actions[column], "by": feedback}
             for column, feedback in zip(columns, by or (), strict=bool(by))
@@ -122,6 +163,14 @@ def _decision(kept: StoredAlert) -> dict[str, Any]:
             for index, column in enumerate(columns)
         ],
     }
+
+
+def _action(action: str, score: float) -> dict[str, Any]:
+    return {"incident": None if action == "open" else action, "score": score}
+
+
+def _known(kept: StoredAlert) -> dict[str, str]:
+    return {field: value for field, value in zip(_FIELDS, kept.fields, strict=True) if isinstance(value, str)}
 
 
 def _pairs(actions: list[str], scores: list[float]) -> Iterator[tuple[str, float]]:

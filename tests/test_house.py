@@ -24,6 +24,7 @@ TREES = {name: ast.parse(path.read_text()) for name, path in SOURCES.items()}
 DOORS = ("grouping.__main__", "grouping.commands", "grouping.runtimes")
 MAKERS = ("grouping.simulate",)  # makes streams; it draws numbers from a generator with a seed
 OFF_THE_ROAD = (
+    "grouping.views",
     *MAKERS,
     "grouping.evaluate",
     "grouping.decided",
