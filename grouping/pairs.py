@@ -40,6 +40,7 @@ class Background(NamedTuple):
     share: Floats  # (S, 1): expected close pairs per far one
     close: Floats  # (S, P) worth of one close pair of a probe
     far: Floats  # (S, P) worth of one far pair
+    all: tuple[Floats, Floats]  # (S, P) weight of all close and of all far pairs
 
 
 class Excess(NamedTuple):
@@ -88,15 +89,15 @@ def background(at: Floats, weight: Floats, scales: list[float], grain: float, pr
     whole = (at[probe] - FAR * scale >= at[0]) * weight[probe]  # what lies before the first alert is not known
     # Each pair is weighed by what its alert has besides that pair (Mecke's formula): so chance alone gives 0.
     close = np.where(n > 0, whole / np.maximum(n + expected, 1.0), 0.0)
-    return Background(at, weight, probe, scale, share, close, whole / (n + np.maximum(expected - share, 0.0) + 1.0))
+    worth = whole / (n + np.maximum(expected - share, 0.0) + 1.0)
+    return Background(at, weight, probe, scale, share, close, worth, (n, far))
 
 
 def excess(ground: Background, code: Codes | None) -> Excess:
     """Of pairs with the same ``code`` (N,), 0 = unknown; None: of all pairs."""
     at, probe = ground.at, ground.probe
     if code is None:
-        running = np.concatenate(([0.0], np.cumsum(ground.weight)))
-        n, far = _counts(at, running, probe, at[probe], ground.scales)
+        n, far = ground.all
     else:
         order = np.argsort(code, kind="stable")
         rank = np.concatenate(([0], np.cumsum(np.diff(code[order]) != 0)))
@@ -118,14 +119,20 @@ def excess(ground: Background, code: Codes | None) -> Excess:
 
 def _counts(line: Floats, running: Floats, place: Places, at: Floats, scales: Floats) -> tuple[Floats, Floats]:
     """Weights (S, P) within a scale before each probe, and in its background."""
-    reach = np.array([1.0, NEAR, FAR])[:, None, None] * scales
-    first = np.searchsorted(line, (at - reach).ravel()).reshape(3, len(scales), len(place))
+    # In octaves most of the three reaches of a scale are those of others too: each is looked up once.
+    reach, back = np.unique(np.array([1.0, NEAR, FAR])[:, None] * scales[:, 0], return_inverse=True)
+    order = np.argsort(at)  # looked up in order it is twice as fast
+    first = np.empty((len(reach), len(place)), np.intp)
+    first[:, order] = np.searchsorted(line, (at[order] - reach[:, None]).ravel()).reshape(first.shape)
     since = running[first]
-    return running[place] - since[0], since[1] - since[2]
+    close, near, far = back.reshape(3, len(scales))
+    return running[place] - since[close], since[near] - since[far]
 
 
 def _blocks(values: Floats) -> Floats:
     """Sums (S, P / BLOCK) over neighbouring probes."""
-    missing = -values.shape[1] % BLOCK
-    sums: Floats = np.pad(values, ((0, 0), (0, missing))).reshape(len(values), -1, BLOCK).sum(axis=2)
+    scales, probes = values.shape
+    padded = np.zeros((scales, -(-probes // BLOCK) * BLOCK))
+    padded[:, :probes] = values
+    sums: Floats = padded.reshape(scales, -1, BLOCK).sum(axis=2)
     return sums

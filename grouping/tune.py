@@ -20,6 +20,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from grouping import pairs
 from grouping.pairs import Codes, Excess, Floats
 from grouping.policy import RELATIVE, Limit, rule_name
@@ -191,22 +193,29 @@ def _try(tuning: Tuning, look: Look, ground: pairs.Background, codes: Codes) -> 
 
 def play(at: Floats, weight: Floats, code: Codes | None, limit: Limit) -> tuple[int, float]:
     """How many incidents of 3 or more alerts a rule makes of (N,) alerts, and the largest one's share of weight."""
-    last: dict[int, list[float]] = {}  # key -> [first, last, count, weight] of its last incident
-    bursts, largest = 0, 0.0
-    codes = [1] * len(at) if code is None else code.tolist()
-    for time, key, worth in zip(at.tolist(), codes, weight.tolist(), strict=True):
-        one = last.get(key) if key else None
-        if one is not None and time - one[1] <= limit.after(one[1] - one[0], int(one[2])):
-            one[1] = time
-            one[2] += 1.0
-            one[3] += worth
-            if one[2] == BURST:
-                bursts += 1
-            if one[3] > largest:
-                largest = one[3]
-        elif key:
-            last[key] = [time, time, 1.0, worth]
-    return bursts, largest / float(weight.sum())
+    total = float(weight.sum())
+    if code is not None:
+        order = np.argsort(code, kind="stable")
+        order = order[np.searchsorted(code[order], 1) :]  # an unknown value belongs to none
+        at, weight, code = at[order], weight[order], code[order]
+    silence = np.diff(at)
+    opens = silence > limit.high
+    if code is not None:
+        opens |= np.diff(code) != 0
+    opens = np.concatenate(([True], opens))
+    start = 0
+    # Only a silence between low and high depends on the incident: few do, and only these are walked through.
+    for place in np.flatnonzero(opens | np.concatenate(([False], silence > limit.low))).tolist():
+        if not opens[place]:
+            after = limit.after(float(at[place - 1] - at[start]), place - start)
+            if silence[place - 1] <= after:
+                continue
+            opens[place] = True
+        start = place
+    starts = np.append(np.flatnonzero(opens), len(at))
+    sizes = np.diff(starts)
+    worth = np.diff(np.concatenate(([0.0], np.cumsum(weight)))[starts])
+    return int((sizes >= BURST).sum()), float(worth[sizes > 1].max(initial=0.0) / total)
 
 
 def _evidence(look: Look, table: list[list[float]]) -> dict[str, Any]:

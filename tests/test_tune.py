@@ -288,6 +288,35 @@ def test_a_rule_is_played_as_the_engine_would() -> None:
     assert tune.play(at, np.ones(6), code, Limit(40.0, 5.0, 900.0))[0] == 1
 
 
+def slow_play(at: list[float], code: list[int], limit: Limit) -> tuple[int, float]:
+    """A rule played alert by alert, each weighing 1."""
+    last: dict[int, list[float]] = {}
+    made: list[list[float]] = []
+    for time, key in zip(at, code, strict=True):
+        one = last.get(key)
+        if key and one is not None and time - one[-1] <= limit.after(one[-1] - one[0], len(one)):
+            one.append(time)
+        elif key:
+            last[key] = [time]
+            made.append(last[key])
+    largest = max((len(one) for one in made if len(one) > 1), default=0)
+    return sum(len(one) >= 3 for one in made), largest / len(at)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 12), st.integers(0, 3)), min_size=1, max_size=80),
+    st.sampled_from([(0.0, 2.0, 2.0), (1.5, 1.0, 6.0), (40.0, 1.0, 8.0), (1.0, 3.0, 11.0)]),
+)
+@settings(max_examples=200, deadline=None)
+def test_all_at_once_is_one_after_the_other(steps: list[tuple[int, int]], limits: tuple[float, float, float]) -> None:
+    """A rule is played by arrays; alert by alert it is the same."""
+    at = np.cumsum([float(step) for step, _ in steps])
+    code, limit = np.array([key for _, key in steps], np.uint32), Limit(*limits)
+    assert tune.play(at, np.ones(len(at)), code, limit) == slow_play(at.tolist(), code.tolist(), limit)
+    alone = [1] * len(at)
+    assert tune.play(at, np.ones(len(at)), None, limit) == slow_play(at.tolist(), alone, limit)
+
+
 # -- the recent alerts
 
 
