@@ -44,11 +44,15 @@ class Background(NamedTuple):
 
 
 class Excess(NamedTuple):
-    """X and B of the module's text, per scale, and the standard deviation of X were there no excess."""
+    """X and B of the module's text, per scale, and the standard deviation of X were there no excess.
+
+    ``incidents``: how many "the same value, silent for at most the scale" makes of the alerts that have the field.
+    """
 
     x: list[float]
     b: list[float]
     spread: list[float]
+    incidents: list[int]
 
 
 def resolution(at: Floats) -> float:
@@ -98,6 +102,7 @@ def excess(ground: Background, code: Codes | None) -> Excess:
     at, probe = ground.at, ground.probe
     if code is None:
         n, far = ground.all
+        line = at
     else:
         order = np.argsort(code, kind="stable")
         rank = np.concatenate(([0], np.cumsum(np.diff(code[order]) != 0)))
@@ -109,12 +114,14 @@ def excess(ground: Background, code: Codes | None) -> Excess:
         n, far = _counts(line, running, place[probe], line[place[probe]], ground.scales)
         known = code[probe] > 0
         n, far = n * known, far * known
+        line = line[np.searchsorted(code[order], 1) :]
     chance = ground.far * (far * ground.share)
     gained = _blocks(ground.close * n - chance)
     x = np.maximum(gained, 0.0).sum(axis=1)
     b = (chance * (n > 0)).sum(axis=1)
     spread = np.sqrt((ground.close * ground.close * n + ground.far * chance * ground.share).sum(axis=1))
-    return Excess(x.tolist(), b.tolist(), spread.tolist())
+    incidents = 1 + (np.diff(line) > ground.scales).sum(axis=1)
+    return Excess(x.tolist(), b.tolist(), spread.tolist(), incidents.tolist())
 
 
 def _counts(line: Floats, running: Floats, place: Places, at: Floats, scales: Floats) -> tuple[Floats, Floats]:

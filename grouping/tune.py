@@ -50,7 +50,7 @@ class Look:
     scales: list[float] = field(default_factory=list)  # s
     grain: float = 0.0  # of the clock, s
     fields: list[str] = field(default_factory=list)  # keys looked at, "*" first
-    found: list[list[list[float]]] = field(default_factory=list)  # per key [X, B, spread], each per scale
+    found: list[list[list[float]]] = field(default_factory=list)  # per key [X, B, spread, incidents], each per scale
     refused: list[list[Any]] = field(default_factory=list)  # [key, scale, why]
     row: int = 0  # next field
 
@@ -133,23 +133,23 @@ def _ground(tuning: Tuning, look: Look) -> tuple[pairs.Background, Codes]:
 
 def _note(look: Look, name: str, excess: Excess) -> None:
     look.fields.append(name)
-    look.found.append([excess.x, excess.b, excess.spread])
+    look.found.append([excess.x, excess.b, excess.spread, [float(count) for count in excess.incidents]])
 
 
 def scores(look: Look) -> list[list[float]]:
     """The score of every key looked at, at every scale; 0 where there is too little to tell it from chance."""
-    everything, _, spread = look.found[0]
+    everything, _, spread, _ = look.found[0]
     sure = [
         [
             x if x >= ENOUGH and x >= SURE * sd and x <= OVER * total + SLACK * sd else 0.0
             for x, total, sd in zip(xs, everything, spread, strict=True)
         ]
-        for xs, _, _ in look.found
+        for xs, *_ in look.found
     ]
     most = max(max(xs) for xs in sure)
     return [
         [2.0 * x / (2.0 * x + b + most - x) if x else 0.0 for x, b in zip(xs, bs, strict=True)]
-        for xs, (_, bs, _) in zip(sure, look.found, strict=True)
+        for xs, (_, bs, *_) in zip(sure, look.found, strict=True)
     ]
 
 
@@ -219,19 +219,25 @@ def play(at: Floats, weight: Floats, code: Codes | None, limit: Limit) -> tuple[
 
 
 def _evidence(look: Look, table: list[list[float]]) -> dict[str, Any]:
-    """What a person can check: per key its best score, at which silence, and what stands together there."""
+    """What a person can check: per key its best score, at which silence, and what stands together there.
+
+    ``scores`` and ``incidents`` are given at each of ``silences_s``, to be drawn.
+    """
     keys: dict[str, Any] = {}
-    for name, row, (xs, bs, _) in zip(look.fields, table, look.found, strict=True):
+    for name, row, (xs, bs, _, incidents) in zip(look.fields, table, look.found, strict=True):
         scale = max(range(len(xs)), key=lambda s: (row[s], xs[s] - bs[s]))
         keys[name] = {
             "score": round(row[scale], 4),
             "silence_s": look.scales[scale],
             "together": round(xs[scale], 1),
             "chance": round(bs[scale], 1),
+            "scores": [round(score, 3) for score in row],
+            "incidents": [int(count) for count in incidents],
         }
     return {
         "alerts": min(look.end, KEPT),
         "clock_s": look.grain,
+        "silences_s": look.scales,
         "keys": keys,
         "refused": [{"key": key, "silence_s": scale, "why": why} for key, scale, why in look.refused],
     }

@@ -455,3 +455,35 @@ def test_one_wrong_clock_does_not_flatten_the_rest():
     axis = Axis(np.array([*np.linspace(START, START + 3600, 100), 32_000_000_000.0]))
     assert axis.place(START + 3600) - axis.place(START) > WIDTH * 0.9
     assert [silence for _, _, silence in axis.cuts()] == ["349,976 d 19 h"]
+
+
+def test_the_page_shows_how_a_scope_found_its_shape(tmp_path: Path) -> None:
+    """Per key what was seen, what was chosen and what was refused; a field's name stays a text."""
+    keys = {
+        "service": {"score": 0.9, "silence_s": 4.0, "together": 80.0, "chance": 9.0},
+        "details.<b>$x": {"score": 0.5, "silence_s": 2.0, "together": 40.0, "chance": 60.0},
+        "host": {"score": 0.0, "silence_s": 2.0, "together": 0.0, "chance": 0.0},
+        "*": {"score": 0.95, "silence_s": 8.0, "together": 90.0, "chance": 30.0},
+    }
+    drawn = {"scores": [0.1, 0.2, 0.3], "incidents": [90, 60, 30]}
+    evidence = {
+        "alerts": 128,
+        "silences_s": [2.0, 4.0, 8.0],
+        "keys": {key: one | drawn for key, one in keys.items()},
+        "refused": [{"key": "*", "silence_s": 8.0, "why": "one incident with 70 % of all"}],
+    }
+    tally = told([alert("a1")])
+    tally.take(None, [PolicyLine("default", "learned(service~2-4s)", "linear(*~2s)", "tuned", evidence)])
+    tally.take(None, [PolicyLine("other", "linear(*~2s)", "learned(service~2-4s)", "tuned", {"why": "too short"})])
+    page = write_report(tally, tmp_path, source="x").read_text()
+    text = re.sub(r"<[^>]*>", "|", page)
+    assert page.count("found its shape") == 1
+    assert "details.&lt;b&gt;$x" in page
+    for verdict in (
+        "chosen",
+        "a lower score",
+        "nothing beyond chance",
+        "refused from 8 s on: one incident with 70 % of all",
+    ):
+        assert verdict in text
+    assert re.search(r"service\|+0\.90\|+4 s\|+80\|+9\|+60\|+50.00 %\|+chosen", text)

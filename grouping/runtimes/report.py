@@ -20,6 +20,7 @@ from grouping.records import SEVERITY_BY_RANK
 from grouping.runtimes.page import ALERTS, FAINT, PAGES, draw_svg, page_template
 from grouping.runtimes.summary import DAY, HOUR, as_dict, lasting, moment, plain
 from grouping.runtimes.tally import Incident, Reports, Tally
+from grouping.runtimes.tuning_report import pictures
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,6 +48,7 @@ def write_report(tally: Tally, directory: Path, *, source: str, command: str | N
         tally=tally,
         numbers=as_dict(tally),
         incidents=shown,
+        tuning=pictures(tally.tuned.values()),
         **drawn,
     )
     directory.mkdir(parents=True, exist_ok=True)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,6 +77,7 @@ class PolicyChange(NamedTuple):
     was: str
     policy: str
     why: str
+    evidence: Mapping[str, Any] = {}
 
 
 class Tally:
@@ -96,6 +97,7 @@ class Tally:
         self.pages = array("d")  # when an incident was opened
         self.refusals: list[Refusal] = []
         self.policies: list[PolicyChange] = []
+        self.tuned: dict[str, PolicyChange] = {}  # what each scope found by itself last, with its evidence
         self._present: dict[str, float] = {}  # the last time seen in each scope
         self._now = NEVER
         # Of each alert and repeat:
@@ -165,6 +167,9 @@ class Tally:
                 if len(self.policies) < KEPT:
                     change = PolicyChange(self._now, output.scope, output.was, output.policy, output.why)
                     self.policies.append(change)
+                if output.why == "tuned" and (output.scope in self.tuned or len(self.tuned) < KEPT):
+                    parts = self._now, output.scope, output.was, output.policy, output.why, output.evidence
+                    self.tuned[output.scope] = PolicyChange(*parts)
 
     def _number(self, scope: str, incident: str) -> int:
         """The number of an incident. One opened before the tally began has no title yet."""
