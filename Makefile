@@ -6,7 +6,7 @@ IN = $(VENV)/bin
 INSTALL = $(IN)/python -m pip install --quiet --disable-pip-version-check --no-input
 FLAGS =
 
-.PHONY: help demo test lint check fmt lock bench data fuzz clean
+.PHONY: help demo serve test lint check fmt lock bench data fuzz clean
 .DEFAULT_GOAL := help
 
 help:  ## what can be made
@@ -15,6 +15,9 @@ help:  ## what can be made
 demo: $(VENV)/.run  ## replay the example and draw its report: demo/report/index.html
 	@mkdir -p demo
 	$(IN)/python -m grouping replay data/demo.jsonl --out demo/decisions.jsonl --summary --report demo/report
+
+serve: $(VENV)/.run  ## start the live service on 127.0.0.1:8080, its state in state/; FLAGS hands options over
+	$(IN)/python -m grouping serve $(FLAGS)
 
 test: $(VENV)/.dev  ## run the tests; FLAGS="-k undo" hands options to pytest
 	$(IN)/python -m pytest -n auto $(FLAGS)
@@ -56,7 +59,7 @@ lock:  ## renew requirements/*.txt, with uv; FLAGS=--upgrade takes newer version
 	$(COMPILE) pyproject.toml requirements/build.in $(TRIED) --extra fuzz \
 		-c requirements/dev.txt -o requirements/fuzz.txt
 
-clean:  ## remove what was made here, environments included
+clean:  ## remove what was made here, environments included; not state/
 	rm -rf .venv .venv-* build dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find grouping benchmarks tests -name __pycache__ -type d -prune -exec rm -rf {} +
 

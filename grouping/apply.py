@@ -7,7 +7,7 @@ import heapq
 from grouping.config import Config
 from grouping.featurise import Features
 from grouping.layout import LAST
-from grouping.lifecycle import chain, leave, line, opened, root, settle, stored, take_in
+from grouping.lifecycle import apart, chain, leave, line, opened, root, settle, stored, take_in
 from grouping.records import SEVERITY_RANK, Action, Alert, Change, Decision, Output
 from grouping.scope import Incident, OpenAlert, Scope, Standing
 from grouping.state import State
@@ -75,6 +75,18 @@ def group(
     """Put a new alert into ``incident``, or into a new one. Its decision is written down by ``keep``."""
     joined = incident or opened(scope, alert.id, at)
     take_in(scope, joined, features, alert, at, key)
+    _belong(state, scope, alert, joined)
+    return [] if incident else [line(scope, joined, Change.OPENED)]
+
+
+def alone(state: State, scope: Scope, alert: Alert, at: float) -> tuple[list[Output], str]:
+    """Open an incident for one alert that was not looked at; it takes no others. What is said, and its id."""
+    incident = apart(scope, alert, at)
+    _belong(state, scope, alert, incident)
+    return [line(scope, incident, Change.OPENED)], incident.id
+
+
+def _belong(state: State, scope: Scope, alert: Alert, joined: Incident) -> None:
     if alert.dedup_key is None:
         joined.keyless += 1
     else:
@@ -85,7 +97,6 @@ def group(
         scope.keys[alert.dedup_key] = OpenAlert(alert.id, joined.id, severity=SEVERITY_RANK[alert.severity])
         scope.changed_keys.add(alert.dedup_key)
     state.add_member(scope, joined, alert.id)
-    return [] if incident else [line(scope, joined, Change.OPENED)]
 
 
 def keep(state: State, scope: Scope, alert: Alert, at: float, decision: Decision) -> None:

@@ -23,6 +23,7 @@ from grouping.layout import IN_TIME, RULED, SHARE, TOLD, TURN
 from grouping.lifecycle import policy_key, repolicy
 from grouping.policy import DEFAULT, BadPolicy, Policy, policy
 from grouping.records import (
+    ALONE,
     Action,
     Alert,
     Choice,
@@ -139,6 +140,8 @@ class Engine:
         self._begin(scope)
         self.state.remember_id(scope, alert.id)
         at = learn.tell_time(scope, alert.at)
+        if alert.bypass is not None:
+            return self._bypass(scope, alert, at)
         features = self._featurise(alert)
         now = self.state.policy(scope)
         key = policy_key(now, alert)
@@ -156,6 +159,17 @@ class Engine:
             if found is not None:
                 outputs += self._tuned(scope, was, found)
         return outputs
+
+    def _bypass(self, scope: Scope, alert: Alert, at: float) -> list[Output]:
+        """Open an incident that takes no more alerts, without looking at anything: fail open, not silent."""
+        id = name("d", scope.name, alert.id)
+        outputs, incident = apply.alone(self.state, scope, alert, at)
+        model = scope.learned
+        decision = Decision(
+            scope.name, alert.id, incident, Action.OPEN, Reason.BYPASSED, None, 1.0, None, model, id, ALONE
+        )
+        apply.keep(self.state, scope, alert, at, decision)
+        return [*outputs, decision]
 
     def _tuned(self, scope: Scope, was: str, found: tune.Found) -> list[Output]:
         """A look at the scope's own stream has ended: say so if it changes what decides."""

@@ -64,6 +64,16 @@ def opened(scope: Scope, origin: str, at: float) -> Incident:
     return incident
 
 
+def apart(scope: Scope, alert: Alert, at: float) -> Incident:
+    """A new incident of one alert that was not looked at; not joinable."""
+    incident = Incident(name("i", scope.name, alert.id), born_at=at, first_at=at, last_at=at, count=1)
+    incident.severity, incident.touched = SEVERITY_RANK[alert.severity], scope.events
+    incident.title.add(alert.summary, alert.summary)
+    scope.incidents[incident.id] = incident
+    scope.changed_incidents.add(incident.id)
+    return incident
+
+
 def enter(scope: Scope, incident: Incident) -> None:
     """Make an incident joinable."""
     incident.slot = scope.arena.take()

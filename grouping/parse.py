@@ -16,7 +16,7 @@ from typing import Any, NoReturn, TypeGuard, TypeVar
 import orjson
 
 from grouping.draw import content_id
-from grouping.records import Alert, Event, Feedback, Mode, PolicyEvent, Severity, Status, Tick, Verb
+from grouping.records import Alert, Bypass, Event, Feedback, Mode, PolicyEvent, Severity, Status, Tick, Verb
 
 MAX_LINE = 512 * 1024  # bytes; what PagerDuty's Events API takes
 MAX_NAME = 255  # characters of an id, a scope, a dedup key, an actor, a policy
@@ -32,6 +32,7 @@ _Word = TypeVar("_Word", bound=StrEnum)
 _STATUS = {str(word): word for word in Status}
 _SEVERITY = {str(word): word for word in Severity}
 _VERB = {str(word): word for word in Verb}
+_BYPASS = {str(word): word for word in Bypass}
 _MODE = {str(word): word for word in Mode}
 
 
@@ -67,6 +68,8 @@ def event_of(raw: dict[str, Any]) -> Event:
         read = _READERS.get(kind) if type(kind) is str else None
         if read is None:
             _refuse("$.kind", f"expected one of {', '.join(_READERS)}", kind, 'add "kind":"alert"')
+        if raw.get("bypass") is not None:  # an alert is opened ungrouped, but nothing can stand in for these
+            _refuse("$.bypass", "expected nothing", raw["bypass"], "the engine failed on this event: send another")
         return read(raw)
     except _Wrong as wrong:
         scope, id_ = raw.get("scope"), raw.get("id")
@@ -121,6 +124,9 @@ def _alert(raw: dict[str, Any]) -> Alert:
         details = _adopt(raw, details)
     if len(details) > MAX_KEYS or not _NESTED.isdisjoint(map(type, details.values())):
         _bounded(details)
+    bypass = get("bypass")
+    if bypass is not None:
+        bypass = _word(raw, "bypass", _BYPASS, "leave it out: the service sets it")
     id_ = get("id")
     if type(id_) is not str or not id_ or len(id_) > MAX_NAME or id_.isspace():
         id_ = _id(raw)
@@ -139,6 +145,7 @@ def _alert(raw: dict[str, Any]) -> Alert:
         class_,
         summary if len(summary) <= MAX_SUMMARY else summary[:MAX_SUMMARY],
         details,
+        bypass,
     )
     return tuple.__new__(Alert, fields)  # Alert(*fields) in half the time
 
@@ -186,7 +193,7 @@ _READERS: dict[str, Callable[[dict[str, Any]], Event]] = {
     "tick": _tick,
 }
 _ALERT_KEYS = frozenset(
-    "kind id at scope status dedup_key severity source service host component group class summary details".split()
+    "kind id at scope status dedup_key severity source service host component group class summary details bypass".split()
 )
 _TEXTS = ("source", "service", "host", "component", "group", "class")
 _NESTED = frozenset((dict, list))

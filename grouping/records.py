@@ -71,6 +71,7 @@ class Reason(StrEnum):
     ONLY_CHOICE = "only_choice"  # no open incident was near enough to be a candidate
     BEST_SCORE = "best_score"  # the highest score among the actions
     TOLD = "told"  # the highest score, and only because responders said so of such alerts
+    BYPASSED = "bypassed"  # opened ungrouped: decisions were late, or the engine failed on this alert
     EXPLORED = "explored"  # drawn although another action scored (nearly) the same or a little better
 
 
@@ -80,6 +81,13 @@ class Change(StrEnum):
     OPENED = "opened"
     RESOLVED = "resolved"
     REOPENED = "reopened"
+
+
+class Bypass(StrEnum):
+    """Why an alert is opened without the engine's judgement: somebody must see it, grouped or not."""
+
+    LATE = "late"  # decisions are behind, and were when it came
+    FAULT = "fault"  # the engine failed on it
 
 
 class Alert(NamedTuple):
@@ -99,6 +107,7 @@ class Alert(NamedTuple):
     class_: str | None
     summary: str
     details: Mapping[str, Any]
+    bypass: Bypass | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +162,9 @@ class Choice(NamedTuple):
     features: bytes
     policy: str
     told: list[str] | None = None
+
+
+ALONE = Choice(["open"], [0.0], [], b"")  # nothing else was looked at
 
 
 class Decision(NamedTuple):

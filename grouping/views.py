@@ -159,7 +159,11 @@ def _decision(kept: StoredAlert) -> dict[str, Any]:
             if feedback
         ],
         "features": [
-            {"incident": None if actions[column] == "open" else actions[column], **_named(table[:, index].tolist())}
+            {
+                "incident": None if actions[column] == "open" else actions[column],
+                **_named(table[:, index].tolist()),
+                **({"told_by": by[index]} if by is not None and by[index] else {}),
+            }
             for index, column in enumerate(columns)
         ],
     }

@@ -223,3 +223,75 @@ def test_outputs_and_log_can_be_read_while_it_runs(live: Live) -> None:
     with Live(live.state.parent / "copy") as copy:
         copy.settled()
         assert grouping("outputs", copy.state).stdout == grouping("outputs", live.state).stdout
+
+
+BROKEN = """
+import signal, sys
+if "grouping.runtimes.decider" in sys.orig_argv:
+    from grouping.engine import Engine
+    step = Engine.step
+    def breaks(self, event):
+        if getattr(event, "bypass", None) is None:
+            if event.id == "poison" or event.id == "f-poison":
+                raise RuntimeError("a mistake of ours")
+            if event.id == "hang":
+                signal.pause()
+        return step(self, event)
+    Engine.step = breaks
+"""
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Iterator[Live]:
+    """A service whose engine fails on some events."""
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "sitecustomize.py").write_text(BROKEN)
+    with Live(tmp_path / "state", "[service]\nstuck_s = 1.0\n", PYTHONPATH=str(tmp_path / "broken")) as service:
+        yield service
+
+
+def test_an_event_on_which_the_engine_fails_is_opened_ungrouped(broken: Live) -> None:
+    """Whether it raises or hangs: the others are decided as ever, and a replay without the fault gives the same."""
+    ids = ["a", "b", "poison", "hang", "c"]
+    assert broken.ask("POST", "/events", [alert(id, host="h", service="s") for id in ids]).status == 202
+    broken.settled()
+    reasons = {id: broken.ask("GET", f"/alerts/{id}").json["decision"]["reason"] for id in ids}
+    assert [id for id in ids if reasons[id] == "bypassed"] == ["poison", "hang"]
+    incidents = {id: broken.ask("GET", f"/alerts/{id}").json["incident"] for id in ids}
+    assert incidents["a"] == incidents["b"] == incidents["c"]
+    assert len(set(incidents.values())) == 3
+    assert [line["seq"] for line in broken.logs() if line["say"] == "fault: the event is bypassed"] == [3, 4]
+    feedback = {"kind": "feedback", "id": "f-poison", "action": "confirm", "incident": incidents["a"]}
+    assert broken.ask("POST", "/events", feedback).status == 202
+    broken.settled()
+    assert broken.stop() == 0
+    assert grouping("backup", broken.state, broken.state.parent / "copy").returncode == 0
+    broken.assert_live_and_offline_are_one()
+    assert b"the engine failed on this event" in grouping("outputs", broken.state).stdout
+
+
+@NO_PROC
+def test_when_decisions_are_late_alerts_are_opened_ungrouped(tmp_path: Path) -> None:
+    """Marked so in the log and in the decision; a correction puts them where they belong; then all is as before."""
+    with Live(tmp_path / "state", "[service]\nlate_s = 0.05\n") as live:
+        live.ask("POST", "/events", alert("a", host="h", service="s"))
+        live.settled()
+        os.kill(live.decider(), signal.SIGSTOP)
+        try:
+            live.ask("POST", "/events", alert("b", host="h", service="s"))
+            until(lambda: live.ask("GET", "/readyz").json["lag_s"] > 0.05)
+            live.ask("POST", "/events", [alert("c", host="h", service="s"), alert("d", host="h", service="s")])
+        finally:
+            os.kill(live.decider(), signal.SIGCONT)
+        live.settled()
+        assert [event.get("bypass") for event in live.log()] == [None, None, "late", "late"]
+        found = {id: live.ask("GET", f"/alerts/{id}").json for id in "abcd"}
+        assert found["a"]["incident"] == found["b"]["incident"]
+        assert len({one["incident"] for one in found.values()}) == 3
+        assert [found[id]["decision"]["reason"] for id in "cd"] == ["bypassed"] * 2
+        into = found["a"]["incident"]
+        for id in "cd":
+            assert live.ask("POST", f"/incidents/{into}/merge", {"incidents": [found[id]["incident"]]}).status == 200
+        assert live.ask("GET", f"/incidents/{into}").json["alerts"] == 4
+        assert live.stop() == 0
+        live.assert_live_and_offline_are_one()

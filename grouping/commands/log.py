@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from grouping.commands.common import KEPT
+from grouping.runtimes.bypassed import bypassed, lines_of
 from grouping.runtimes.log import LogError, read
 
 
@@ -22,8 +23,9 @@ def command(state: Path) -> None:
     if not (state / "log").is_dir():
         raise click.UsageError(f"{state}: no log in it; name the --state directory of `grouping serve`")
     try:
+        faults = bypassed(state / "log")
         for batch in read(state / "log"):
-            sys.stdout.buffer.write(batch.lines)
+            sys.stdout.buffer.write(b"\n".join([*lines_of(batch, faults), b""]) if faults else batch.lines)
         sys.stdout.buffer.flush()
     except LogError as error:
         raise click.UsageError(str(error)) from None

@@ -14,9 +14,16 @@ from grouping.runtimes.log import LogError
 
 
 @click.command()
-@click.option("--state", type=DIRECTORY, required=True, help="Keep the log and all that was decided here.")
+@click.option(
+    "--state",
+    type=DIRECTORY,
+    default=Path("state"),
+    envvar="GROUPING_STATE",
+    show_default=True,
+    help="Keep the log and all that was decided here.",
+)
 @click.option("--listen", help="HOST:PORT; 127.0.0.1:8080 if nothing else is said.")
-@click.option("--config", "config_file", type=CONFIG, help="TOML.")
+@click.option("--config", "config_file", type=CONFIG, envvar="GROUPING_CONFIG", help="TOML.")
 def command(state: Path, listen: str | None, config_file: Path | None) -> None:
     """Take alerts over HTTP, decide them, and answer what was decided, until SIGTERM.
 

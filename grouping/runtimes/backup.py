@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from grouping.runtimes.bypassed import bypassed, lines_of
 from grouping.runtimes.log import Full, Log, LogError, read
 
 
@@ -19,8 +20,9 @@ def backup(directory: Path, to: Path) -> int:
         raise BadBackup(f"{to}: not empty; name a new directory")
     try:
         copy = Log(to / "log")
+        faults = bypassed(directory / "log")
         for batch in read(directory / "log"):
-            copy.append(batch.lines.split(b"\n")[:-1])
+            copy.append(lines_of(batch, faults))
         events = copy.end
         copy.close()
     except LogError as error:

@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import asdict
 from hashlib import blake2b
@@ -25,7 +26,8 @@ from grouping.config import Config
 from grouping.emit import emit
 from grouping.engine import Engine
 from grouping.parse import Malformed, parse
-from grouping.records import Decision, IncidentLine, Merged, Moved, Output, PolicyLine, Refused
+from grouping.records import Decision, IncidentLine, Merged, Moved, Output, PolicyLine, Reason, Refused
+from grouping.runtimes.bypassed import bypassed, marked
 from grouping.runtimes.index import LOOKED_AT, Index
 from grouping.runtimes.link import Blocking, Gone
 from grouping.runtimes.log import Follower, LogError
@@ -41,11 +43,22 @@ PAGE_BYTES = 1 << 20  # of output lines in one answer
 _SEQ = re.compile(rb'"seq":([0-9]+)')
 
 
+class Fault(Exception):
+    """The engine failed on an event: a mistake of ours, and no reason to leave the others unanswered."""
+
+    def __init__(self, seq: int) -> None:
+        super().__init__(seq)
+        self.seq = seq
+
+
 class Decider:
     """The engine, its store, and the other process at the end of a socket."""
 
-    def __init__(self, directory: Path, config: Config, link: Blocking) -> None:
-        """Open the store of a service directory. Raises StoreError, LogError."""
+    def __init__(self, directory: Path, config: Config, link: Blocking, *, careful: bool = False) -> None:
+        """Open the store of a service directory. Raises StoreError, LogError.
+
+        ``careful``: commit each of the next events by itself, so that one on which the process ends is known.
+        """
         self._link = link
         self._config = config
         self._store = _open(directory / "store")
@@ -59,7 +72,9 @@ class Decider:
         self._engine = Engine(config, self._store)
         self._index = Index(self._store)
         self._follower = Follower(directory / "log", before.get("seq", 0))
+        self._faults = bypassed(directory / "log")
         self._durable = 0
+        self._careful_to = self._follower.position + 2 * COMMIT_EVENTS if careful else 0
         self._committed = self._follower.position
         self._lines: list[bytes] = []
         self._counts: dict[str, int] = {}
@@ -101,9 +116,9 @@ class Decider:
                 self._decide()
             uncommitted = self._follower.position - self._committed
             if uncommitted >= COMMIT_EVENTS or (uncommitted and time.monotonic() >= self._next_commit):
-                self._commit()
+                self._commit(self._follower.position)
         if self._follower.position > self._committed:
-            self._commit()
+            self._commit(self._follower.position)
 
     def close(self) -> None:
         """Let go of the files."""
@@ -117,17 +132,21 @@ class Decider:
             self._link.send({"answer": message["ask"], "value": answer})
 
     def _decide(self) -> None:
-        """Take a bite of the log."""
+        """Take a bite of the log. Raises Fault."""
         seq = self._follower.position
         for line in self._follower.upto(self._durable, BITE):
             seq += 1
             try:
-                outputs = self._engine.step(parse(line))
+                outputs = self._engine.step(parse(marked(line) if seq in self._faults else line))
             except Malformed as error:  # taken by the door of another version
                 outputs = [Refused(error.scope, error.id, str(error))]
+            except Exception as error:
+                raise Fault(seq) from error
             if outputs:
                 self._index.take(seq, outputs)
                 self._note(seq, outputs)
+            if seq <= self._careful_to:
+                self._commit(seq)
 
     def _note(self, seq: int, outputs: list[Output]) -> None:
         for output in outputs:
@@ -135,9 +154,9 @@ class Decider:
             what = _what(output)
             self._counts[what] = self._counts.get(what, 0) + 1
 
-    def _commit(self) -> None:
+    def _commit(self, seq: int) -> None:
+        """Write down what events up to number ``seq`` changed."""
         begin = time.monotonic()
-        seq = self._follower.position
         records = dict(self._engine.drain()) | self._index.drain()
         position = {"seq": seq, "settings": self._settings}
         self._store.commit(records, b"".join(self._lines), seq, position)
@@ -236,7 +255,7 @@ def _what(output: Output) -> str:
     """One word for what an output line says, to be counted."""
     match output:
         case Decision():
-            return str(output.action)
+            return str(output.reason if output.reason is Reason.BYPASSED else output.action)
         case IncidentLine():
             return str(output.event)
         case PolicyLine():
@@ -277,11 +296,15 @@ def main() -> int:
     try:
         messages = link.receive(None)
         try:
-            decider = Decider(Path(sys.argv[2]), Config(**messages[0]["config"]), link)
+            first = messages[0]
+            decider = Decider(Path(sys.argv[2]), Config(**first["config"]), link, careful=first["careful"])
             decider.run(messages)
             decider.close()
         except (StoreError, LogError) as error:
             link.send({"failed": str(error)})
+            return 1
+        except Fault as fault:
+            link.send({"fault": fault.seq, "traceback": traceback.format_exc()})
             return 1
     except Gone:
         return 0

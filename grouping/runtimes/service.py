@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from grouping.config import Config
+from grouping.runtimes.bypassed import bypass
 from grouping.runtimes.committer import Committer
 from grouping.runtimes.link import Gone, Waiting
 from grouping.runtimes.log import Full, Log, LogError
 from grouping.runtimes.settings import MIB, Settings
 
-RESTART = (0.1, 0.5, 2.0, 5.0)  # s before the process that decides is started again, the last again and again
+RESTART = (0.1, 0.1, 0.5, 2.0, 5.0)  # s before the process that decides is started again, the last again and again
 STEADY = 60.0  # s after which a start counts as good
 FULL_FOR = 1.0  # s that a full disk is believed to be full
 
@@ -51,6 +52,11 @@ class Service:
         self.why = ""  # the log or the store can no longer be used: what was said
         self._durable = self.log.end
         self._arrived: deque[tuple[int, float]] = deque()
+        self._moved = time.monotonic()  # when the decisions last made progress
+        self._ended_at = -1  # how far they were when the process that decides last ended by itself
+        self._careful = False
+        self._late = False
+        self._faults = 0
         self._full_until = 0.0
         self._full = ""
         self._link: Waiting | None = None
@@ -129,6 +135,18 @@ class Service:
         """For how long the oldest of them has waited, s."""
         return time.monotonic() - self._arrived[0][1] if self._arrived else 0.0
 
+    def late(self) -> bool:
+        """Whether decisions are so late that alerts that come now are opened ungrouped, and soon."""
+        late = 0.0 < self.settings.late_s < self.lag()
+        if late is not self._late:
+            self._late = late
+            logger.log(
+                logging.ERROR if late else logging.WARNING,
+                "decisions are late: alerts are opened ungrouped" if late else "decisions are in time again",
+                extra={"backlog": self.backlog(), "lag_s": round(self.lag(), 3)},
+            )
+        return late
+
     def _on_disk(self, last: int, events: int) -> None:  # noqa: ARG002 — the committer's signature
         self._durable = last
         self._arrived.append((last, time.monotonic()))
@@ -177,13 +195,42 @@ class Service:
         failures = 0
         while not self._stopping:
             begun = time.monotonic()
+            faults = self._faults
             await self._run_one()
             if self._stopping or self.why:
                 return
+            if self._faults == faults:
+                self._suspect()
             failures = 0 if time.monotonic() - begun > STEADY else failures + 1
             pause = RESTART[min(failures, len(RESTART) - 1)]
             logger.error("decider ended", extra={"again_in_s": pause, "backlog": self.backlog()})
             await asyncio.sleep(pause)
+
+    def _suspect(self) -> None:
+        """It ended without a word. When it does so twice at one place, the third time shows on which event."""
+        if self._careful and self.backlog() > 0:
+            self._bypass(self.decided + 1, "the process that decides ended on it, again and again")
+        self._careful = self._ended_at == self.decided and not self._careful
+        self._ended_at = self.decided
+
+    def _bypass(self, seq: int, why: str) -> None:
+        """Let an event be opened ungrouped, because the engine fails on it."""
+        self._faults += 1
+        logger.error("fault: the event is bypassed", extra={"seq": seq, "why": why})
+        try:
+            bypass(self.directory / "log", seq, why)
+        except LogError as error:
+            self._break(str(error))
+
+    async def _watch(self, child: subprocess.Popen[bytes]) -> None:
+        """End the process that decides when it makes no progress."""
+        while True:
+            await asyncio.sleep(min(1.0, self.settings.stuck_s / 4))
+            waited = time.monotonic() - max(self._moved, self._arrived[0][1]) if self._arrived else 0.0
+            if self._link is not None and waited > self.settings.stuck_s:
+                logger.error("decider is stuck", extra={"decided": self.decided, "for_s": round(waited, 1)})
+                child.kill()
+                return
 
     async def _run_one(self) -> None:
         ours, its = socket.socketpair()
@@ -191,7 +238,8 @@ class Service:
         self._child = subprocess.Popen(command, pass_fds=[its.fileno()], stdin=subprocess.DEVNULL)  # noqa: ASYNC220, S603 — our own; it returns at once
         its.close()
         link = await Waiting.over(ours)
-        link.send({"config": asdict(self.config), "durable": self._durable})
+        link.send({"config": asdict(self.config), "durable": self._durable, "careful": self._careful})
+        watch = asyncio.create_task(self._watch(self._child))
         try:
             while True:
                 self._hear(await link.receive(), link)
@@ -200,6 +248,7 @@ class Service:
         except Gone:
             pass
         finally:
+            watch.cancel()
             self._link = None
             link.close()
             for future in self._questions.values():
@@ -212,10 +261,14 @@ class Service:
             future = self._questions.get(message["answer"])
             if future is not None and not future.done():
                 future.set_result(message["value"])
+        elif "fault" in message:
+            logger.error("the engine failed", extra={"traceback": message["traceback"]})
+            self._bypass(message["fault"], message["traceback"].rstrip().rsplit("\n", 1)[-1])
         elif "failed" in message:
             self._break(message["failed"])
         else:
             self.decided, self.open_incidents = message["at"], message["open"]
+            self._moved = time.monotonic()
             for what, count in message["counts"].items():
                 self.counts[what] = self.counts.get(what, 0) + count
             while self._arrived and self._arrived[0][0] <= self.decided:

@@ -45,6 +45,8 @@ class Settings:
     burst: float = 10_000.0  # events it may be ahead of that
     backlog_max: int = 1_000_000  # accepted events that wait for their decision; beyond them 503
     reserve_mb: int = 256  # MiB of the disk that the log leaves free; below them 503
+    late_s: float = 30.0  # when decisions are so late, s, alerts that come are opened ungrouped; 0: never
+    stuck_s: float = 60.0  # without any decision for so long, s, the process that decides is started anew
     answer_s: float = 5.0  # s that a responder's request waits for what it caused
     stop_s: float = 10.0  # s to decide what is left before the process ends
     log_level: str = "info"  # debug, info, warning or error
@@ -105,6 +107,8 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "burst": (1.0, 1e9),
     "backlog_max": (1, 1_000_000_000),
     "reserve_mb": (0, 1_000_000_000),
+    "late_s": (0.0, 86_400.0),
+    "stuck_s": (1.0, 86_400.0),
     "answer_s": (0.0, 60.0),
     "stop_s": (0.0, 600.0),
 }

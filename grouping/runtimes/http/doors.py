@@ -60,8 +60,11 @@ def _not_json(error: orjson.JSONDecodeError) -> Malformed:
     return Malformed(f"$: not JSON: {place}; send one object, an array, or one object a line, in UTF-8")
 
 
-def line_of(raw: Any, received: float) -> Line:
-    """The line of one event for the log, with the time of receipt where it has no time. Raises Malformed."""
+def line_of(raw: Any, received: float, *, late: bool = False) -> Line:
+    """The line of one event for the log, with the time of receipt where it has no time. Raises Malformed.
+
+    ``late``: an alert is to be opened ungrouped, because decisions are late.
+    """
     if isinstance(raw, Malformed):
         raise raw
     if type(raw) is not dict:
@@ -69,6 +72,8 @@ def line_of(raw: Any, received: float) -> Line:
     at = raw.get("at")
     if at is None or (type(at) is str and (not at or at.isspace())):
         raw["at"] = received
+    if late and raw.get("kind") == "alert":
+        raw["bypass"] = "late"
     event = event_of(raw)
     try:
         line = orjson.dumps(raw)
@@ -140,11 +145,12 @@ class Door:
         most = self._service.settings.events_max
         if len(raws) > most:
             raise Denied(413, f"{len(raws)} events in one request, at most {most} are taken; send fewer at once")
+        late = self._service.late()
         lines: list[Line] = []
         refused: list[dict[str, Any]] = []
         for index, raw in enumerate(raws):
             try:
-                lines.append(line_of(raw, received))
+                lines.append(line_of(raw, received, late=late))
             except Malformed as error:
                 refused.append({"index": index, "id": error.id, "error": str(error)})
         if refused:
