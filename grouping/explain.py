@@ -54,7 +54,7 @@ def added_up(parts: Mapping[str, float]) -> float:
 def why(decision: Decision) -> dict[str, float]:
     """The contributions to the score of what was done."""
     choice = decision.choice
-    if choice is None:
+    if choice is None or not choice.columns:
         return {}
     table = np.frombuffer(choice.features, "<f4").reshape(FEATURES, len(choice.columns))
     return contributions(choice.policy, table[:, int(decision.action is Action.JOIN)])
@@ -73,6 +73,8 @@ def in_words(
     ``joined``: the features (FEATURES,) of the incident that it joined, or that it could have joined; None if there was
     none. ``values``: the alert's named fields. ``told``: what responders said, a sentence each.
     """
+    if reason is Reason.BYPASSED:
+        return "The engine was late or could not decide: opened ungrouped, so that nobody waits."
     if joined is None:
         return "No open incident was near enough to be looked at."
     said = list(told) if reason is Reason.TOLD else []
@@ -117,7 +119,9 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def ruled(reason: Reason, features: NDArray[np.float32] | None) -> str:
-    """What settled it: ``lesson``, ``lot``, ``rule``, ``score`` or ``no choice``."""
+    """What settled it: ``lesson``, ``lot``, ``rule``, ``score``, ``no choice`` or ``bypass``."""
+    if reason is Reason.BYPASSED:
+        return "bypass"
     if features is None:
         return "no choice"
     if reason is Reason.TOLD:

@@ -164,7 +164,7 @@ class Choice(NamedTuple):
     told: list[str] | None = None
 
 
-ALONE = Choice(["open"], [0.0], [], b"")  # nothing else was looked at
+ALONE = Choice(["open"], [0.0], [], b"", "")  # nothing else was looked at
 
 
 class Decision(NamedTuple):

@@ -14,8 +14,8 @@ from grouping.draw import name
 from grouping.explain import contributions, in_words, ruled, said_by
 from grouping.layout import FEATURE_NAMES, FEATURES, TOLD
 from grouping.lifecycle import members, root
-from grouping.records import SEVERITY_BY_RANK, Reason
-from grouping.scope import Incident, Scope, StoredAlert
+from grouping.records import SEVERITY_BY_RANK, Reason, Status
+from grouping.scope import Incident, Scope, Standing, StoredAlert
 from grouping.state import Records, State, record_key
 
 _FIELDS = ("dedup_key", "severity", "source", "service", "host", "component", "group", "class", "summary", "details")
@@ -81,7 +81,7 @@ class Views:
             "ruled": ruled(reason, near),
             "policy": policy,
             "score": scores[chosen],
-            "why": contributions(policy, table[:, columns.index(chosen)]),
+            "why": contributions(policy, table[:, columns.index(chosen)]) if columns else {},
             "runner_up": None if second is None else _action(actions[second], scores[second]),
             "margin": margin,
             "told": told,
@@ -120,8 +120,18 @@ class Views:
 
     def _alert(self, scope: Scope, id: str, kept: StoredAlert) -> dict[str, Any]:
         fields = {name: value for name, value in zip(_FIELDS, kept.fields, strict=True) if value not in (None, {})}
-        incident = root(self._state, scope, kept.incident).id
-        return {"id": id, "scope": scope.name, "at": kept.at, "incident": incident, **fields}
+        incident = root(self._state, scope, kept.incident)
+        status = str(self._status(scope, id, kept.fields[0], incident))
+        return {"id": id, "scope": scope.name, "at": kept.at, "status": status, "incident": incident.id, **fields}
+
+    def _status(self, scope: Scope, id: str, key: str | None, incident: Incident) -> Status:
+        """Without a key an alert is over when its incident is; with one, too when a later alert took the key over."""
+        if key is None:
+            return Status.FIRING if incident.standing is Standing.OPEN else Status.RESOLVED
+        latest = self._state.latest(scope, key)
+        if latest is None or latest.alert != id or not latest.live:
+            return Status.RESOLVED
+        return Status.ACKNOWLEDGED if latest.acknowledged else Status.FIRING
 
 
 def _incident(scope: str, incident: Incident) -> dict[str, Any]:

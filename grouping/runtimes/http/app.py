@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from grouping import __version__
 from grouping.parse import Malformed
-from grouping.runtimes.http import operation, responders
+from grouping.runtimes.http import operation, pagerduty, responders
 from grouping.runtimes.http.doors import Door, canonical
 from grouping.runtimes.http.limits import Denied, Gate, Receive, Scope, Send
 from grouping.runtimes.http.metrics import Metrics, Tally
@@ -43,6 +43,7 @@ def application(service: Service) -> Front:
     app.state.parts = Parts(service, gate, Feed(service), Metrics(service, tally))
     app.include_router(operation.router)
     app.include_router(responders.router)
+    app.include_router(pagerduty.router)
     _say_errors(app)
     document = _described(app)
 
@@ -84,11 +85,22 @@ def _say_errors(app: FastAPI) -> None:
 def _described(app: FastAPI) -> dict[str, Any]:
     """The OpenAPI document, the doors included."""
     document = get_openapi(title=app.title, version=app.version, routes=app.routes, summary=app.summary)
+    for path, operations in document["paths"].items():
+        for method, described in operations.items():
+            _admit_errors(path, method, described)
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    schemas["Error"] = {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}}
     answers = {
         "202": "On disk.",
         "400": "None of the events could be taken; says place, value and remedy.",
         "401": "A token is needed.",
+        "403": "The token does not give this right.",
+        "405": "Only POST.",
+        "408": "Too slow.",
         "413": "Too large.",
+        "415": "Packed in a way that is not understood.",
         "429": "Too fast; see Retry-After.",
         "503": "Cannot be taken now; see Retry-After.",
     }
@@ -98,9 +110,37 @@ def _described(app: FastAPI) -> dict[str, Any]:
                 "tags": ["events"],
                 "summary": summary,
                 "requestBody": {"required": True, "content": {"application/json": {"schema": {}}}},
-                "responses": {status: {"description": text} for status, text in answers.items()},
+                "responses": {status: _answer(text, status) for status, text in answers.items()},
             }
         }
-    document.setdefault("components", {})["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
+    document["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
     document["security"] = [{"bearer": []}]
     return document
+
+
+def _answer(text: str, status: str) -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/Error"} if status >= "400" else {}
+    return {"description": text, "content": {"application/json": {"schema": schema}}}
+
+
+def _admit_errors(path: str, method: str, described: dict[str, Any]) -> None:
+    """Say of an operation how it can fail: the framework knows only one way, under another status than ours."""
+    responses = described["responses"]
+    if path in {"/healthz", "/readyz"}:
+        responses["503"] = {"description": "Not now."}
+        return
+    answers = _ERRORS | ({"404": "There is none."} if "{" in path else {})
+    if method in ("post", "put"):
+        answers = {"202": "On disk; not decided in time."} | answers | _CORRECTING
+    if "422" in responses:
+        del responses["422"]
+    responses |= {status: _answer(text, status) for status, text in answers.items()}
+
+
+_ERRORS = {
+    "400": "Something in the request is not as it must be.",
+    "401": "A token is needed.",
+    "403": "The token does not give this right.",
+    "503": "Cannot be answered now; see Retry-After.",
+}
+_CORRECTING = {"404": "There is none.", "409": "It cannot be done; says why.", "429": "Too fast; see Retry-After."}

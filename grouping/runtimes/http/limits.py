@@ -80,6 +80,8 @@ def _secret(headers: dict[bytes, bytes], query: bytes) -> bytes | None:
     match kind.lower():
         case b"bearer":
             return value.strip()
+        case b"token":  # as PagerDuty's clients send it
+            return value.strip().removeprefix(b"token=").strip(b'"')
         case b"basic":
             try:
                 return b64decode(value, validate=True).partition(b":")[2]

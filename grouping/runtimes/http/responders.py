@@ -5,33 +5,22 @@ A correction is an event like any other: it goes into the same log, and the answ
 
 from __future__ import annotations
 
-import time
-import uuid
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import orjson
-from fastapi import APIRouter, Header, HTTPException, Query, Request
+from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import JSONResponse, StreamingResponse
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from grouping.parse import MAX_LIST, MAX_NAME
-from grouping.runtimes.http.doors import line_of, trace_of
-from grouping.runtimes.http.parts import Administrator, Live, Parts, Responder
-from grouping.runtimes.settings import Token
+from grouping.runtimes.http import pagerduty
+from grouping.runtimes.http.doors import trace_of
+from grouping.runtimes.http.parts import Administrator, Live, Responder
+from grouping.runtimes.http.say import By, acknowledged, answered, correct, found, say
 
 Id = Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
 Ids = Annotated[list[Id], Field(min_length=1, max_length=MAX_LIST)]
 Skip = Annotated[int, Query(ge=0, le=1_000_000, description="So many are left out.")]
 Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many.")]
-
-
-class By(BaseModel):
-    """Who does it; without tokens as anybody wants, with them the token's name by default."""
-
-    actor: Annotated[str | None, Field(max_length=MAX_NAME)] = None
-    id: Annotated[
-        str | None, Field(max_length=MAX_NAME, description="Of the feedback; given twice it is done once.")
-    ] = None
 
 
 class Merge(By):
@@ -83,77 +72,57 @@ async def incidents(
 
 
 @router.get("/incidents/{id}", tags=["incidents"])
-async def incident(live: Live, _: Responder, id: str) -> JSONResponse:
-    """One incident."""
-    return _found(await live.service.ask("incident", id=id), f"incident {id}")
+async def incident(live: Live, _: Responder, id: str, accept: Annotated[str, Header()] = "") -> JSONResponse:
+    """One incident; in PagerDuty's shape for those who ask for `application/vnd.pagerduty+json`."""
+    if pagerduty.WANTED in accept:
+        return JSONResponse({"incident": await pagerduty.incident_of(live, id)})
+    return found(await live.service.ask("incident", id=id), f"incident {id}")
 
 
 @router.get("/incidents/{id}/alerts", tags=["incidents"])
 async def alerts(live: Live, _: Responder, id: str, skip: Skip = 0, limit: Limit = 100) -> JSONResponse:
     """The alerts that belong to an incident now, newest first."""
-    return _found(await live.service.ask("alerts", id=id, skip=skip, most=limit), f"incident {id}", "alerts")
+    return found(await live.service.ask("alerts", id=id, skip=skip, most=limit), f"incident {id}", "alerts")
 
 
 @router.get("/incidents/{id}/decisions", tags=["incidents"])
 async def decisions(live: Live, _: Responder, id: str, skip: Skip = 0, limit: Limit = 100) -> JSONResponse:
     """How each alert of an incident was decided: all options with their scores, and the features compared."""
-    return _found(await live.service.ask("decisions", id=id, skip=skip, most=limit), f"incident {id}", "decisions")
+    return found(await live.service.ask("decisions", id=id, skip=skip, most=limit), f"incident {id}", "decisions")
 
 
 @router.get("/alerts/{id}", tags=["incidents"])
 async def alert(live: Live, _: Responder, id: str, scope: str = "default") -> JSONResponse:
     """One alert, where it belongs now, and how it was decided."""
-    return _found(await live.service.ask("alert", scope=scope, id=id), f"alert {id} in scope {scope}")
-
-
-async def _say(live: Parts, token: Token, request: Request, scope: str, by: By, event: dict[str, Any]) -> JSONResponse:
-    """Put an event of a responder into the log, wait for what the engine says, and pass it on."""
-    trace = trace_of(request.scope)
-    raw = {"id": by.id or f"r-{uuid.uuid4().hex}", "scope": scope, "actor": by.actor or token.name, **event}
-    live.gate.spend(token, 1)
-    line = line_of(raw, round(time.time(), 3))
-    seq = await live.service.accept([line.bytes])
-    answer: dict[str, Any] = {"id": line.id, "seq": seq, "trace": trace}
-    if not await live.service.reached(seq, live.service.settings.answer_s):
-        return JSONResponse(answer | {"status": "accepted"}, 202, {"X-Trace-Id": trace})
-    page = await live.service.ask("outputs", after=seq - 1, upto=seq)
-    outputs = [orjson.loads(text) for text in page["lines"]]
-    refused = [line["error"] for line in outputs if line["kind"] == "refused"]
-    if refused:
-        return JSONResponse(answer | {"status": "refused", "error": refused[0]}, 409, {"X-Trace-Id": trace})
-    return JSONResponse(answer | {"status": "done", "outputs": outputs}, 200, {"X-Trace-Id": trace})
-
-
-async def _scope_of(live: Parts, id: str) -> str:
-    found = await live.service.ask("incident", id=id)
-    if found is None:
-        raise HTTPException(404, f"there is no incident {id}")
-    return str(found["scope"])
-
-
-async def _correct(
-    live: Parts, token: Token, request: Request, id: str, by: By, action: str, **fields: Any
-) -> JSONResponse:
-    event = {"kind": "feedback", "action": action, **fields}
-    return await _say(live, token, request, await _scope_of(live, id), by, event)
+    return found(await live.service.ask("alert", scope=scope, id=id), f"alert {id} in scope {scope}")
 
 
 @router.post("/incidents/{id}/merge", tags=["corrections"])
 async def merge(live: Live, token: Responder, request: Request, id: str, body: Merge) -> JSONResponse:
     """Merge other incidents into this one."""
-    return await _correct(live, token, request, id, body, "merge", incidents=body.incidents, into=id)
+    return answered(
+        await correct(live, token, trace_of(request.scope), id, body, "merge", incidents=body.incidents, into=id)
+    )
 
 
 @router.post("/incidents/{id}/move", tags=["corrections"])
 async def move(live: Live, token: Responder, request: Request, id: str, body: Move) -> JSONResponse:
     """Move alerts into this incident."""
-    return await _correct(live, token, request, id, body, "move", alerts=body.alerts, into=id)
+    return answered(await correct(live, token, trace_of(request.scope), id, body, "move", alerts=body.alerts, into=id))
 
 
 @router.post("/incidents/{id}/split", tags=["corrections"])
 async def split(live: Live, token: Responder, request: Request, id: str, body: Split) -> JSONResponse:
     """Move alerts out of this incident into a new one."""
-    return await _correct(live, token, request, id, body, "move", alerts=body.alerts, into=None)
+    return answered(
+        await correct(live, token, trace_of(request.scope), id, body, "move", alerts=body.alerts, into=None)
+    )
+
+
+@router.post("/incidents/{id}/acknowledge", tags=["corrections"])
+async def acknowledge(live: Live, token: Responder, request: Request, id: str, body: By | None = None) -> JSONResponse:
+    """Say that somebody looks at it: its firing alerts are acknowledged. Those without a dedup_key cannot be."""
+    return answered(await acknowledged(live, token, trace_of(request.scope), id, body or By()))
 
 
 @router.post("/incidents/{id}/{action}", tags=["corrections"])
@@ -166,7 +135,7 @@ async def judge(
     body: By | None = None,
 ) -> JSONResponse:
     """Say that the grouping is right, that it is over, or that it was noise."""
-    return await _correct(live, token, request, id, body or By(), action, incident=id)
+    return answered(await correct(live, token, trace_of(request.scope), id, body or By(), action, incident=id))
 
 
 @router.post("/feedback/{id}/undo", tags=["corrections"])
@@ -180,7 +149,7 @@ async def undo(
 ) -> JSONResponse:
     """Take a correction back."""
     event = {"kind": "feedback", "action": "undo", "feedback": id}
-    return await _say(live, token, request, scope, body or By(), event)
+    return answered(await say(live, token, trace_of(request.scope), scope, body or By(), event))
 
 
 @router.get("/scopes", tags=["policies"])
@@ -197,14 +166,14 @@ async def scopes(
 @router.get("/scopes/{scope}", tags=["policies"])
 async def scope_state(live: Live, _: Responder, scope: str) -> JSONResponse:
     """What decides in a scope."""
-    return _found(await live.service.ask("scope", name=scope), f"scope {scope}")
+    return found(await live.service.ask("scope", name=scope), f"scope {scope}")
 
 
 @router.put("/scopes/{scope}/policy", tags=["policies"])
 async def set_policy(live: Live, token: Administrator, request: Request, scope: str, body: SetPolicy) -> JSONResponse:
     """Set what decides in a scope from here on, or go back to what decided before."""
     event = {"kind": "policy", "mode": body.mode, "policy": body.policy or "default"}
-    return await _say(live, token, request, scope, body, event)
+    return answered(await say(live, token, trace_of(request.scope), scope, body, event))
 
 
 @router.get("/stream", tags=["incidents"], response_class=StreamingResponse)
@@ -222,9 +191,3 @@ async def stream(
     return StreamingResponse(
         live.feed.lines(first, scope), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
     )
-
-
-def _found(value: Any, what: str, under: str | None = None) -> JSONResponse:
-    if value is None:
-        raise HTTPException(404, f"there is no {what}")
-    return JSONResponse(value if under is None else {under: value})

@@ -1,0 +1,175 @@
+"""PagerDuty's REST shapes for responders' tools: merge, move, acknowledge, resolve; `From:` names who does it.
+
+https://developer.pagerduty.com/api-reference: Incidents. What they leave out of an incident (services, teams,
+escalations) does not exist here.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Header, HTTPException, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+
+from grouping.parse import MAX_LIST, MAX_NAME
+from grouping.runtimes.http.doors import trace_of
+from grouping.runtimes.http.parts import Live, Parts, Responder
+from grouping.runtimes.http.say import By, Said, acknowledged, answered, correct, scope_of
+from grouping.runtimes.settings import Token
+
+WANTED = "application/vnd.pagerduty+json"
+LOOKED_AT = 1000  # alerts by which an incident is told to be acknowledged
+_URGENT = ("critical", "error", None)
+
+Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
+From = Annotated[str | None, Header(alias="From", max_length=MAX_NAME)]
+
+
+class Reference(BaseModel):
+    """An incident, named."""
+
+    id: Name
+
+
+class Sources(BaseModel):
+    """Merge these incidents into the one in the address."""
+
+    source_incidents: Annotated[list[Reference], Field(min_length=1, max_length=MAX_LIST)]
+
+
+class Member(BaseModel):
+    """An alert, and the incident it is to belong to."""
+
+    id: Name
+    incident: Reference
+
+
+class Members(BaseModel):
+    """Alerts of the incident in the address, each to be moved."""
+
+    alerts: Annotated[list[Member], Field(min_length=1, max_length=1000)]
+
+
+class Standing(BaseModel):
+    """How an incident is to stand."""
+
+    status: Literal["acknowledged", "resolved"]
+
+
+class Update(BaseModel):
+    """One incident in an envelope."""
+
+    incident: Standing
+
+
+class Named(Standing):
+    """One of several."""
+
+    id: Name
+
+
+class Updates(BaseModel):
+    """Several incidents in an envelope."""
+
+    incidents: Annotated[list[Named], Field(min_length=1, max_length=250)]
+
+
+router = APIRouter(tags=["as PagerDuty"])
+
+
+@router.put("/incidents/{id}/merge")
+async def merge(
+    live: Live, token: Responder, request: Request, id: str, body: Sources, who: From = None
+) -> JSONResponse:
+    """Merge other incidents into this one."""
+    names = [source.id for source in body.source_incidents]
+    said = await correct(live, token, trace_of(request.scope), id, By(actor=who), "merge", incidents=names, into=id)
+    return await _envelope(live, said, id)
+
+
+@router.put("/incidents/{id}/alerts")
+async def move(
+    live: Live, token: Responder, request: Request, id: str, body: Members, who: From = None
+) -> JSONResponse:
+    """Move alerts of this incident, each to the incident it names."""
+    await scope_of(live, id)
+    targets: dict[str, list[str]] = {}
+    for alert in body.alerts:
+        targets.setdefault(alert.incident.id, []).append(alert.id)
+    for into, alerts in targets.items():
+        said = await correct(
+            live, token, trace_of(request.scope), into, By(actor=who), "move", alerts=alerts, into=into
+        )
+        if said.status != 200:
+            return answered(said)
+    moved = [_alert(alert.id, alert.incident.id) for alert in body.alerts]
+    return JSONResponse({"alerts": moved}, 200, {"X-Trace-Id": trace_of(request.scope)})
+
+
+@router.put("/incidents/{id}")
+async def update(
+    live: Live, token: Responder, request: Request, id: str, body: Update, who: From = None
+) -> JSONResponse:
+    """Acknowledge or resolve an incident."""
+    said = await _stand(live, token, trace_of(request.scope), id, body.incident.status, who)
+    return await _envelope(live, said, id)
+
+
+@router.put("/incidents")
+async def update_all(live: Live, token: Responder, request: Request, body: Updates, who: From = None) -> JSONResponse:
+    """Acknowledge or resolve incidents; ends at the first for which it cannot be done."""
+    trace = trace_of(request.scope)
+    for one in body.incidents:
+        said = await _stand(live, token, trace, one.id, one.status, who)
+        if said.status != 200:
+            return answered(said)
+    shown = [await incident_of(live, one.id) for one in body.incidents]
+    return JSONResponse({"incidents": shown}, 200, {"X-Trace-Id": trace})
+
+
+async def _stand(live: Parts, token: Token, trace: str, id: str, status: str, who: str | None) -> Said:
+    by = By(actor=who)
+    if status == "acknowledged":
+        return await acknowledged(live, token, trace, id, by)
+    return await correct(live, token, trace, id, by, "resolve", incident=id)
+
+
+async def _envelope(live: Parts, said: Said, id: str) -> JSONResponse:
+    if said.status != 200:
+        return answered(said)
+    return JSONResponse({"incident": await incident_of(live, id)}, 200, {"X-Trace-Id": said.trace})
+
+
+async def incident_of(live: Parts, id: str) -> dict[str, Any]:
+    """An incident as PagerDuty shows one. Raises HTTPException where there is none."""
+    found = await live.service.ask("incident", id=id)
+    if found is None:
+        raise HTTPException(404, f"there is no incident {id}")
+    rows = await live.service.ask("alerts", id=id, skip=0, most=LOOKED_AT) if found["status"] == "open" else []
+    shown = {
+        "id": id,
+        "type": "incident",
+        "summary": found["title"],
+        "title": found["title"],
+        "incident_key": id,
+        "status": _status(found["status"], {row["status"] for row in rows}),
+        "urgency": "high" if found["severity"] in _URGENT else "low",
+        "created_at": datetime.fromtimestamp(found["first_at"], UTC).isoformat(),
+        "alert_counts": {"all": found["alerts"], "triggered": found["firing"]},
+    }
+    if found["into"] is not None:
+        incident = {"id": found["into"], "type": "incident_reference"}
+        shown["resolve_reason"] = {"type": "merge_resolve_reason", "incident": incident}
+    return shown
+
+
+def _status(standing: str, alerts: set[str]) -> str:
+    if standing != "open":
+        return "resolved"
+    return "acknowledged" if "acknowledged" in alerts and "firing" not in alerts else "triggered"
+
+
+def _alert(id: str, into: str) -> dict[str, Any]:
+    return {"id": id, "type": "alert", "incident": {"id": into, "type": "incident_reference"}}

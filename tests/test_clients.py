@@ -1,0 +1,83 @@
+"""Real clients: PagerDuty's own library drives the responders' doors; schemathesis walks the OpenAPI."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pagerduty
+import pytest
+
+from tests.live import Live
+
+TOKENS = "fake-for-the-test"
+T = 1_760_000_000.0
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """One service for all."""
+    with Live(tmp_path_factory.mktemp("clients") / "state") as service:
+        yield service
+        assert service.stop() == 0
+        service.assert_live_and_offline_are_one()
+        assert "raceback" not in service.said()
+
+
+def alert(id: str, scope: str, **fields: Any) -> dict[str, Any]:
+    """A firing alert."""
+    return {"kind": "alert", "id": id, "scope": scope, "summary": "disk full", "dedup_key": id, **fields}
+
+
+def test_pagerduty_s_client_merges_moves_acknowledges_and_resolves(live: Live) -> None:
+    """As with PagerDuty itself; `From` is who it was."""
+    for number in range(6):
+        live.ask("POST", "/events", alert(f"a{number}", "pd", at=T + 10_000 * (number // 2), host=f"h{number // 2}"))
+    live.settled()
+    ids = [one["id"] for one in reversed(live.ask("GET", "/incidents?scope=pd").json["incidents"])]
+    assert len(ids) == 3
+    first, second, third = ids
+    client = pagerduty.RestApiV2Client(TOKENS, default_from="ana@example.com")
+    client._url = f"http://127.0.0.1:{live.port}"  # the setter takes https alone; here nobody stands between
+    assert client.rget(f"/incidents/{first}")["status"] == "triggered"
+    sources = {"source_incidents": [{"id": second, "type": "incident_reference"}]}
+    merged = client.put(f"/incidents/{first}/merge", json=sources)
+    assert merged.is_success, merged.text
+    assert merged.json()["incident"]["alert_counts"]["all"] == 4
+    gone = client.rget(f"/incidents/{second}")
+    assert (gone["status"], gone["resolve_reason"]["incident"]["id"]) == ("resolved", first)
+    target = {"id": third, "type": "incident_reference"}
+    moved = client.put(
+        f"/incidents/{first}/alerts", json={"alerts": [{"id": "a2", "type": "alert", "incident": target}]}
+    )
+    assert moved.is_success, moved.text
+    assert {one["id"] for one in live.ask("GET", f"/incidents/{third}/alerts").json["alerts"]} == {"a2", "a4", "a5"}
+    assert client.rput(f"/incidents/{third}", json={"type": "incident", "status": "acknowledged"})["status"] == (
+        "acknowledged"
+    )
+    assert {one["status"] for one in live.ask("GET", f"/incidents/{third}/alerts").json["alerts"]} == {"acknowledged"}
+    both = [{"id": id, "type": "incident_reference", "status": "resolved"} for id in (first, third)]
+    assert client.put("/incidents", json={"incidents": both}).is_success
+    assert client.rget(f"/incidents/{first}")["status"] == "resolved"
+    again = client.put(f"/incidents/{first}", json={"incident": {"type": "incident", "status": "resolved"}})
+    assert (again.status_code, "is resolved" in again.text) == (409, True)
+    client.close()
+    actors = {event.get("actor") for event in live.log() if event["kind"] == "feedback"}
+    assert actors == {"ana@example.com"}
+
+
+def test_schemathesis_finds_no_fault(live: Live, tmp_path: Path) -> None:
+    """Every operation of the OpenAPI document, with good and bad input: no 5xx, no answer of another shape."""
+    command = [
+        *(sys.executable, "-m", "schemathesis.cli", "run", f"http://127.0.0.1:{live.port}/openapi.json"),
+        *("--checks", "not_a_server_error,status_code_conformance,content_type_conformance"),
+        *("--max-examples", "4", "--phases", "examples,coverage,fuzzing", "--seed", "7", "--generation-deterministic"),
+        *("--exclude-path", "/stream", "--request-timeout", "20", "--no-color"),
+    ]
+    env = {**os.environ, "SCHEMATHESIS_HOOKS": ""}
+    done = subprocess.run(command, capture_output=True, cwd=tmp_path, env=env, check=False)
+    assert done.returncode == 0, done.stdout.decode()[-6000:] + done.stderr.decode()[-2000:]
