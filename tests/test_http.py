@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import http.client
+import signal
 import socket
 from collections.abc import Iterator
 from hashlib import sha256
@@ -12,9 +13,12 @@ from typing import Any
 
 import orjson
 import pytest
+from click.testing import CliRunner
 
+from grouping.__main__ import main
 from grouping.parse import MAX_LINE
-from tests.live import Live, grouping
+from grouping.quality import Quality
+from tests.live import Live, grouping, until
 
 T = 1_760_000_000.0
 
@@ -262,6 +266,17 @@ def test_metrics_say_how_it_is(live: Live) -> None:
     assert float(values['grouping_accepted_total{door="events"}']) > 0
     assert float(values["grouping_backlog"]) == 0
     assert float(values["grouping_accept_seconds_count"]) > 0
+    assert float(values["grouping_decision_seconds_count"]) == len(live.log())
+    assert float(values["grouping_log_bytes"]) > 1000
+    quality = Quality()
+    for line in grouping("outputs", live.state).stdout.splitlines():
+        quality.read(orjson.loads(line))
+    assert quality.counts["corrections"] > 0
+    for what, count in quality.counts.items():
+        assert float(values[f'grouping_quality_total{{what="{what}"}}']) == count
+    assert float(values["grouping_opening_rate"]) == quality.opening_rate() > 0
+    assert float(values["grouping_override_rate"]) == quality.override_rate() > 0
+    assert float(values["grouping_corrections_per_100_incidents"]) == quality.corrections_per_100() > 0
 
 
 def test_the_openapi_document_names_every_route(live: Live) -> None:
@@ -312,6 +327,30 @@ def test_tokens_give_rights_and_have_a_rate(tmp_path: Path) -> None:
         assert len(live.log()) == 3
 
 
+def test_settings_are_read_again_on_sighup(tmp_path: Path) -> None:
+    """New tokens, rates and bounds hold from then on; a file that cannot be used changes nothing."""
+    with Live(tmp_path / "state") as live:
+        config = tmp_path / "state.toml"
+
+        def reload(text: str, said: str) -> dict[str, Any]:
+            seen = len(live.logs())
+            config.write_text(text)
+            live.process.send_signal(signal.SIGHUP)
+            until(lambda: any(line["say"].startswith(said) for line in live.logs()[seen:]))
+            return live.logs()[-1]
+
+        assert live.ask("POST", "/events", event("a")).status == 202
+        reload(TOKENS, "reloaded")
+        assert live.ask("POST", "/events", event("b")).status == 401
+        assert live.ask("POST", "/events", event("b"), Authorization="Bearer ingest").status == 202
+        assert "service.rate: expected a number" in reload("[service]\nrate = 'x'\n", "not reloaded")["why"]
+        assert live.ask("POST", "/events", event("c")).status == 401
+        assert reload("seed = 9\n[service]\nbody_max = 1024\n", "reloaded")["need_a_restart"] == [
+            "the settings of the engine"
+        ]
+        assert live.ask("POST", "/events", b" " * 2000).status == 413
+
+
 def test_settings_are_checked_before_anything_starts(tmp_path: Path) -> None:
     """Place, value, remedy; status 2."""
     file = tmp_path / "c.toml"
@@ -329,9 +368,9 @@ def test_settings_are_checked_before_anything_starts(tmp_path: Path) -> None:
     for text, said in cases.items():
         file.write_text(text)
         for command in (("config", "check", file), ("serve", "--state", tmp_path / "s", "--config", file)):
-            done = grouping(*command)
-            assert done.returncode == 2, (text, done.stderr)
-            assert said in done.stderr.decode(), (text, done.stderr)
+            done = CliRunner().invoke(main, [str(part) for part in command])
+            assert done.exit_code == 2, (text, done.output)
+            assert said in done.output, (text, done.output)
     file.write_text("seed = 4\n[service]\nlisten = '127.0.0.1:99'\n")
     done = grouping("config", "check", file, GROUPING_BODY_MAX="4096")
     assert done.returncode == 0

@@ -9,8 +9,9 @@ from pathlib import Path
 import click
 
 from grouping.commands.common import CONFIG, DIRECTORY, service_settings, settings
-from grouping.config import BadConfig
+from grouping.config import BadConfig, Config
 from grouping.runtimes.log import LogError
+from grouping.runtimes.settings import Settings
 
 
 @click.command()
@@ -28,14 +29,23 @@ def command(state: Path, listen: str | None, config_file: Path | None) -> None:
     """Take alerts over HTTP, decide them, and answer what was decided, until SIGTERM.
 
     An event is answered with 202 when it is on disk; whatever happens then, it is decided once. Settings come from
-    --config, those of the service from its table [service] and from variables like GROUPING_LISTEN.
+    --config, those of the service from its table [service] and from variables like GROUPING_LISTEN; SIGHUP reads
+    them again.
     """
     from grouping.runtimes.serve import Failed, serve  # noqa: PLC0415 — after the settings are known to be good
 
-    config = settings(config_file, {})
-    service = service_settings(config_file, dict(os.environ), {"listen": listen})
+    def read() -> tuple[Config, Settings]:
+        return settings(config_file, {}), service_settings(config_file, dict(os.environ), {"listen": listen})
+
+    def again() -> tuple[Config, Settings]:
+        try:
+            return read()
+        except (click.UsageError, OSError) as error:
+            raise BadConfig(str(error)) from None
+
+    config, service = read()
     try:
-        serve(state, config, service)
+        serve(state, config, service, again)
     except (BadConfig, LogError) as error:
         raise click.UsageError(str(error)) from None
     except Failed as failed:

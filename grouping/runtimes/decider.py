@@ -14,6 +14,7 @@ import socket
 import sys
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
 from hashlib import blake2b
@@ -26,6 +27,7 @@ from grouping.config import Config
 from grouping.emit import emit
 from grouping.engine import Engine
 from grouping.parse import Malformed, parse
+from grouping.quality import Quality
 from grouping.records import Decision, IncidentLine, Merged, Moved, Output, PolicyLine, Reason, Refused
 from grouping.runtimes.bypassed import bypassed, marked
 from grouping.runtimes.index import LOOKED_AT, Index
@@ -78,6 +80,7 @@ class Decider:
         self._committed = self._follower.position
         self._lines: list[bytes] = []
         self._counts: dict[str, int] = {}
+        self._quality = Quality()
         self._next_commit = 0.0
         self._answers: dict[str, Callable[..., Any]] = {
             "incidents": self.incidents,
@@ -149,6 +152,7 @@ class Decider:
                 self._commit(seq)
 
     def _note(self, seq: int, outputs: list[Output]) -> None:
+        self._quality.take(seq, outputs)
         for output in outputs:
             self._lines.append(emit(seq, output))
             what = _what(output)
@@ -168,7 +172,9 @@ class Decider:
 
     def _report(self) -> None:
         counts, self._counts = self._counts, {}
-        self._link.send({"at": self._committed, "counts": counts, "open": self._engine.open_incidents()})
+        report = {"at": self._committed, "counts": counts, "quality": self._quality.counts}
+        self._link.send(report | {"open": self._engine.open_incidents()})
+        self._quality.counts = Counter()
 
     # -- answers, all of them of what is committed
 

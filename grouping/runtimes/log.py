@@ -193,7 +193,7 @@ class Log:
         """
         self.directory = directory
         self.cut = 0  # bytes that were cut away
-        self._reserve = reserve
+        self.reserve = reserve
         self._segment = segment
         self._file = -1
         self._broken = ""
@@ -220,10 +220,10 @@ class Log:
         """
         if self._broken:
             raise LogError(f"{self.directory}: {self._broken}; look at the disk, then start again")
-        if self._reserve:
+        if self.reserve:
             room = os.fstatvfs(self._file)
-            if room.f_bavail * room.f_frsize < self._reserve:
-                raise Full(f"less than {self._reserve >> 20} MiB free on the disk")
+            if room.f_bavail * room.f_frsize < self.reserve:
+                raise Full(f"less than {self.reserve >> 20} MiB free on the disk")
         first, data = self._next, encode(self._next, lines)
         try:
             if self._size and self._size + len(data) > self._segment:

@@ -7,18 +7,23 @@ import gc
 import logging
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import uvicorn
 
 from grouping.config import BadConfig, Config
 from grouping.runtimes.http.app import application
+from grouping.runtimes.http.limits import Gate
 from grouping.runtimes.logs import to_stderr
 from grouping.runtimes.service import Service
 from grouping.runtimes.settings import Settings
 
+Again = Callable[[], tuple[Config, Settings]]  # raises BadConfig
+
+FIXED = ("listen", "open_to_all", "connections_max")  # settings that stay until the process ends
 WAITING = 2048  # connections that the system holds until we take them
 
 logger = logging.getLogger("grouping.serve")
@@ -26,6 +31,30 @@ logger = logging.getLogger("grouping.serve")
 
 class Failed(Exception):
     """The service had to end; the message names place and remedy."""
+
+
+class _Reload:
+    """Reads the settings anew and goes by them, if they can be used."""
+
+    def __init__(self, service: Service, gate: Gate, again: Again) -> None:
+        self._service = service
+        self._gate = gate
+        self._again = again
+
+    def __call__(self) -> None:
+        try:
+            config, settings = self._again()
+        except BadConfig as error:
+            logger.error("not reloaded: the settings stay as they were", extra={"why": str(error)})  # noqa: TRY400 — no fault of ours
+            return
+        before = self._service.settings
+        kept = [name for name in FIXED if getattr(settings, name) != getattr(before, name)]
+        kept += ["the settings of the engine"] if config != self._service.config else []
+        settings = replace(settings, **{name: getattr(before, name) for name in FIXED})
+        self._service.reload(settings)
+        self._gate.settings = settings
+        logging.getLogger().setLevel(settings.log_level.upper())
+        logger.warning("reloaded", extra={"need_a_restart": kept} if kept else {})
 
 
 class _Server(uvicorn.Server):
@@ -36,15 +65,16 @@ class _Server(uvicorn.Server):
         yield
 
 
-def serve(directory: Path, config: Config, settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT. Raises BadConfig, Failed, LogError."""
+def serve(directory: Path, config: Config, settings: Settings, again: Again) -> None:
+    """Serve until SIGTERM or SIGINT; ``again`` reads the settings anew on SIGHUP. Raises BadConfig, Failed, LogError."""
     to_stderr(settings.log_level)
     listening = _listen(settings)
     with listening:
         service = Service(directory, config, settings)
+        front = application(service)
         server = _Server(
             uvicorn.Config(
-                application(service),
+                front,
                 loop="uvloop",
                 http="httptools",
                 ws="none",
@@ -60,16 +90,17 @@ def serve(directory: Path, config: Config, settings: Settings) -> None:
         )
         gc.freeze()  # what is loaded now stays: it need not be looked through again and again
         with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
-            runner.run(_live(service, server, listening))
+            runner.run(_live(service, server, listening, _Reload(service, front.gate, again)))
     if service.why:
         raise Failed(service.why)
 
 
-async def _live(service: Service, server: uvicorn.Server, listening: socket.socket) -> None:
+async def _live(service: Service, server: uvicorn.Server, listening: socket.socket, reload: _Reload) -> None:
     loop = asyncio.get_running_loop()
     ending = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ending.set)
+    loop.add_signal_handler(signal.SIGHUP, reload)
     await service.start()
     serving = asyncio.create_task(server.serve([listening]))
     waits = [asyncio.create_task(event.wait()) for event in (ending, service.broken)]

@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from grouping.config import Config
+from grouping.quality import Quality
 from grouping.runtimes.bypassed import bypass
 from grouping.runtimes.committer import Committer
 from grouping.runtimes.link import Gone, Waiting
 from grouping.runtimes.log import Full, Log, LogError
 from grouping.runtimes.settings import MIB, Settings
+from grouping.runtimes.times import Times
 
 RESTART = (0.1, 0.1, 0.5, 2.0, 5.0)  # s before the process that decides is started again, the last again and again
 STEADY = 60.0  # s after which a start counts as good
@@ -48,10 +50,12 @@ class Service:
         self.decided = 0  # number of the last event that is decided and committed
         self.open_incidents = 0
         self.counts: dict[str, int] = {}
+        self.quality = Quality()
+        self.decision_times = Times()
         self.broken = asyncio.Event()
         self.why = ""  # the log or the store can no longer be used: what was said
         self._durable = self.log.end
-        self._arrived: deque[tuple[int, float]] = deque()
+        self._arrived: deque[tuple[int, float, int]] = deque()  # number of the last of some events, when, how many
         self._moved = time.monotonic()  # when the decisions last made progress
         self._ended_at = -1  # how far they were when the process that decides last ended by itself
         self._careful = False
@@ -103,6 +107,11 @@ class Service:
         """Whether events are taken and decided."""
         return self._link is not None and not self.why and not self._stopping
 
+    def reload(self, settings: Settings) -> None:
+        """Go by other settings from here on; what needs a new process stays."""
+        self.settings = settings
+        self.log.reserve = settings.reserve_mb * MIB
+
     # -- events in
 
     async def accept(self, lines: Sequence[bytes]) -> int:
@@ -147,9 +156,9 @@ class Service:
             )
         return late
 
-    def _on_disk(self, last: int, events: int) -> None:  # noqa: ARG002 — the committer's signature
+    def _on_disk(self, last: int, events: int) -> None:
         self._durable = last
-        self._arrived.append((last, time.monotonic()))
+        self._arrived.append((last, time.monotonic(), events))
         if self._link is not None:
             self._link.send({"durable": last})
 
@@ -271,8 +280,10 @@ class Service:
             self._moved = time.monotonic()
             for what, count in message["counts"].items():
                 self.counts[what] = self.counts.get(what, 0) + count
+            self.quality.counts.update(message["quality"])
             while self._arrived and self._arrived[0][0] <= self.decided:
-                self._arrived.popleft()
+                _, since, events = self._arrived.popleft()
+                self.decision_times.add(self._moved - since, events)
             if self._link is None:
                 self._link = link
                 link.send({"durable": self._durable})

@@ -27,9 +27,10 @@ DOORS = {"/events": ("events", canonical, "Canonical events: one, an array, or o
 class Front:
     """Sends a request to its door, or to the application: doors are called without anything between."""
 
-    def __init__(self, doors: Mapping[str, Door], app: FastAPI) -> None:
+    def __init__(self, doors: Mapping[str, Door], app: FastAPI, gate: Gate) -> None:
         self._doors = doors
         self._app = app
+        self.gate = gate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take one request."""
@@ -52,7 +53,7 @@ def application(service: Service) -> Front:
         return JSONResponse(document)
 
     doors = {path: Door(name, read, service, gate, tally) for path, (name, read, _) in DOORS.items()}
-    return Front(doors, app)
+    return Front(doors, app, gate)
 
 
 def _say_errors(app: FastAPI) -> None:

@@ -127,7 +127,7 @@ class Door:
             await self._deny(send, 503, str(unavailable), unavailable.after, trace)
             return
         if status < 400:
-            self._tally.time(time.perf_counter() - begun)
+            self._tally.took.add(time.perf_counter() - begun)
         await reply(send, status, answer, trace)
 
     async def _take(self, scope: Scope, receive: Receive, trace: str) -> tuple[int, bytes]:

@@ -37,23 +37,22 @@ class Gate:
     """Knows the tokens and how fast each of them has been."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
-        self._settings = settings
+        self.settings = settings
         self._clock = clock
         self._level: dict[str, tuple[float, float]] = {}  # name -> (events ahead of the rate, when)
-        self._local_only = not settings.tokens and not settings.open_to_all
 
     def admit(self, scope: Scope, right: Right) -> Token:
         """Who sent a request; that it may. Raises Denied."""
         headers = dict(scope["headers"])
-        if not self._settings.tokens:
-            if self._local_only:
+        if not self.settings.tokens:
+            if not self.settings.open_to_all:
                 _from_here(headers)
             return ANYBODY
         secret = _secret(headers, scope["query_string"])
         if secret is None:
             raise Denied(401, "a token is needed; send it as `Authorization: Bearer TOKEN`")
         digest = sha256(secret).hexdigest()
-        known = [token for token in self._settings.tokens if compare_digest(token.sha256, digest)]
+        known = [token for token in self.settings.tokens if compare_digest(token.sha256, digest)]
         if not known:
             raise Denied(401, "this token is not known; look at [[service.tokens]] of the configuration")
         if right not in known[0].rights and Right.ADMIN not in known[0].rights:
@@ -62,7 +61,7 @@ class Gate:
 
     def spend(self, token: Token, events: int) -> None:
         """Count events against a token's rate. Raises Denied, and then they are not counted."""
-        rate, burst = self._settings.rate, self._settings.burst
+        rate, burst = self.settings.rate, self.settings.burst
         if not rate:
             return
         now = self._clock()

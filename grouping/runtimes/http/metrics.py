@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable
 
@@ -10,9 +9,10 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from grouping.quality import COUNTED, Quality
+from grouping.runtimes.log import segments
 from grouping.runtimes.service import Service
-
-BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)  # s
+from grouping.runtimes.times import Times
 
 
 class Tally:
@@ -22,13 +22,7 @@ class Tally:
         self.accepted: Counter[str] = Counter()  # by door
         self.refused: Counter[str] = Counter()  # by door
         self.denied: Counter[int] = Counter()  # by status
-        self.took = [0] * (len(BUCKETS) + 1)
-        self.took_sum = 0.0
-
-    def time(self, seconds: float) -> None:
-        """Count the time from a request to its 202."""
-        self.took[bisect_left(BUCKETS, seconds)] += 1
-        self.took_sum += seconds
+        self.took = Times()  # from a request to its 202
 
 
 class _Reader(Collector):
@@ -55,13 +49,30 @@ class _Reader(Collector):
         yield GaugeMetricFamily("grouping_lag_seconds", "For how long the oldest of them has waited", service.lag())
         yield GaugeMetricFamily("grouping_joinable", "Incidents that take alerts, in memory", service.open_incidents)
         yield GaugeMetricFamily("grouping_ready", "1 when events are taken and decided", int(service.ready))
-        total, rows = 0, []
-        for edge, count in zip([*map(str, BUCKETS), "+Inf"], tally.took, strict=True):
-            total += count
-            rows.append((edge, total))
-        took = HistogramMetricFamily("grouping_accept_seconds", "From a request to its 202")
-        took.add_metric([], rows, tally.took_sum)
-        yield took
+        size = sum(path.stat().st_size for _, path in segments(service.directory / "log"))
+        yield GaugeMetricFamily("grouping_log_bytes", "Size of the log", size)
+        for name, text, times in (
+            ("accept", "From a request to its 202", tally.took),
+            ("decision", "From an event on disk to its decision on record", service.decision_times),
+        ):
+            took = HistogramMetricFamily(f"grouping_{name}_seconds", text)
+            took.add_metric([], list(times.rows()), times.sum)
+            yield took
+        yield from _quality(service.quality)
+
+
+def _quality(quality: Quality) -> Iterable[Metric]:
+    """How good the decisions are by what responders do, since the process started."""
+    counts = CounterMetricFamily("grouping_quality", "What the rates of quality are made of", labels=["what"])
+    for what in COUNTED:
+        counts.add_metric([what], quality.counts[what])
+    yield counts
+    for name, text, value in (
+        ("corrections_per_100_incidents", "Corrections per 100 incidents opened", quality.corrections_per_100()),
+        ("override_rate", "Share of decisions to open or join that a responder changed", quality.override_rate()),
+        ("opening_rate", "Share of decisions to open or join that opened", quality.opening_rate()),
+    ):
+        yield GaugeMetricFamily(f"grouping_{name}", text, value)
 
 
 class Metrics:
