@@ -55,7 +55,7 @@ def parse(line: bytes | bytearray | memoryview) -> Event:
         place = f"{error.msg}, at character {error.pos + 1}"
         raise Malformed(f"$: not JSON: {place}; send one JSON object a line, in UTF-8") from None
     if type(raw) is not dict:
-        raise Malformed(f"$: expected an object, got {_shown(raw)}; send one JSON object a line")
+        raise Malformed(f"$: expected an object, got {shown(raw)}; send one JSON object a line")
     return event_of(raw)
 
 
@@ -81,10 +81,10 @@ class _Wrong(Exception):
 
 
 def _refuse(path: str, expected: str, value: object, remedy: str) -> NoReturn:
-    raise _Wrong(f"{path}: {expected}, got {_shown(value)}; {remedy}")
+    raise _Wrong(f"{path}: {expected}, got {shown(value)}; {remedy}")
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
     """A value in a message: short, and never as deep as it came."""
     if type(value) is str:
         return repr(value) if len(value) <= MAX_SHOWN else f"{value[:MAX_SHOWN]!r}..."
