@@ -11,10 +11,53 @@ events, so that a repeat of a message with its own time is a no-op.
 
 from __future__ import annotations
 
-from grouping.formats import canonical
+import re
+from typing import Any
+
+from grouping.config import BadConfig
+from grouping.formats import (
+    alertmanager,
+    canonical,
+    cloudevents,
+    cloudwatch,
+    datadog,
+    grafana,
+    mapping,
+    otlp,
+    pagerduty,
+    sentry,
+    zabbix,
+)
 from grouping.formats.base import Translate
 from grouping.parse import Malformed
 
-__all__ = ["FORMATS", "Malformed", "Translate"]
+__all__ = ["FORMATS", "Malformed", "Translate", "formats_of"]
 
-FORMATS: dict[str, Translate] = {"canonical": canonical.translate}
+FORMATS: dict[str, Translate] = {
+    "canonical": canonical.translate,
+    "pagerduty": pagerduty.translate,
+    "pagerduty-change": pagerduty.translate_changes,
+    "alertmanager": alertmanager.translate,
+    "grafana": grafana.translate,
+    "datadog": datadog.translate,
+    "cloudwatch": cloudwatch.translate,
+    "cloudevents": cloudevents.translate,
+    "otlp": otlp.translate,
+    "sentry": sentry.translate,
+    "zabbix": zabbix.translate,
+}
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+
+
+def formats_of(table: Any) -> dict[str, Translate]:
+    """All formats, with those of the configuration's table ``[formats]``. Raises BadConfig."""
+    if type(table) is not dict:
+        raise BadConfig(f"formats: expected a table, got {table!r}; write [formats.NAME]")
+    found = dict(FORMATS)
+    for name, rules in table.items():
+        if name in FORMATS:
+            raise BadConfig(f"formats.{name}: this format is there already; give yours another name")
+        if not _NAME.fullmatch(name):
+            raise BadConfig(f"formats.{name}: expected a name of a-z, 0-9, - and _; it becomes part of an address")
+        found[name] = mapping.compiled(name, rules)
+    return found

@@ -1,0 +1,112 @@
+"""Alertmanager: what Prometheus posts to `/api/v2/alerts`, and what Alertmanager posts to a webhook (version 3, 4).
+
+https://prometheus.io/docs/alerting/latest/clients/ and .../configuration/#webhook_config. Both know an alert by its
+labels, so both doors give it the same key, whichever it comes by. Prometheus sends a firing alert again and again: the
+same alert with the same start is the same event, and a no-op.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from grouping.formats.base import (
+    Raw,
+    alert,
+    digest,
+    dumped,
+    each,
+    first,
+    host,
+    loaded,
+    moment,
+    record,
+    refuse,
+    rest,
+    rows,
+    severity,
+    spread,
+    within,
+)
+from grouping.parse import Malformed
+
+_SUMMARIES = ("summary", "description", "message", "title")
+
+
+def translate(payload: bytes, headers: Mapping[str, str], received: float) -> list[Raw | Malformed]:  # noqa: ARG001 — the shape of all
+    """The array of `/api/v2/alerts`, or a webhook message. Raises Malformed."""
+    raw = loaded(payload)
+    if type(raw) is list:
+        return each(raw, "$", lambda item, place: posted(item, place, received))
+    return message(raw, received, "prometheus")
+
+
+def message(raw: Any, received: float, source: str) -> list[Raw | Malformed]:
+    """A webhook message: its alerts, each with what the message says of all of them. Raises Malformed."""
+    raw = record(raw, "$", "send an array of alerts, or a webhook message")
+    if "alerts" not in raw:
+        refuse("$.alerts", "expected an array", None, "send an array of alerts, or a webhook message")
+    items = rows(raw["alerts"], "$.alerts")
+    # What all alerts have in common stands in each of them anyway.
+    shared = rest(raw, "alerts", "commonLabels", "commonAnnotations", "status", "version", "title", "message", "state")
+    spread(shared, max(len(items), 1), "$")
+    return each(items, "$.alerts", lambda item, place: posted(item, place, received, shared, source))
+
+
+def posted(
+    raw: Any, place: str, received: float, shared: Raw | None = None, source: str = "prometheus"
+) -> Raw:  # the parts of both kinds of message are the same
+    """One alert of either. Raises Malformed."""
+    raw = record(raw, place, 'send {"labels":{...},"annotations":{...}}')
+    labels, notes = _pairs(raw, "labels", place), _pairs(raw, "annotations", place)
+    if not labels:
+        refuse(
+            f"{place}.labels", "expected at least one label", raw.get("labels"), "labels are what identifies an alert"
+        )
+    starts = moment(raw.get("startsAt"), f"{place}.startsAt")
+    ends = moment(raw.get("endsAt"), f"{place}.endsAt")
+    if starts is not None and ends is not None and ends < starts:
+        refuse(f"{place}.endsAt", "expected a time after startsAt", raw["endsAt"], "start time must be before end time")
+    said = raw.get("status")
+    resolved = said == "resolved" if type(said) is str else ends is not None and ends <= received
+    at = ends if resolved else starts
+    key = digest(dumped(labels, place))
+    status = "resolved" if resolved else "firing"
+    return alert(
+        received if at is None else at,
+        first(notes, *_SUMMARIES) or _titled(labels),
+        {
+            **rest(labels, "alertname", "severity", "service"),
+            **({"annotations": notes} if notes else {}),
+            **rest(raw, "labels", "annotations", "status", "startsAt", "endsAt"),
+            **(shared or {}),
+        },
+        f"{place}.labels",
+        id=None if at is None else f"{key}/{status}/{at!r}",
+        dedup_key=key,
+        status=status,
+        severity=severity(labels.get("severity")),
+        source=source,
+        service=first(labels, "service", "app", "job"),
+        host=host(first(labels, "instance", "host", "hostname", "node")),
+        component=first(labels, "component", "container", "pod", "device"),
+        group=first(labels, "namespace", "cluster", "team"),
+        class_=labels.get("alertname"),
+    )
+
+
+def _pairs(raw: Raw, key: str, place: str) -> Raw:
+    """Labels or annotations: texts by name; an empty one is as good as none."""
+    found = within(raw, key, place)
+    for label, value in found.items():
+        if type(value) is not str:
+            refuse(f"{place}.{key}.{label[:80]}", "expected a text", value, "quote it")
+    return {label: value for label, value in found.items() if value}
+
+
+def _titled(labels: Raw) -> str:
+    """A summary of labels, for an alert without one."""
+    others = ", ".join(
+        f"{key}={value}" for key, value in sorted(labels.items()) if key not in ("alertname", "severity")
+    )
+    return f"{labels.get('alertname', 'alert')}: {others}" if others else labels.get("alertname", "alert")
