@@ -183,9 +183,10 @@ def moment(value: object, place: str) -> float | None:
 
 def _scaled(value: float) -> float:
     """Seconds of a number whose unit its size tells: in seconds it would be after the year 5138."""
-    for above, unit in ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3)):
-        if value >= above:
-            return value / unit
+    for above, unit in ((10**17, 10**9), (10**14, 10**6), (10**11, 10**3)):
+        if above <= value < 2**64:
+            whole, part = divmod(int(value), unit)  # in two steps: ns since 1970 are more than a double holds
+            return whole + part / unit
     return float(value)
 
 

@@ -117,7 +117,10 @@ def _time(raw: Raw, key: str) -> object:
     value = raw.get(key)
     if type(value) is str and len(value) <= 20 and value.isascii() and value.isdigit():
         value = int(value)
-    return value / 1e9 if type(value) is int and value > 0 else None if value == 0 else value
+    if type(value) is not int:
+        return value
+    seconds, part = divmod(value, 10**9)
+    return None if value == 0 else seconds + part / 1e9
 
 
 def _attributes(raw: Raw, place: str) -> Raw:

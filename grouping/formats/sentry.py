@@ -6,6 +6,7 @@ problem", so its id is the dedup key.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -70,7 +71,7 @@ def _event(raw: Raw, context: Raw, id: str | None, received: float) -> Raw:
         status="firing",
         severity=_LEVELS.get(level),
         source="sentry",
-        service=first(raw, "project_name", "project_slug", "project"),
+        service=_project(raw),
         host=host(tags.get("server_name")),
         component=first(raw, "culprit", "transaction", "location"),
         group=first(raw, "environment") or tags.get("environment"),
@@ -121,6 +122,15 @@ def _metric(raw: Raw, data: Raw, context: Raw, id: str | None, received: float) 
         group=first(rule, "environment"),
         class_=first(rule, "name"),
     )
+
+
+_PROJECT = re.compile(r"/projects/[^/]+/([^/]+)/")
+
+
+def _project(raw: Raw) -> str | None:
+    """The name of an event's project: it stands in the event's address, beside it only as a number."""
+    found = _PROJECT.search(first(raw, "url") or "")
+    return found[1] if found else first(raw, "project_name", "project_slug")
 
 
 def _kind(raw: Raw) -> str | None:

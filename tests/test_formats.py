@@ -1,0 +1,221 @@
+"""Foreign formats: what each sample becomes, and that no payload breaks a translator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from grouping.config import BadConfig
+from grouping.formats import FORMATS, Malformed, formats_of
+from grouping.parse import parse
+
+RECEIVED = 1_772_436_400.5
+SAMPLES = Path(__file__).parent / "formats"
+NAMES = sorted(path.stem for path in SAMPLES.glob("*.json"))
+TICKER = {
+    "each": "items",
+    "when": "kind == 'alarm'",
+    "summary": "join(': ', [app, text])",
+    "severity": "prio",
+    "severities": {"P2": "error"},
+    "status": "state",
+    "at": "raised",
+    "dedup_key": "ticket",
+    "service": "app",
+}
+ALL = formats_of({"ticker": TICKER})
+
+
+def format_of(sample: str) -> str:
+    """The longest name of a format with which a sample's name begins."""
+    action = {"pagerduty-change": "pagerduty-change"}.get(sample)
+    return action or sample.partition("-")[0]
+
+
+def translated(name: str, payload: Any, headers: dict[str, str] | None = None, received: float = RECEIVED) -> list[Any]:
+    """Events and, as texts, refusals."""
+    body = payload if isinstance(payload, bytes) else orjson.dumps(payload)
+    found = ALL[name](body, headers or {}, received)
+    return [f"refused: {one}" if isinstance(one, Malformed) else one for one in found]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_sample_becomes_the_events_beside_it(name: str) -> None:
+    """NAME.json holds headers and payload, NAME.jsonl the events, one a line."""
+    sample = orjson.loads((SAMPLES / f"{name}.json").read_bytes())
+    found = translated(format_of(name), sample["payload"], sample["headers"])
+    expected = [orjson.loads(line) for line in (SAMPLES / f"{name}.jsonl").read_bytes().splitlines()]
+    assert found == expected
+    for event in found:
+        if isinstance(event, dict):
+            parse(orjson.dumps(event))
+
+
+def test_every_format_has_samples() -> None:
+    """None is taken on trust."""
+    assert {format_of(name) for name in NAMES} == set(ALL)
+
+
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def places(node: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The path of every value."""
+    found = [path]
+    for key, child in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
+        found += places(child, (*path, key))
+    return found
+
+
+def swapped(node: Any, path: tuple[Any, ...], value: Any) -> Any:
+    """The value at a path replaced; ``...`` takes it away."""
+    if not path:
+        return value
+    copy = dict(node) if isinstance(node, dict) else list(node)
+    inner = swapped(node[path[0]], path[1:], value)
+    if inner is ...:
+        if isinstance(copy, dict):
+            del copy[path[0]]
+        else:
+            copy.pop(path[0])
+    else:
+        copy[path[0]] = inner
+    return copy
+
+
+def holds(name: str, payload: bytes, headers: dict[str, str]) -> None:
+    """Nothing but Malformed; what comes out is taken by parse; the same again gives the same."""
+    try:
+        found = ALL[name](payload, headers, RECEIVED)
+    except Malformed as error:
+        assert str(error).startswith("$"), error
+        assert ";" in str(error)
+        return
+    for one in found:
+        if isinstance(one, Malformed):
+            assert str(one).startswith("$"), one
+            continue
+        assert one["at"] is not None
+        parse(orjson.dumps(one))
+    again = [str(one) if isinstance(one, Malformed) else one for one in ALL[name](payload, headers, RECEIVED)]
+    assert again == [str(one) if isinstance(one, Malformed) else one for one in found]
+
+
+@settings(max_examples=600, deadline=None)
+@given(st.data())
+def test_no_damage_to_a_sample_breaks_its_translator(data: st.DataObject) -> None:
+    """Values are replaced by others or taken away, anywhere, several at once."""
+    name = data.draw(st.sampled_from(NAMES))
+    sample = orjson.loads((SAMPLES / f"{name}.json").read_bytes())
+    node = sample["payload"]
+    for _ in range(data.draw(st.integers(1, 3))):
+        path = data.draw(st.sampled_from(places(node)))
+        node = swapped(node, path, data.draw(JUNK | st.just(...) if path else JUNK))
+    holds(format_of(name), orjson.dumps(node), sample["headers"])
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(sorted(ALL)), JUNK.map(lambda value: orjson.dumps(value)) | st.binary(max_size=40))
+def test_any_bytes_are_taken_or_refused(name: str, payload: bytes) -> None:
+    """JSON of any shape, and what is no JSON."""
+    holds(name, payload, {})
+
+
+def test_hostile_payloads_are_bounded() -> None:
+    """Deep, wide, long: taken within the bounds of an event, or refused."""
+    deep: Any = 1
+    for _ in range(200):
+        deep = {"d": deep}
+    wide = {f"k{at}": at for at in range(600)}
+    for name, sample, key in (
+        ("datadog", {"title": "x"}, "more"),
+        ("zabbix", {"eventid": "1", "eventname": "x"}, "more"),
+        ("ticker", {"items": [{"kind": "alarm", "app": "a", "text": "b"}]}, "items"),
+    ):
+        for value in (deep, wide):
+            payload = {**sample, key: [{**sample[key][0], "more": value}] if key == "items" else value}
+            holds(name, orjson.dumps(payload), {})
+            assert list(translated(name, payload)[0]["details"]) == ["json"]
+    long = translated("zabbix", {"eventid": "1" * 5000, "eventname": "x" * 5000, "hostname": "h" * 5000})[0]
+    assert (len(long["dedup_key"]), len(long["summary"]), len(long["host"])) == (255, 1024, 1024)
+    with pytest.raises(Malformed, match="more than 10000 items; send fewer at once"):
+        translated("alertmanager", [{"labels": {"a": "b"}}] * 10_001)
+    fat = {"key": "k", "value": {"stringValue": "x" * 100_000}}
+    logs = {"resource": {"attributes": [fat]}, "scopeLogs": [{"logRecords": [{"body": {"stringValue": "b"}}] * 1000}]}
+    with pytest.raises(Malformed, match="shared by 1000 events"):
+        translated("otlp", {"resourceLogs": [logs]})
+
+
+def test_an_alert_is_the_same_by_either_door_of_alertmanager() -> None:
+    """Prometheus posts labels, Alertmanager's webhook has them too; sent again, it is the same event."""
+    alert = {"labels": {"alertname": "A", "x": "1"}, "startsAt": "2026-03-02T07:15:30Z"}
+    (posted,) = translated("alertmanager", [alert | {"endsAt": "2027-03-02T07:15:30Z"}])
+    (again,) = translated("alertmanager", [alert | {"endsAt": "2028-03-02T07:15:30Z"}], received=RECEIVED + 60)
+    (told,) = translated("alertmanager", {"alerts": [alert | {"status": "firing", "fingerprint": "f"}]})
+    assert posted["id"] == again["id"] == told["id"]
+    (over,) = translated("alertmanager", [alert | {"endsAt": "2026-03-02T07:20:00Z"}])
+    assert over["dedup_key"] == posted["dedup_key"]
+    assert (over["status"], over["id"] != posted["id"]) == ("resolved", True)
+
+
+def test_dedup_keys_of_pagerduty_count_within_their_routing_key() -> None:
+    """Two services may use the same key; the routing key itself is written nowhere."""
+    event = {"event_action": "resolve", "dedup_key": "k" * 255}
+    one, two = (translated("pagerduty", event | {"routing_key": letter * 32})[0] for letter in "ab")
+    assert one["dedup_key"] != two["dedup_key"]
+    assert "a" * 32 not in orjson.dumps(one).decode()
+    new = {"routing_key": "a" * 32, "event_action": "trigger"}
+    new["payload"] = {"summary": "s", "source": "h", "severity": "info"}
+    keys = {translated("pagerduty", new, received=RECEIVED + at)[0]["dedup_key"] for at in (0, 0, 1)}
+    assert len(keys) == 2  # without a key each trigger is an alert of its own
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"routing_key": "short"}, "$.routing_key: expected a text of 32 characters, got one of 5; "),
+        ({"event_action": "fire"}, "$.event_action: expected one of trigger, acknowledge, resolve, got 'fire'; "),
+        ({"payload": {"summary": "s", "source": "h", "severity": "bad"}}, "$.payload.severity: expected one of "),
+        ({"payload": {"source": "h", "severity": "info"}}, "$.payload.summary: expected a text, got nothing; "),
+        ({"dedup_key": "k" * 256}, "$.dedup_key: expected a text of at most 255 characters, got "),
+    ],
+)
+def test_pagerduty_is_refused_where_pagerduty_refuses(change: dict[str, Any], told: str) -> None:
+    """With place and remedy."""
+    good = {"routing_key": "a" * 32, "event_action": "trigger"}
+    good["payload"] = {"summary": "s", "source": "h", "severity": "info"}
+    with pytest.raises(Malformed) as refusal:
+        translated("pagerduty", good | change)
+    assert str(refusal.value).startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ("x", r"formats\.t: expected a table"),
+        ({}, r"formats\.t\.summary: expected an expression, got nothing"),
+        ({"summary": "a[", "at": "b"}, r"formats\.t\.summary: 'a\[' is not JMESPath"),
+        ({"summary": "a", "titel": "b"}, r"formats\.t\.titel: no such field"),
+        ({"summary": "a", "severities": {"X": "fatal"}}, r"formats\.t\.severities\.X: expected one of critical"),
+    ],
+)
+def test_a_mapping_that_cannot_be_used_is_refused_at_the_start(table: Any, told: str) -> None:
+    """Not when the first payload comes."""
+    with pytest.raises(BadConfig, match=told):
+        formats_of({"t": table})
+
+
+def test_names_of_formats_are_not_taken_twice() -> None:
+    """Nor are names that an address cannot hold."""
+    for name in (*FORMATS, "a/b", ""):
+        with pytest.raises(BadConfig):
+            formats_of({name: TICKER})
