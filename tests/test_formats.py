@@ -97,17 +97,17 @@ def holds(name: str, payload: bytes, headers: dict[str, str]) -> None:
     try:
         found = ALL[name](payload, headers, RECEIVED)
     except Malformed as error:
-        assert str(error).startswith("$"), error
-        assert ";" in str(error)
-        return
+        found = [error]
     for one in found:
         if isinstance(one, Malformed):
             assert str(one).startswith("$"), one
+            assert ";" in str(one)
             continue
         assert one["at"] is not None
         parse(orjson.dumps(one))
-    again = [str(one) if isinstance(one, Malformed) else one for one in ALL[name](payload, headers, RECEIVED)]
-    assert again == [str(one) if isinstance(one, Malformed) else one for one in found]
+    if not (len(found) == 1 and isinstance(found[0], Malformed)):
+        again = ALL[name](payload, headers, RECEIVED)
+        assert list(map(str, again)) == list(map(str, found))
 
 
 @settings(max_examples=600, deadline=None)
@@ -124,7 +124,7 @@ def test_no_damage_to_a_sample_breaks_its_translator(data: st.DataObject) -> Non
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.sampled_from(sorted(ALL)), JUNK.map(lambda value: orjson.dumps(value)) | st.binary(max_size=40))
+@given(st.sampled_from(sorted(ALL)), JUNK.map(orjson.dumps) | st.binary(max_size=40))
 def test_any_bytes_are_taken_or_refused(name: str, payload: bytes) -> None:
     """JSON of any shape, and what is no JSON."""
     holds(name, payload, {})

@@ -143,9 +143,9 @@ def severity(value: object) -> str | None:
     return _SEVERITY.get(value.strip().lower()) if type(value) is str else None
 
 
-# Beside RFC 3339 also `+0000`, as AWS and PagerDuty's examples write it.
+# Beside RFC 3339 also `+0000`, as AWS and PagerDuty's examples write it, and `+00:00Z`, as PagerDuty's client does.
 _TIME = re.compile(
-    r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:[.,](\d{1,12}))?\s?(?:[Zz]|UTC|([+-]\d{2}):?(\d{2}))", re.ASCII
+    r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:[.,](\d{1,12}))?\s?(?:[Zz]|UTC|([+-]\d{2}):?(\d{2})Z?)", re.ASCII
 )
 _YEAR_ONE = "0001-01-01T00:00:00"
 

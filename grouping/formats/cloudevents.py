@@ -7,10 +7,10 @@ has a canonical name or a common one (`summary`, `severity`, `status`, ...); all
 from __future__ import annotations
 
 import binascii
+import re
 from base64 import b64decode
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import unquote
 
 import orjson
 
@@ -52,12 +52,21 @@ def translate(payload: bytes, headers: Mapping[str, str], received: float) -> li
 
 def _binary(payload: bytes, headers: Mapping[str, str], prefix: str) -> Raw:
     """The event whose attributes stand in the headers."""
-    raw: Raw = {key[len(prefix) :]: unquote(value) for key, value in headers.items() if key.startswith(prefix)}
+    raw: Raw = {key[len(prefix) :]: _unquoted(value) for key, value in headers.items() if key.startswith(prefix)}
     kind = headers.get("content-type", "")
     raw["datacontenttype"] = kind
     if "json" in kind:
         return raw | {"data": loaded(payload)} if payload else raw
     return raw | {"data": payload.decode("utf-8", "replace")}
+
+
+_PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
+
+
+def _unquoted(value: str) -> str:
+    """A header's value without its percent-encoding."""
+    plain = _PERCENT.sub(lambda found: bytes.fromhex(found[1].decode()), value.encode("utf-8", "replace"))
+    return plain.decode("utf-8", "replace")
 
 
 def _event(raw: Any, place: str, received: float) -> Raw:

@@ -31,6 +31,7 @@ from grouping.formats.base import (
 from grouping.parse import MAX_NAME, Malformed
 
 ROUTING_KEY = 32  # characters
+MAX_CUT = MAX_NAME - 9  # characters of a dedup key that still fits behind the routing key's digest
 _STATUS = {"trigger": "firing", "acknowledge": "acknowledged", "resolve": "resolved"}
 _LEVELS = ("critical", "error", "warning", "info")
 
@@ -72,7 +73,7 @@ def event(raw: Any, place: str, received: float) -> Raw:
     return alert(
         received if at is None else at,
         text(payload.get("summary")) or f"{action} {key}",
-        _details(raw, payload, integration),
+        _details(raw, payload, integration) | ({} if len(key) <= MAX_CUT else {"dedup_key": key}),
         f"{place}.payload.summary",
         dedup_key=scoped(key, integration),
         status=_STATUS[action],
@@ -121,8 +122,7 @@ def dedup_key(raw: Raw, place: str, received: float) -> str:
 
 def scoped(key: str, integration: str) -> str:
     """A dedup key that counts within its routing key."""
-    whole = f"{integration}/{key}"
-    return whole if len(whole) <= MAX_NAME else f"{integration}/{digest(key.encode())}"
+    return f"{integration}/{key if len(key) <= MAX_CUT else digest(key.encode())}"
 
 
 def _integration(raw: Raw, place: str) -> str:
