@@ -21,6 +21,7 @@ COMMANDS = (
     "explain",
     "log",
     "config",
+    "mapping",
     "backup",
 )  # in the order of the help
 

@@ -29,7 +29,8 @@ def settings(file: Path | None, given: dict[str, Any]) -> Config:
     try:
         if file is not None:
             found = tomllib.loads(file.read_text())
-        found.pop("service", None)  # that table is for `grouping serve`, which reads it itself
+        for table in ("service", "formats"):  # these are for `grouping serve`, which reads them itself
+            found.pop(table, None)
         config = Config.of(found | {key: value for key, value in given.items() if value is not None})
         policy(config.policy)
     except (BadConfig, BadPolicy, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -40,7 +41,10 @@ def settings(file: Path | None, given: dict[str, Any]) -> Config:
 def service_settings(file: Path | None, environment: Mapping[str, str], given: dict[str, Any]) -> Settings:
     """The settings of the service: of a TOML file's table, variables and the command line, the last counts."""
     try:
-        found = tomllib.loads(file.read_text()).get("service", {}) if file is not None else {}
+        whole = tomllib.loads(file.read_text()) if file is not None else {}
+        found = whole.get("service", {})
+        if type(found) is dict and "formats" in whole:
+            found = found | {"formats": whole["formats"]}
         variables = {f"GROUPING_{key.upper()}": str(value) for key, value in given.items() if value is not None}
         return Settings.of(found, {**environment, **variables})
     except (BadConfig, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

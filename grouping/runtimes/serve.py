@@ -23,7 +23,7 @@ from grouping.runtimes.settings import Settings
 
 Again = Callable[[], tuple[Config, Settings]]  # raises BadConfig
 
-FIXED = ("listen", "open_to_all", "connections_max")  # settings that stay until the process ends
+FIXED = ("listen", "open_to_all", "connections_max", "formats")  # settings that stay until the process ends
 WAITING = 2048  # connections that the system holds until we take them
 
 logger = logging.getLogger("grouping.serve")

@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from grouping.config import BadConfig
+from grouping.formats import formats_of
 
 MIB = 1 << 20
 
@@ -51,6 +52,7 @@ class Settings:
     stop_s: float = 10.0  # s to decide what is left before the process ends
     log_level: str = "info"  # debug, info, warning or error
     tokens: tuple[Token, ...] = field(default=())
+    formats: Mapping[str, Any] = field(default_factory=dict)  # the file's table [formats]: mappings of foreign JSON
 
     def __post_init__(self) -> None:
         for name, (low, high) in _BOUNDS.items():
@@ -59,6 +61,7 @@ class Settings:
                 raise BadConfig(f"service.{name}: expected {low} to {high}, got {value!r}")
         if self.log_level not in _LEVELS:
             raise BadConfig(f"service.log_level: expected one of {', '.join(_LEVELS)}, got {self.log_level!r}")
+        formats_of(self.formats)  # refuses what cannot be used
         host, _ = self.address()
         if not self.tokens and not self.open_to_all and not _own(host):
             raise BadConfig(
@@ -78,10 +81,10 @@ class Settings:
         """Settings from a TOML table and variables like GROUPING_LISTEN. Raises BadConfig."""
         if type(table) is not dict:
             raise BadConfig(f"service: expected a table, got {table!r}; write [service]")
-        kinds = {spec.name: type(spec.default) for spec in fields(cls) if spec.name != "tokens"}
-        clean: dict[str, Any] = {"tokens": _tokens(table.get("tokens", []))}
+        kinds = {spec.name: type(spec.default) for spec in fields(cls) if spec.name not in _APART}
+        clean: dict[str, Any] = {"tokens": _tokens(table.get("tokens", [])), "formats": table.get("formats", {})}
         for key, value in table.items():
-            if key == "tokens":
+            if key in _APART:
                 continue
             if key not in kinds:
                 raise BadConfig(f"service.{key}: no such setting; there are: {', '.join([*kinds, 'tokens'])}")
@@ -96,6 +99,7 @@ class Settings:
         return cls(**clean)
 
 
+_APART = ("tokens", "formats")  # tables
 _LEVELS = ("debug", "info", "warning", "error")
 _WORDS: dict[type, str] = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
 _BOUNDS: dict[str, tuple[float, float]] = {

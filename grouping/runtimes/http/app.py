@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from grouping import __version__
 from grouping.parse import Malformed
-from grouping.runtimes.http import operation, pagerduty, responders
+from grouping.runtimes.http import operation, pagerduty, responders, senders
 from grouping.runtimes.http.doors import Door, canonical
 from grouping.runtimes.http.limits import Denied, Gate, Receive, Scope, Send
 from grouping.runtimes.http.metrics import Metrics, Tally
@@ -45,6 +45,7 @@ def application(service: Service) -> Front:
     app.include_router(operation.router)
     app.include_router(responders.router)
     app.include_router(pagerduty.router)
+    app.include_router(senders.router)
     _say_errors(app)
     document = _described(app)
 
@@ -53,7 +54,7 @@ def application(service: Service) -> Front:
         return JSONResponse(document)
 
     doors = {path: Door(name, read, service, gate, tally) for path, (name, read, _) in DOORS.items()}
-    return Front(doors, app, gate)
+    return Front(doors | senders.doors(service, gate, tally), app, gate)
 
 
 def _say_errors(app: FastAPI) -> None:
@@ -114,6 +115,7 @@ def _described(app: FastAPI) -> dict[str, Any]:
                 "responses": {status: _answer(text, status) for status, text in answers.items()},
             }
         }
+    document["paths"] |= senders.described({status: _answer(text, status) for status, text in answers.items()})
     document["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
     document["security"] = [{"bearer": []}]
     return document

@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
+from urllib.parse import parse_qs
 
 import orjson
 
@@ -25,6 +26,8 @@ _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}
 
 logger = logging.getLogger("grouping.doors")
 
+# The events that were read and those of them that were refused -> status and body.
+Say = Callable[[Sequence[Any], Sequence[dict[str, Any]]], tuple[int, bytes]]
 Reader = Callable[[bytes, Mapping[str, str], float], Sequence[Any]]  # body, headers, time of receipt -> events
 
 
@@ -84,6 +87,16 @@ def line_of(raw: Any, received: float, *, late: bool = False) -> Line:
     return Line(line, getattr(event, "id", None))
 
 
+def _in_scope(raws: Sequence[Any], query: bytes) -> None:
+    """Give events without a scope the one of the address: `?scope=NAME`."""
+    if b"scope=" not in query:
+        return
+    for name in parse_qs(query.decode("utf-8", "replace")).get("scope", [])[:1]:
+        for raw in raws:
+            if type(raw) is dict:
+                raw.setdefault("scope", name)
+
+
 def trace_of(scope: Scope) -> str:
     """The id under which a request is found in the logs: the sender's own where it sent a W3C traceparent."""
     for key, value in scope["headers"]:
@@ -104,15 +117,15 @@ class Door:
         service: Service,
         gate: Gate,
         tally: Tally,
-        answer: tuple[int, bytes] | None = None,
+        say: Say | None = None,
     ) -> None:
-        """``answer``: status and body that the format's senders expect, where that is not ours."""
+        """``say``: makes the status and body that the format's senders expect, where those are not ours."""
         self._name = name
         self._read = read
         self._service = service
         self._gate = gate
         self._tally = tally
-        self._answer = answer
+        self._say = say
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take one request."""
@@ -142,6 +155,7 @@ class Door:
             raws = self._read(body, headers, received)
         except Malformed as error:
             raws = [error]
+        _in_scope(raws, scope["query_string"])
         most = self._service.settings.events_max
         if len(raws) > most:
             raise Denied(413, f"{len(raws)} events in one request, at most {most} are taken; send fewer at once")
@@ -159,14 +173,16 @@ class Door:
                 "refused", extra={"door": self._name, "by": token.name, "trace": trace, "n": len(refused), **refused[0]}
             )
         if refused and not lines:
+            if self._say is not None:
+                return self._say(raws, refused)
             return 400, orjson.dumps({"error": refused[0]["error"], "refused": refused[:SHOWN], "trace": trace})
         first = None
         if lines:
             self._gate.spend(token, len(lines))
             first = await self._service.accept([line.bytes for line in lines])
         self._tally.accepted[self._name] += len(lines)
-        if self._answer is not None:
-            return self._answer
+        if self._say is not None:
+            return self._say(raws, refused)
         answer: dict[str, Any] = {"status": "accepted", "accepted": len(lines), "seq": first}
         if len(raws) == 1 and lines:
             answer["id"] = lines[0].id

@@ -1,0 +1,119 @@
+"""Addresses for the tools that send alerts: each is a door with a format, and answers as its senders expect."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import orjson
+from fastapi import APIRouter, HTTPException
+
+from grouping.formats import FORMATS, formats_of
+from grouping.runtimes.http.doors import Door, Say
+from grouping.runtimes.http.limits import Gate
+from grouping.runtimes.http.metrics import Tally
+from grouping.runtimes.http.parts import Live
+from grouping.runtimes.service import Service
+
+WEBHOOKS = "/v1/webhooks/"
+
+
+def _enqueued(raws: Sequence[Any], refused: Sequence[dict[str, Any]]) -> tuple[int, bytes]:
+    """As PagerDuty answers. https://developer.pagerduty.com/docs/events-api-v2-overview#response-codes--retry-logic."""
+    if refused:
+        errors = [one["error"] for one in refused]
+        if errors[0].startswith("$: not JSON"):
+            answer = {"status": "Unrecognized object", "message": "Event object format is unrecognized"}
+            return 400, orjson.dumps(answer | {"errors": ["JSON parse error", *errors]})
+        return 400, orjson.dumps({"status": "invalid event", "message": "Event object is invalid", "errors": errors})
+    answer = {"status": "success", "message": "Event processed"}
+    if len(raws) == 1 and "dedup_key" in raws[0]:
+        # Told as it was sent: without the digest of the routing key before it.
+        cut = raws[0].get("details", {}).get("dedup_key")
+        answer["dedup_key"] = cut or raws[0]["dedup_key"].partition("/")[2]
+    return 202, orjson.dumps(answer)
+
+
+def _posted(raws: Sequence[Any], refused: Sequence[dict[str, Any]]) -> tuple[int, bytes]:  # noqa: ARG001 — the shape of all
+    """As Alertmanager answers: nothing, or what is wrong as one JSON text; what is right beside it is taken."""
+    return (400, orjson.dumps("; ".join(one["error"] for one in refused[:100]))) if refused else (200, b"")
+
+
+def _exported(raws: Sequence[Any], refused: Sequence[dict[str, Any]]) -> tuple[int, bytes]:
+    """As an OTLP receiver answers: https://opentelemetry.io/docs/specs/otlp/#otlphttp-response."""
+    if not refused:
+        return 200, b"{}"
+    if len(refused) == len(raws):
+        return 400, orjson.dumps({"code": 3, "message": refused[0]["error"]})
+    partial = {"rejectedLogRecords": str(len(refused)), "errorMessage": refused[0]["error"]}
+    return 200, orjson.dumps({"partialSuccess": partial})
+
+
+class Address(NamedTuple):
+    """Where a format is taken, and how it is answered."""
+
+    format: str
+    summary: str
+    say: Say | None
+    taken: str  # status
+
+
+ADDRESSES = {
+    "/v2/enqueue": Address("pagerduty", "PagerDuty Events API v2: one alert event.", _enqueued, "202"),
+    "/v2/change/enqueue": Address("pagerduty-change", "PagerDuty Events API v2: one change event.", _enqueued, "202"),
+    "/api/v2/alerts": Address("alertmanager", "Alertmanager API v2: what Prometheus posts.", _posted, "200"),
+    "/alertmanager/webhook": Address("alertmanager", "Alertmanager's webhook, version 4.", None, "202"),
+    "/v1/logs": Address("otlp", "OpenTelemetry logs, OTLP/HTTP in JSON.", _exported, "200"),
+}
+
+router = APIRouter()
+
+
+@router.post(WEBHOOKS + "{name}", include_in_schema=False)
+async def unknown(name: str, live: Live) -> None:
+    """No format has this name."""
+    there = ", ".join(formats_of(live.service.settings.formats))
+    raise HTTPException(404, f"no format is called {name[:80]!r}; there are: {there}; add your own as [formats.NAME]")
+
+
+def doors(service: Service, gate: Gate, tally: Tally) -> dict[str, Door]:
+    """The doors by their address; those of the configuration's own formats too."""
+    formats = formats_of(service.settings.formats)
+    found = {
+        path: Door(one.format, formats[one.format], service, gate, tally, one.say) for path, one in ADDRESSES.items()
+    }
+    return found | {f"{WEBHOOKS}{name}": Door(name, read, service, gate, tally) for name, read in formats.items()}
+
+
+def described(answers: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The paths for the OpenAPI document; ``answers``: those of a door by status, as far as they are the same here."""
+    failures = {status: answer for status, answer in answers.items() if status > "400"}
+    other: dict[str, Any] = {"content": {"application/json": {"schema": {}}}}
+    paths: dict[str, Any] = {}
+    for path, one in ADDRESSES.items():
+        own = {"400": {"description": "Nothing, or not all, could be taken; says why.", **other}}
+        if one.say is None:
+            own = {"400": answers["400"]}
+        taken = {"description": "On disk.", **({} if one.say is _posted else other)}
+        paths[path] = {"post": _operation(one.summary, [], {one.taken: taken, **own, **failures})}
+    name = {"name": "name", "in": "path", "required": True, "schema": {"type": "string", "enum": list(FORMATS)}}
+    summary = "What the tool of this name sends, or a format of the configuration."
+    missing = {"404": failures["401"] | {"description": "No format of this name."}}
+    paths[WEBHOOKS + "{name}"] = {"post": _operation(summary, [name], {**answers, **missing})}
+    return paths
+
+
+def _operation(summary: str, parameters: list[Any], responses: dict[str, Any]) -> dict[str, Any]:
+    scope = {
+        "name": "scope",
+        "in": "query",
+        "description": "The scope of events that do not name theirs.",
+        "schema": {"type": "string", "maxLength": 255},
+    }
+    return {
+        "tags": ["events"],
+        "summary": summary,
+        "parameters": [*parameters, scope],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": {}}}},
+        "responses": responses,
+    }
