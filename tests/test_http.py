@@ -83,6 +83,17 @@ def test_what_cannot_be_taken_is_told_and_not_logged(live: Live) -> None:
     assert len(live.log()) == before + 1
 
 
+def test_what_is_sent_again_is_not_logged_again(live: Live) -> None:
+    """An id given twice is a no-op: the answer is that of the first time, also among new ones; other scopes are others."""
+    first = live.ask("POST", "/events", event("r1", scope="again")).json
+    again = live.ask("POST", "/events", event("r1", scope="again")).json
+    assert {**first, "trace": ""} == {**again, "trace": ""}
+    both = live.ask("POST", "/events", [event("r1", scope="again"), event("r2", scope="again")]).json
+    assert (both["accepted"], both["seq"]) == (2, first["seq"])
+    assert live.ask("POST", "/events", event("r1", scope="again-other")).json["seq"] > first["seq"]
+    assert [one["id"] for one in logged(live, "again")] == ["r1", "r2"]
+
+
 def test_bounds_of_a_request(live: Live) -> None:
     """Size before and after unpacking, events, and time."""
     assert live.ask("POST", "/events", [event()] * 101).status == 413

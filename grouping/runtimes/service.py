@@ -20,6 +20,7 @@ from grouping.runtimes.bypassed import bypass
 from grouping.runtimes.committer import Committer
 from grouping.runtimes.link import Gone, Waiting
 from grouping.runtimes.log import Full, Log, LogError
+from grouping.runtimes.resent import Resent
 from grouping.runtimes.settings import MIB, Settings
 from grouping.runtimes.times import Times
 
@@ -56,6 +57,7 @@ class Service:
         self.why = ""  # the log or the store can no longer be used: what was said
         self._durable = self.log.end
         self._arrived: deque[tuple[int, float, int]] = deque()  # number of the last of some events, when, how many
+        self.resent = Resent()
         self._moved = time.monotonic()  # when the decisions last made progress
         self._ended_at = -1  # how far they were when the process that decides last ended by itself
         self._careful = False

@@ -36,6 +36,7 @@ class Line(NamedTuple):
 
     bytes: bytes
     id: str | None
+    scope: str
 
 
 def canonical(body: bytes, headers: Mapping[str, str], received: float) -> Sequence[Any]:  # noqa: ARG001 — every reader's shape
@@ -84,7 +85,7 @@ def line_of(raw: Any, received: float, *, late: bool = False) -> Line:
         raise Malformed("$: too many levels; flatten it") from None
     if len(line) > MAX_LINE:
         raise Malformed(f"$: {len(line)} bytes in one event, at most {MAX_LINE} are taken; shorten details")
-    return Line(line, getattr(event, "id", None))
+    return Line(line, getattr(event, "id", None), event.scope)
 
 
 def _in_scope(raws: Sequence[Any], query: bytes) -> None:
@@ -162,7 +163,13 @@ class Door:
         late = self._service.late()
         lines: list[Line] = []
         refused: list[dict[str, Any]] = []
+        known: list[int] = []
+        resent = self._service.resent
         for index, raw in enumerate(raws):
+            seq = resent.seq(raw)
+            if seq is not None:
+                known.append(seq)
+                continue
             try:
                 lines.append(line_of(raw, received, late=late))
             except Malformed as error:
@@ -172,20 +179,25 @@ class Door:
             logger.info(
                 "refused", extra={"door": self._name, "by": token.name, "trace": trace, "n": len(refused), **refused[0]}
             )
-        if refused and not lines:
+        if refused and not lines and not known:
             if self._say is not None:
                 return self._say(raws, refused)
             return 400, orjson.dumps({"error": refused[0]["error"], "refused": refused[:SHOWN], "trace": trace})
-        first = None
+        self._gate.spend(token, len(lines) + len(known))
+        first = known[0] if known else None
         if lines:
-            self._gate.spend(token, len(lines))
-            first = await self._service.accept([line.bytes for line in lines])
+            seq = await self._service.accept([line.bytes for line in lines])
+            first = first or seq
+            for number, line in enumerate(lines, seq):
+                if line.id is not None:
+                    resent.note(line.scope, line.id, number)
         self._tally.accepted[self._name] += len(lines)
+        self._tally.resent[self._name] += len(known)
         if self._say is not None:
             return self._say(raws, refused)
-        answer: dict[str, Any] = {"status": "accepted", "accepted": len(lines), "seq": first}
-        if len(raws) == 1 and lines:
-            answer["id"] = lines[0].id
+        answer: dict[str, Any] = {"status": "accepted", "accepted": len(lines) + len(known), "seq": first}
+        if len(raws) == 1:
+            answer["id"] = lines[0].id if lines else raws[0]["id"]
         if refused:
             answer["refused"] = refused[:SHOWN]
         return 202, orjson.dumps(answer | {"trace": trace})

@@ -20,6 +20,7 @@ class Tally:
 
     def __init__(self) -> None:
         self.accepted: Counter[str] = Counter()  # by door
+        self.resent: Counter[str] = Counter()  # by door
         self.refused: Counter[str] = Counter()  # by door
         self.denied: Counter[int] = Counter()  # by status
         self.took = Times()  # from a request to its 202
@@ -35,6 +36,7 @@ class _Reader(Collector):
         service, tally = self._service, self._tally
         for name, text, counts, label in (
             ("accepted", "Events that are on disk", tally.accepted, "door"),
+            ("resent", "Events that were on disk already", tally.resent, "door"),
             ("refused", "Events refused at a door", tally.refused, "door"),
             ("denied", "Requests not taken", {str(status): n for status, n in tally.denied.items()}, "status"),
             ("outputs", "Output lines", service.counts, "what"),
