@@ -20,6 +20,7 @@ RUNS: dict[str, list[str]] = {
     "beside": ["benchmarks.beside"],
     "history": ["benchmarks.history"],
     "history-repeats": ["benchmarks.history", "--workload", "repeats"],
+    "service": ["benchmarks.service"],
     "quality": ["benchmarks.quality"],
 }
 REAL = ("whole", "quality")  # those that also take real streams

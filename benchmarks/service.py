@@ -36,7 +36,7 @@ import orjson
 from benchmarks.machine import machine
 
 LUA = """
-local n, batch, load, am = 0, tonumber(os.getenv("BATCH")), os.getenv("LOAD"), os.getenv("AM")
+local n, batch, load, am, run = 0, tonumber(os.getenv("BATCH")), os.getenv("LOAD"), os.getenv("AM"), os.time()
 local function canonical()
   n = n + 1
   local k = n % 1000
@@ -44,8 +44,8 @@ local function canonical()
     return string.format('{"kind":"alert","id":"known-%d","at":1760000000,"dedup_key":"k%d","severity":"error",' ..
       '"summary":"disk full on db-%d","service":"s%d","host":"h%d","class":"Disk"}', k, k, k, k % 13, k % 50)
   elseif load == "repeats" then
-    return string.format('{"kind":"alert","id":"%s-%d","dedup_key":"k%d","severity":"error",' ..
-      '"summary":"disk full on db-%d","service":"s%d","host":"h%d","class":"Disk"}', load, n, k, k, k % 13, k % 50)
+    return string.format('{"kind":"alert","id":"%d-%d","dedup_key":"k%d","severity":"error",' ..
+      '"summary":"disk full on db-%d","service":"s%d","host":"h%d","class":"Disk"}', run, n, k, k, k % 13, k % 50)
   end
   return string.format('{"kind":"alert","id":"%s-%d-%d","summary":"disk %d%% full on db-%d","service":"s%d",' ..
     '"host":"h%d","class":"Disk","severity":"error"}', load, batch, n, n % 100, n % 17, n % 1000, n % 50)
@@ -89,7 +89,11 @@ def _loads(room: Path, load: str, seconds: int) -> Iterator[dict[str, Any]]:
     for batch in (1, 64):
         with _service(room / f"{load}-{batch}") as (port, process):
             _open(port)
-            figures = _wrk(room, f"http://127.0.0.1:{port}/events", load, batch, seconds)
+            url = f"http://127.0.0.1:{port}/events"
+            if load != "new":
+                _wrk(room, url, load, batch, 1)  # from here on they are known
+                _caught_up(port)
+            figures = _wrk(room, url, load, batch, seconds)
             row = {"who": "grouping", "load": load, "batch": batch, **figures}
             row["backlog_s"] = _caught_up(port)
             row |= _decision(port, load, row["alerts_per_s"] / 2)
@@ -98,6 +102,8 @@ def _loads(room: Path, load: str, seconds: int) -> Iterator[dict[str, Any]]:
         if shutil.which("prometheus-alertmanager") and load != "repeats":
             with _alertmanager(room / f"am-{load}-{batch}") as port:
                 url = f"http://127.0.0.1:{port}/api/v2/alerts"
+                if load != "new":
+                    _wrk(room, url, load, batch, 1, AM="1")
                 yield {
                     "who": "Alertmanager",
                     "load": load,

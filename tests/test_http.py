@@ -94,6 +94,35 @@ def test_what_is_sent_again_is_not_logged_again(live: Live) -> None:
     assert [one["id"] for one in logged(live, "again")] == ["r1", "r2"]
 
 
+def test_the_short_way_and_the_usual_one_give_the_same_answers(live: Live) -> None:
+    """Known posts in one piece, in two, three in one, and closing the connection; denied ones stay denied."""
+    live.ask("POST", "/events", event("s1", scope="short"))
+    body = orjson.dumps(event("s1", scope="short"))
+    head = b"POST /events HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n" % len(body)
+    with socket.create_connection(("127.0.0.1", live.port)) as connection, connection.makefile("rb") as answers:
+
+        def answer() -> tuple[bytes, dict[str, Any]]:
+            status, size = answers.readline(), 0
+            while (line := answers.readline()) != b"\r\n":
+                size = int(line[16:]) if line.startswith(b"content-length") else size
+            return status.split()[1], orjson.loads(answers.read(size))
+
+        connection.sendall(head + b"\r\n" + body)
+        assert answer()[1]["id"] == "s1"
+        connection.sendall(head + b"\r\n" + body[:9])
+        until(lambda: live.ask("GET", "/healthz").status == 200)
+        connection.sendall(body[9:])
+        assert answer()[0] == b"202"
+        connection.sendall((head + b"\r\n" + body) * 3)
+        assert [answer()[0] for _ in range(3)] == [b"202"] * 3
+        connection.sendall(head + b"Origin: https://bad.example\r\n\r\n" + body)
+        assert answer()[0] == b"403"
+        connection.sendall(head + b"Connection: close\r\n\r\n" + body)
+        assert answer()[0] == b"202"
+        assert answers.read() == b""
+    assert len(logged(live, "short")) == 1
+
+
 def test_bounds_of_a_request(live: Live) -> None:
     """Size before and after unpacking, events, and time."""
     assert live.ask("POST", "/events", [event()] * 101).status == 413

@@ -17,6 +17,7 @@ import uvicorn
 from grouping.config import BadConfig, Config
 from grouping.runtimes.http.app import application
 from grouping.runtimes.http.limits import Gate
+from grouping.runtimes.http.short import protocol
 from grouping.runtimes.logs import to_stderr
 from grouping.runtimes.service import Service
 from grouping.runtimes.settings import Settings
@@ -76,7 +77,7 @@ def serve(directory: Path, config: Config, settings: Settings, again: Again) -> 
             uvicorn.Config(
                 front,
                 loop="uvloop",
-                http="httptools",
+                http=protocol(front.short),
                 ws="none",
                 lifespan="off",
                 access_log=False,

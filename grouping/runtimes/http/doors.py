@@ -10,10 +10,12 @@ import os
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
 import orjson
+from starlette.datastructures import Headers
 
 from grouping.parse import MAX_LINE, Malformed, event_of
 from grouping.runtimes.http.limits import Denied, Gate, Receive, Scope, Send, body_of
@@ -21,6 +23,8 @@ from grouping.runtimes.http.metrics import Tally
 from grouping.runtimes.service import Service, Unavailable
 from grouping.runtimes.settings import Right
 
+SHORT = 1 << 20  # bytes of a body that may be answered on the short way
+_PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
 SHOWN = 100  # refusals told in one answer
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -144,6 +148,58 @@ class Door:
             self._tally.took.add(time.perf_counter() - begun)
         await reply(send, status, answer, trace)
 
+    def short(self, scope: Scope, body: bytes) -> bytes | None:
+        """The whole answer to a request that holds nothing but what is on disk already; None where it is not so."""
+        begun = time.perf_counter()
+        if (
+            not self._service.ready
+            or len(body) > SHORT
+            or any(key == b"content-encoding" for key, _ in scope["headers"])
+        ):
+            return None
+        try:
+            token = self._gate.admit(scope, Right.INGEST)
+            raws = self._read(body, Headers(raw=scope["headers"]), time.time())
+            if not raws or len(raws) > self._service.settings.events_max:
+                return None
+            _in_scope(raws, scope["query_string"])
+            known = list(map(self._service.resent.seq, raws))
+            if None in known:
+                return None
+            self._gate.spend(token, len(known))
+        except (Denied, Malformed):
+            return None  # said on the usual way
+        self._tally.resent[self._name] += len(known)
+        trace = trace_of(scope)
+        status, answer = self._accepted(raws, [], known[0], len(known), None, trace)
+        self._tally.took.add(time.perf_counter() - begun)
+        return b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nx-trace-id: %b\r\n\r\n%b" % (
+            status,
+            _PHRASES[status],
+            len(answer),
+            trace.encode(),
+            answer,
+        )
+
+    def _accepted(
+        self,
+        raws: Sequence[Any],
+        refused: list[dict[str, Any]],
+        first: int | None,
+        count: int,
+        id: str | None,
+        trace: str,
+    ) -> tuple[int, bytes]:
+        """Status and body that say so. ``id``: of a single event, where it was derived."""
+        if self._say is not None:
+            return self._say(raws, refused)
+        answer: dict[str, Any] = {"status": "accepted", "accepted": count, "seq": first}
+        if len(raws) == 1 and count:
+            answer["id"] = id or raws[0]["id"]
+        if refused:
+            answer["refused"] = refused[:SHOWN]
+        return 202, orjson.dumps(answer | {"trace": trace})
+
     async def _take(self, scope: Scope, receive: Receive, trace: str) -> tuple[int, bytes]:
         """Status and answer. Raises Denied, Unavailable."""
         if scope["method"] != "POST":
@@ -151,9 +207,8 @@ class Door:
         token = self._gate.admit(scope, Right.INGEST)
         body = await body_of(scope, receive, self._service.settings)
         received = round(time.time(), 3)
-        headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
         try:
-            raws = self._read(body, headers, received)
+            raws = self._read(body, Headers(raw=scope["headers"]), received)
         except Malformed as error:
             raws = [error]
         _in_scope(raws, scope["query_string"])
@@ -193,14 +248,7 @@ class Door:
                     resent.note(line.scope, line.id, number)
         self._tally.accepted[self._name] += len(lines)
         self._tally.resent[self._name] += len(known)
-        if self._say is not None:
-            return self._say(raws, refused)
-        answer: dict[str, Any] = {"status": "accepted", "accepted": len(lines) + len(known), "seq": first}
-        if len(raws) == 1:
-            answer["id"] = lines[0].id if lines else raws[0]["id"]
-        if refused:
-            answer["refused"] = refused[:SHOWN]
-        return 202, orjson.dumps(answer | {"trace": trace})
+        return self._accepted(raws, refused, first, len(lines) + len(known), lines[0].id if lines else None, trace)
 
     async def _deny(self, send: Send, status: int, message: str, after: int | None, trace: str) -> None:
         self._tally.denied[status] += 1

@@ -8,6 +8,7 @@ import zlib
 from base64 import b64decode
 from binascii import Error as NotBase64
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import lru_cache
 from hashlib import sha256
 from hmac import compare_digest
 from typing import Any
@@ -92,10 +93,14 @@ def _secret(headers: dict[bytes, bytes], query: bytes) -> bytes | None:
 
 def _from_here(headers: dict[bytes, bytes]) -> None:
     """Without tokens no page in a browser may reach the service by a name of its own. Raises Denied."""
-    host = urlsplit(f"//{headers.get(b'host', b'').decode('latin-1')}").hostname
-    origin = headers.get(b"origin")
-    if host not in _LOCAL or (origin is not None and urlsplit(origin.decode("latin-1")).hostname not in _LOCAL):
+    if not _local(headers.get(b"host", b""), headers.get(b"origin")):
         raise Denied(403, "without tokens the service answers to localhost alone; set up [[service.tokens]]")
+
+
+@lru_cache(256)
+def _local(name: bytes, origin: bytes | None) -> bool:
+    host = urlsplit(f"//{name.decode('latin-1')}").hostname
+    return host in _LOCAL and (origin is None or urlsplit(origin.decode("latin-1")).hostname in _LOCAL)
 
 
 async def body_of(scope: Scope, receive: Receive, settings: Settings) -> bytes:
