@@ -46,6 +46,27 @@ def _history(figures: dict[str, Any]) -> list[str]:
     return lines
 
 
+def _service(figures: dict[str, Any]) -> list[str]:
+    lines = [
+        "| | load | alerts/s | accept p50 | p99 | decision p50 | p99 | at | caught up after | memory |",
+        "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    for row in figures["rows"]:
+        load = f"{row['load']}, {'one' if row['batch'] == 1 else row['batch']} a post"
+        cells = [f"{row['alerts_per_s']:,}", f"{row['accept_p50_ms']:,} ms", f"{row['accept_p99_ms']:,} ms"]
+        if "mib" in row:
+            cells += [f"{row['decision_p50_ms']:,} ms", f"{row['decision_p99_ms']:,} ms", f"{row['decision_rate']:,}/s"]
+            cells += [f"{row['backlog_s']:,} s", f"{row['mib']:,} MiB"]
+        else:
+            cells += [""] * 5
+        lines.append(f"| {row['who']} | {load} | {' | '.join(cells)} |")
+    restart = figures["restart"]
+    if restart is not None:
+        said = f"after kill -9 at {restart['open']:,} open incidents and {restart['events']:,} logged events"
+        lines += ["", f"Ready {restart['ready_s']:.1f} s {said}; {restart['mib']:,} MiB."]
+    return lines
+
+
 Row = dict[str, Any]
 
 
@@ -162,6 +183,7 @@ TABLES: dict[str, Render] = {  # by what a result file holds
     "beside": _beside,
     "steps": _steps,
     "history": _history,
+    "service": _service,
     "quality": _quality,
 }
 VIEWS: dict[str, Render] = {  # further tables from quality.json
