@@ -14,6 +14,9 @@ from typing import Any, NamedTuple, Self
 
 import orjson
 
+from grouping.runtimes.bypassed import bypassed, lines_of
+from grouping.runtimes.log import read
+
 ROOT = Path(__file__).parent.parent
 PATIENCE = 60.0  # s that a condition may take on a busy machine
 
@@ -124,7 +127,9 @@ class Live:
 
     def log(self) -> list[dict[str, Any]]:
         """What it accepted."""
-        return [orjson.loads(line) for line in grouping("log", self.state).stdout.splitlines()]
+        directory = self.state / "log"
+        faults = bypassed(directory)
+        return [orjson.loads(line) for batch in read(directory) for line in lines_of(batch, faults)]
 
     def assert_live_and_offline_are_one(self) -> None:
         """`grouping log DIR | grouping replay -` gives `grouping outputs DIR`, byte for byte."""
