@@ -9,7 +9,7 @@ repeats   each post a new event under one of 1,000 dedup keys
 new       every alert is new, over 1,000 open incidents
 
 `accept` is what the sender waits for: on disk (Alertmanager: in memory). `decision` is from a post at half the rate that
-was reached to the decision on the event stream. Both processes of the service, wrk and whatever else runs share the
+was reached, at most 1,000 alerts a second, to the decision on the event stream. Both processes of the service, wrk and whatever else runs share the
 machine's cores.
 """
 
