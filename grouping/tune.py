@@ -5,7 +5,9 @@ how many by chance (B). A good key holds nearly all that stand together, at a sc
 
     score = 2 X / (2 X + B + M - X),   M = the largest X of all
 
-which is the F measure of the pairs, with X found, B false and M - X missed. The best field and scale become the rule
+which is the F measure of the pairs, with X found, B false and M - X missed. Clusters may be made of clusters: alerts of
+the same instant within a fault of minutes. Then the score has two peaks with a dip between them, and the longer scale is
+taken where its peak is nearly as high. The best field and scale become the rule
 
     join the key's last incident while the silence <= clip(40 x its mean inter-arrival time, low, high)
 
@@ -17,6 +19,7 @@ The work is cut into slices by counts of alerts, so that no decision waits for i
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,6 +40,7 @@ OVER, SLACK = 1.1, 3.0  # a field with more X than all alerts together clusters 
 LEAST = 0.4  # the lowest score that is worth a rule
 CAUTION = 25.6  # alerts: with few of them looked at, a field has to be better than no field by this share of them
 STAY = 1.05  # what the present key's score counts for: a rule should not change for nothing
+OUTER, DIP = 0.85, 0.95  # a peak at a longer scale is taken from this share of the best score on, past a dip this deep
 PLATEAU = 0.7  # share of X that the shortest silence must keep
 BURST, BURSTS, HALF = 3, 5, 0.5
 TRIES = 12  # rules played before a look gives up
@@ -158,7 +162,7 @@ def _best(tuning: Tuning, look: Look, table: list[list[float]]) -> tuple[float, 
     stay = tuning.rule.partition("~")[0]
     found = (0.0, 0, 0)
     for key, (name, row) in enumerate(zip(look.fields, table, strict=True)):
-        since = min((scale for refused, scale, _ in look.refused if refused == name), default=float("inf"))
+        since = _refused_from(look, name)
         worth = STAY if name == stay else 1.0
         if name == "*":
             worth *= 1.0 + CAUTION / min(look.end, KEPT)
@@ -168,6 +172,21 @@ def _best(tuning: Tuning, look: Look, table: list[list[float]]) -> tuple[float, 
     return found
 
 
+def _refused_from(look: Look, name: str) -> float:
+    """The shortest scale of a key that was refused, s."""
+    return min((scale for refused, scale, _ in look.refused if refused == name), default=float("inf"))
+
+
+def outermost(row: list[float], best: int, end: int) -> int:
+    """The place of the last peak before ``end`` that is nearly as high as the one at ``best``, past a dip; else that."""
+    for place in range(end - 1, best, -1):
+        score = row[place]
+        peak = score >= row[place - 1] and (place + 1 == len(row) or score >= row[place + 1])
+        if peak and score >= OUTER * row[best] and min(row[best:place]) < DIP * score:
+            return place
+    return best
+
+
 def _try(tuning: Tuning, look: Look, ground: pairs.Background, codes: Codes) -> Found | None:
     """Play the best rule that was not refused; the answer, or None when the next one is to be tried."""
     table = scores(look)
@@ -175,6 +194,7 @@ def _try(tuning: Tuning, look: Look, ground: pairs.Background, codes: Codes) -> 
     if score < LEAST or len(look.refused) >= TRIES:
         return Found("", _evidence(look, table))
     name, xs = look.fields[key], look.found[key][0]
+    scale = outermost(table[key], scale, bisect_left(look.scales, _refused_from(look, name)))
     low = scale
     while low and xs[low - 1] >= PLATEAU * xs[scale]:
         low -= 1

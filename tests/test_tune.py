@@ -110,6 +110,37 @@ def test_a_copied_field_changes_nothing_but_the_name() -> None:
     assert rules[0] == rules[1]
 
 
+def test_alerts_of_the_same_instant_do_not_hide_the_fault_they_are_part_of() -> None:
+    """Faults of a minute or two in which four alerts at a time come within milliseconds, and lone alerts between them."""
+    chance, events, at = random.Random(5), [], T
+    for _ in range(60):
+        at += chance.expovariate(1 / 2000)
+        then = at
+        for _ in range(5):
+            then += chance.expovariate(1 / 20)
+            events += [_alert(chance, 0, then + chance.uniform(0, 0.03)) for _ in range(4)]
+    events += [_alert(chance, 0, chance.uniform(T, at)) for _ in range(600)]
+    events.sort(key=lambda event: event["at"])
+    line = played([event | {"id": f"a{number}"} for number, event in enumerate(events)])[-1]
+    high = float(line.policy.rpartition("-")[2].removesuffix("s)"))
+    assert 16 <= high <= 256
+
+
+@pytest.mark.parametrize(
+    ("row", "end", "place"),
+    [
+        ([0.9, 0.5, 0.8, 0.3], 4, 2),  # a peak nearly as high, past a dip
+        ([0.9, 0.5, 0.7, 0.3], 4, 0),  # not high enough
+        ([0.9, 0.5, 0.8, 0.3], 2, 0),  # refused from there on
+        ([0.9, 0.88, 0.89, 0.3], 4, 0),  # no dip worth the name: one peak
+        ([0.9, 0.5, 0.8, 0.85], 4, 3),  # still rising at the end
+    ],
+)
+def test_the_outermost_of_two_peaks_is_taken(row: list[float], end: int, place: int) -> None:
+    """Clusters made of clusters have two scales."""
+    assert tune.outermost(row, 0, end) == place
+
+
 @pytest.mark.parametrize("slower", [0.25, 8.0, 64.0])
 def test_a_slower_world_has_longer_silences(slower: float) -> None:
     """The same stream at another speed: the same key, the silences longer by the same factor."""
