@@ -7,7 +7,7 @@ how many by chance (B). A good key holds nearly all that stand together, at a sc
 
 which is the F measure of the pairs, with X found, B false and M - X missed. Clusters may be made of clusters: alerts of
 the same instant within a fault of minutes. Then the score has two peaks with a dip between them, and the longer scale is
-taken where its peak is nearly as high. The best field and scale become the rule
+taken where its peak is nearly as high; at the shortest scale of all there is no telling, and the scope waits. The best field and scale become the rule
 
     join the key's last incident while the silence <= clip(40 x its mean inter-arrival time, low, high)
 
@@ -195,6 +195,11 @@ def _try(tuning: Tuning, look: Look, ground: pairs.Background, codes: Codes) -> 
         return Found("", _evidence(look, table))
     name, xs = look.fields[key], look.found[key][0]
     scale = outermost(table[key], scale, bisect_left(look.scales, _refused_from(look, name)))
+    if look.scales[scale] == pairs.SCALES[0]:
+        look.refused.append(
+            [name, look.scales[scale], "copies of one instant; the fault they are part of is not seen yet"]
+        )
+        return Found("", _evidence(look, table))
     low = scale
     while low and xs[low - 1] >= PLATEAU * xs[scale]:
         low -= 1
