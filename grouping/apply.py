@@ -99,14 +99,15 @@ def _belong(state: State, scope: Scope, alert: Alert, joined: Incident) -> None:
     state.add_member(scope, joined, alert.id)
 
 
-def keep(state: State, scope: Scope, alert: Alert, at: float, decision: Decision) -> None:
-    """Write the alert down together with how it was decided."""
+def keep(state: State, scope: Scope, alert: Alert, at: float, decision: Decision, number: int = -1) -> None:
+    """Write the alert down together with how it was decided, and its number among the recent ones."""
     kept = stored(alert, decision.incident, at)
     choice = decision.choice
     if choice is not None:
         kept.decision += [decision.decision, decision.reason, decision.propensity, decision.model]
         kept.decision += [choice.actions, choice.scores, choice.columns, choice.told, choice.policy]
         kept.decision.append(0 if decision.action is Action.OPEN else choice.actions.index(decision.incident))
+        kept.decision.append(number)
         kept.features = choice.features
     state.put_alert(scope, alert.id, kept)
 

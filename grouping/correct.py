@@ -55,8 +55,17 @@ class Desk(NamedTuple):
         self.scope.memory_changed = True
         self.scope.learned += 1
 
+    def touch(self, feedback: Feedback, *incidents: Incident) -> None:
+        """Somebody looked at these incidents: what stands in them now is what belongs together."""
+        corrects = feedback.action in (Verb.MERGE, Verb.MOVE)
+        ids = [root(self.state, self.scope, incident.id).id for incident in incidents]
+        self.scope.promotion.touch(feedback.id, list(dict.fromkeys(ids)), corrects)
+        self.scope.promotion_changed = True
+
     def unlearn(self, feedback: str) -> None:
         """Forget what a feedback said, as if it had never been given."""
+        self.scope.promotion.untouch(feedback)
+        self.scope.promotion_changed = True
         if self.scope.memory.forget(feedback):
             self.scope.memory_changed = True
             self.scope.learned += 1
@@ -77,7 +86,7 @@ def correct(desk: Desk, feedback: Feedback) -> list[Output]:
         case Verb.MOVE:
             return _move(desk, feedback)
         case Verb.CONFIRM:
-            _whole(desk, feedback.incident, "$.incident")
+            desk.touch(feedback, _whole(desk, feedback.incident, "$.incident"))
             _remember(desk, feedback)
             return []
         case Verb.RESOLVE | Verb.DISMISS:
@@ -86,6 +95,7 @@ def correct(desk: Desk, feedback: Feedback) -> list[Output]:
             if feedback.action is Verb.DISMISS:
                 said = lessons.lesson(lessons.noise(desk.seen_in(incident)))
                 desk.learn(Lesson(feedback.id, feedback.actor, incident.id, said, noise=True))
+                desk.touch(feedback, incident)
             _remember(desk, feedback, incident=incident.id)
             return [line(desk.scope, incident, Change.RESOLVED)]
         case Verb.UNDO:
@@ -135,6 +145,7 @@ def _merge(desk: Desk, feedback: Feedback) -> list[Output]:
     theirs = [seen for source in sources for seen in desk.seen_in(source)]
     said = lessons.lesson(lessons.together(desk.scope.tuning.recent, theirs, desk.seen_in(target)))
     desk.learn(Lesson(feedback.id, feedback.actor, target.id, said))
+    desk.touch(feedback, target)
     for source in sources:
         close(desk.scope, source, Standing.MERGED)
         source.into = target.id
@@ -198,6 +209,8 @@ def _move(desk: Desk, feedback: Feedback) -> list[Output]:
     outputs = _carry(desk, [(id, kept, target) for id, kept in moving], feedback.id)
     said = _said_by_move(desk, moving, [origin for _, origin in origins], there)
     desk.learn(Lesson(feedback.id, feedback.actor, target.id, lessons.lesson(said)))
+    sources = dict.fromkeys(origin for _, origin in origins)
+    desk.touch(feedback, target, *(desk.state.known_incident(desk.scope, origin) for origin in sources))
     if created:
         outputs.insert(0, line(desk.scope, target, Change.OPENED))
     closed: list[str] = []

@@ -7,12 +7,15 @@ and start state, give the same bytes, on any machine, in any batching, with a re
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
+from functools import partial
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
-from grouping import apply, learn, tune
+from grouping import apply, learn, promote, tune
 from grouping.candidates import Candidates, candidates, window
 from grouping.config import Config
 from grouping.correct import Desk, Impossible, correct
@@ -20,7 +23,7 @@ from grouping.decide import distribution, pick, runner
 from grouping.draw import draw, name
 from grouping.featurise import Features, Featuriser
 from grouping.layout import IN_TIME, RULED, SHARE, TOLD, TURN
-from grouping.lifecycle import policy_key, repolicy
+from grouping.lifecycle import members, policy_key, repolicy, root
 from grouping.policy import DEFAULT, BadPolicy, Policy, policy
 from grouping.records import (
     ALONE,
@@ -40,7 +43,7 @@ from grouping.records import (
     Status,
     Tick,
 )
-from grouping.scope import Incident, OpenAlert, Scope
+from grouping.scope import Incident, OpenAlert, Scope, StoredAlert
 from grouping.score import Evidence, Rarity, pair_features
 from grouping.state import Records, State, unpack
 
@@ -150,14 +153,19 @@ class Engine:
         evidence = self._evidence(scope, at, features, near, rare)
         decision, joined = self._decide(scope, alert, now, near, pair_features(evidence))
         outputs = apply.group(self.state, scope, alert, at, features, key, joined)
-        apply.keep(self.state, scope, alert, at, decision)
-        learn.observe(scope, at, features)
         outputs.append(decision)
-        if self.state.tuned(scope):
-            was = self.state.policy_name(scope)
-            found = tune.observe(scope.tuning, at, features.same, features.codes)
-            if found is not None:
-                outputs += self._tuned(scope, was, found)
+        learn.observe(scope, at, features)
+        if not self.state.tuned(scope):
+            apply.keep(self.state, scope, alert, at, decision)
+            return outputs
+        was, number = self.state.policy_name(scope), scope.tuning.recent.count
+        found = tune.observe(scope.tuning, at, features.same, features.codes)
+        recorded = scope.tuning.recent.count > number
+        apply.keep(self.state, scope, alert, at, decision, number if recorded else -1)
+        if found is not None:
+            outputs += self._tuned(scope, was, found)
+        elif recorded:
+            outputs += self._promoted(scope, was)
         return outputs
 
     def _bypass(self, scope: Scope, alert: Alert, at: float) -> list[Output]:
@@ -178,6 +186,29 @@ class Engine:
             return []
         self._switch(scope, was)
         return [PolicyLine(scope.name, name, was, "tuned", found.evidence)]
+
+    def _promoted(self, scope: Scope, was: str) -> list[Output]:
+        """Go on with a trial of other rules on what responders corrected; say so if one is promoted."""
+        promotion = scope.promotion
+        if promotion.trial is None and len(promotion.corrections) < promotion.next_at:
+            return []
+        scope.promotion_changed = True
+        found = self.state.found_name(scope)
+        outcome = promote.step(promotion, scope.tuning.recent, partial(self._labelled, scope), was, found)
+        if outcome is None or outcome.rule is None:
+            return []
+        back = outcome.rule == found
+        promotion.rule = "" if back else outcome.rule
+        self._switch(scope, was)
+        why = "rolled_back" if back else "promoted"
+        return [PolicyLine(scope.name, self.state.policy_name(scope), was, why, outcome.evidence)]
+
+    def _labelled(self, scope: Scope, id: str) -> tuple[str, bool, list[tuple[int, int]]]:
+        """Where the alerts of an incident belong now, whether they are noise, and their numbers among the recent ones."""
+        end = root(self.state, scope, id)
+        newest = islice(members(self.state, scope, end), promote.LOOKED_AT)
+        alerts = [(kept.decision[-1], _decided(scope, alert, kept)) for alert, kept in newest if kept.decision]
+        return end.id, scope.memory.dismissed(end.id), alerts
 
     def _switch(self, scope: Scope, was: str) -> None:
         """Another policy decides from here on."""
@@ -284,6 +315,13 @@ class Engine:
     @staticmethod
     def _known(scope: Scope, id: str) -> bool:
         return id in scope.ids or id in scope.ids_before
+
+
+def _decided(scope: Scope, alert: str, kept: StoredAlert) -> int:
+    """A code of the incident that an alert was decided into, wherever it is now."""
+    actions, chosen = kept.decision[4], kept.decision[-2]
+    incident = actions[chosen] if chosen else name("i", scope.name, alert)
+    return zlib.crc32(incident.encode())
 
 
 def _untold(now: Policy, near: Candidates, features: NDArray[np.float32]) -> int:

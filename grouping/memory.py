@@ -143,6 +143,10 @@ class Memory:
                 return answer, by
         return 0, ""
 
+    def dismissed(self, incident: str) -> bool:
+        """Whether somebody said that none of its alerts belongs to anything."""
+        return incident in self._at and self._is_noise(incident)
+
     def friends(self, code: int) -> list[int]:
         """Codes that what has this code was told to belong to, those of the latest lesson first."""
         found = [

@@ -71,6 +71,12 @@ class Recent:
         order = np.argsort(at, kind="stable")
         return at[order], columns[places[order]].T
 
+    def numbered(self, end: int) -> tuple[NDArray[np.float64], NDArray[np.uint32], NDArray[np.int64]]:
+        """The same alerts in the order in which they came, and their numbers (N,)."""
+        times, columns = self._arrays()
+        numbers = np.arange(max(0, end - KEPT), end)
+        return times[numbers % _SIZE], columns[numbers % _SIZE].T, numbers
+
     def rate(self, same: int) -> float:
         """How often what has this code came, per s, floods thinned; 0 where there is nothing to tell it by."""
         if self.count < 2:

@@ -13,6 +13,7 @@ from grouping.arena import Arena
 from grouping.layout import USUAL_BITS
 from grouping.memory import Memory
 from grouping.policy import Limit
+from grouping.promote import Promotion
 from grouping.title import Title
 from grouping.tune import Tuning
 
@@ -155,6 +156,7 @@ class Scope:
 
     marks: dict[int, dict[int, None]] = field(default_factory=dict)  # code -> slots that saw it, last last
     memory: Memory = field(default_factory=Memory)  # what responders told
+    promotion: Promotion = field(default_factory=Promotion)
 
     # Decoded records; whatever is here is as good as in the store.
     incidents: dict[str, Incident] = field(default_factory=dict)
@@ -164,5 +166,6 @@ class Scope:
     changed: bool = False
     usual_changed: bool = False
     memory_changed: bool = False
+    promotion_changed: bool = False
     changed_incidents: set[str] = field(default_factory=set)
     changed_keys: set[str] = field(default_factory=set)

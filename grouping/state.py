@@ -11,12 +11,14 @@ Keys are a letter, the scope's length and name, and an id:
     k  latest alert of a key      f  feedback and how to undo it
     t  what tuning found          r  the recent alerts in short, by page
     l  what responders told, by feedback, oldest first
+    p  what their corrections promoted, and a trial that goes on
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator
+from dataclasses import fields
 from hashlib import blake2b
 from typing import Any, Protocol
 
@@ -28,6 +30,7 @@ from grouping.layout import SHARE
 from grouping.learn import count_up
 from grouping.memory import Lesson, Memory, Saying
 from grouping.policy import Policy, learned, policy
+from grouping.promote import Promotion, Trial
 from grouping.recent import PAGE, PAGES, Recent
 from grouping.scope import (
     ID_GENERATION,
@@ -228,6 +231,8 @@ class State:
             count_up(scope.usual)
             self._pending[record_key(b"u", scope.name)] = _usual_bytes(scope.usual)
             self._write_tuning(scope)
+        if scope.promotion_changed:
+            self._pending[record_key(b"p", scope.name)] = _promotion_bytes(scope.promotion)
         if scope.memory_changed:
             self._pending[record_key(b"l", scope.name)] = _memory_bytes(scope.memory)
         for id in scope.changed_incidents:
@@ -237,7 +242,7 @@ class State:
             self._pending[record_key(b"k", scope.name, key)] = orjson.dumps(
                 [known.alert, known.incident, known.live, known.acknowledged, known.severity, known.repeats]
             )
-        scope.changed = scope.usual_changed = scope.memory_changed = False
+        scope.changed = scope.usual_changed = scope.memory_changed = scope.promotion_changed = False
         scope.changed_incidents.clear()
         scope.changed_keys.clear()
         if len(scope.keys) > KEYS_KEPT:
@@ -288,6 +293,7 @@ class State:
         if value is not None:
             scope.usual = _usual(value)
         self._load_tuning(scope)
+        scope.promotion = _promotion(self.get(record_key(b"p", name)))
         for lesson in orjson.loads(self.get(record_key(b"l", name)) or b"[]"):
             scope.memory.learn(_lesson(*lesson))
         scope.limit = self.policy(scope).limit
@@ -306,7 +312,13 @@ class State:
         return policy(self._config.policy if name == "default" else name)
 
     def policy_name(self, scope: Scope) -> str:
-        """The name of what decides: what a person set, else what the scope found by itself, else "default"."""
+        """The name of what decides: set by a person, else promoted, else what the scope found by itself, else "default"."""
+        if self.tuned(scope) and scope.promotion.rule:
+            return scope.promotion.rule
+        return self.found_name(scope)
+
+    def found_name(self, scope: Scope) -> str:
+        """The same without what responders' corrections promoted."""
         if self.tuned(scope) and scope.tuning.rule:
             return learned(scope.tuning.rule)
         return scope.policy
@@ -476,6 +488,20 @@ def _incident(id: str, fields: list[Any]) -> Incident:
     kinds, others = fields[10]
     incident.title = Title({template: (count, shared) for template, (count, shared) in kinds.items()}, others)
     return incident
+
+
+def _promotion_bytes(promotion: Promotion) -> bytes:
+    trial = promotion.trial
+    going = None if trial is None else [getattr(trial, spec.name) for spec in fields(trial)]
+    given = list(promotion.corrections)
+    return orjson.dumps([promotion.touched, given, promotion.next_at, promotion.rule, going])
+
+
+def _promotion(value: bytes | None) -> Promotion:
+    if value is None:
+        return Promotion()
+    touched, given, next_at, rule, going = orjson.loads(value)
+    return Promotion(touched, dict.fromkeys(given), next_at, rule, None if going is None else Trial(*going))
 
 
 def _memory_bytes(memory: Memory) -> bytes:

@@ -60,7 +60,7 @@ class Views:
         kept = self._state.alert(within, id)
         if kept is None or not kept.decision:
             return None
-        decision, code, _, _, actions, scores, columns, by, policy, chosen = kept.decision
+        decision, code, _, _, actions, scores, columns, by, policy, chosen, _ = kept.decision
         reason = Reason(code)
         table = np.frombuffer(kept.features, "<f4").reshape(FEATURES, len(columns))
         second = runner(scores, chosen) if len(scores) > 1 else None
@@ -154,7 +154,7 @@ def _decision(kept: StoredAlert) -> dict[str, Any]:
     """A decision as it was logged: every option with its score, and the features of those that were compared."""
     if not kept.decision:
         return {}
-    id, reason, propensity, model, actions, scores, columns, by, policy, _ = kept.decision
+    id, reason, propensity, model, actions, scores, columns, by, policy, _, _ = kept.decision
     table = np.frombuffer(kept.features, "<f4").reshape(FEATURES, len(columns))
     return {
         "decision": id,

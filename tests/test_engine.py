@@ -310,7 +310,7 @@ def test_the_decision_is_written_down_with_all_that_was_weighed() -> None:
     second = story.alert("a2", 1, service="db")
     kept = story.engine.state.alert(story.engine.state.scope("default"), "a2")
     assert kept is not None
-    decision, reason, propensity, model, actions, scores, columns, _, _, _ = kept.decision
+    decision, reason, propensity, model, actions, scores, columns, _, _, _, _ = kept.decision
     assert decision == second["decision"]
     assert (reason, propensity, model) == (second["reason"], second["propensity"], 0)
     assert actions == ["open", first["incident"]]

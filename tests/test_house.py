@@ -49,10 +49,11 @@ ROAD = [name for name in CORE if not under(name, *OFF_THE_ROAD)]
 
 ALONE = {"records", "config", "draw", "layout", "template", "title"}
 ARRAYS = {"arena", "score", "pairs"}
-STEPS = {"parse", "candidates", "featurise", "score", "decide", "learn", "tune", "apply", "correct", "emit"}
+STEPS = {"parse", "candidates", "featurise", "score", "decide", "learn", "tune", "promote", "apply", "correct", "emit"}
 CALLERS = {"engine", "__init__"}
 SHARED = {  # what is not a type and yet shared
     ("learn", "score", "log2_table"),  # a table
+    ("promote", "score", "log2_table"),
     ("lifecycle", "featurise", "value_of"),  # how a field is read
     ("state", "learn", "count_up"),  # what waits to be counted, before it is written down
 }

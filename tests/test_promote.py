@@ -1,0 +1,183 @@
+"""A rule that makes the groups responders made is promoted when that is sure, and not before."""
+
+from __future__ import annotations
+
+from math import log2
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from grouping.config import Config
+from grouping.engine import Engine
+from grouping.parse import parse
+from grouping.policy import policy
+from grouping.promote import FIRST, GROUPS, Outcome, Promotion, certainty, jaccards, play, step
+from grouping.recent import Recent
+from grouping.records import Output, PolicyLine
+from grouping.responder import Habits, Responder, arrivals
+from grouping.simulate import simulate
+
+NOW = "linear(*~2s)"
+
+
+def faults(count: int, gap: float = 20.0) -> tuple[Recent, dict[str, list[tuple[int, int]]]]:
+    """Faults of four alerts ``gap`` s apart, one every 1,000 s, each alert decided into an incident of its own."""
+    recent, incidents = Recent(), {}
+    for fault in range(count):
+        alerts = []
+        for place in range(4):
+            number = recent.count
+            recent.take(1000.0 * fault + gap * place, number + 1, [("service", place + 1), ("host", fault % 7 + 1)])
+            alerts.append((number, number))
+        incidents[f"i{fault}"] = alerts
+    return recent, incidents
+
+
+def outcome(
+    recent: Recent, incidents: dict[str, list[tuple[int, int]]], noise: frozenset[str] = frozenset()
+) -> Outcome:
+    """What a trial ends with when somebody corrected each of these incidents."""
+    promotion = Promotion()
+    for number, id in enumerate(incidents):
+        promotion.touch(f"f{number}", [id], corrects=True)
+    for _ in range(1000):
+        found = step(promotion, recent, lambda one: (one, one in noise, incidents[one]), NOW, NOW)
+        if found is not None:
+            return found
+    raise AssertionError("the trial does not end")
+
+
+def test_the_rule_that_makes_what_responders_made() -> None:
+    """Groups that last a minute: of the silences that give them exactly the shortest wins, with its evidence."""
+    recent, incidents = faults(12)
+    found = outcome(recent, incidents)
+    assert found.rule == "learned(*=30s)"
+    assert found.evidence == {
+        "corrections": 12,
+        "groups": 12,
+        "alerts": 48,
+        "worth": 1.0,
+        "was": 0.25,
+        "better_in": 1.0,
+    }
+
+
+def test_not_on_too_few_groups() -> None:
+    recent, incidents = faults(12)
+    few = dict(list(incidents.items())[: GROUPS - 1])
+    rest = {id: [] for id in list(incidents)[GROUPS - 1 :]}
+    assert outcome(recent, few | rest).rule is None
+
+
+def test_not_where_it_is_right_already() -> None:
+    """Alerts a second apart: what decides now groups them."""
+    recent, incidents = faults(12, gap=1.0)
+    assert outcome(recent, incidents).rule is None
+
+
+def test_not_where_the_lessons_do_as_well() -> None:
+    """The rule alone would be better, but the alerts were decided right all the same."""
+    recent, incidents = faults(12)
+    right = {id: [(number, fault) for number, _ in alerts] for fault, (id, alerts) in enumerate(incidents.items())}
+    assert outcome(recent, right).rule is None
+
+
+def test_dismissed_incidents_count_as_noise() -> None:
+    """Joined with noise, a group is not what responders made: the rule that keeps them apart wins."""
+    recent, incidents = Recent(), {}
+    for fault in range(12):
+        first = recent.count
+        for place in range(4):
+            recent.take(1000.0 * fault + 20.0 * place, recent.count + 1, [("service", 1)])
+        recent.take(1000.0 * fault + 70.0, recent.count + 1, [("service", 2)])
+        incidents[f"i{fault}"] = [(number, number) for number in range(first, first + 4)]
+        incidents[f"n{fault}"] = [(first + 4, first + 4)]
+    noise = frozenset(id for id in incidents if id[0] == "n")
+    assert outcome(recent, incidents, noise).rule == "learned(service=30s)"
+
+
+def test_an_undone_correction_does_not_count() -> None:
+    promotion, other = Promotion(), Promotion()
+    promotion.touch("f1", ["i1", "i2"], corrects=True)
+    promotion.touch("f2", ["i2"], corrects=True)
+    promotion.untouch("f1")
+    other.touch("f2", ["i2"], corrects=True)
+    assert promotion == other
+    assert len(promotion.corrections) < FIRST
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 400), st.integers(0, 3)), min_size=1, max_size=60),
+    st.sampled_from(["learned(service=30s)", "learned(*=10s)", "learned(service~2-30s)", NOW]),
+)
+@settings(max_examples=200)
+def test_play_is_what_the_rule_says(alerts: list[tuple[int, int]], name: str) -> None:
+    """Beside plain lists: join the key's last incident while it has not been silent for too long."""
+    alerts.sort()
+    rule = policy(name)
+    last: dict[int, list[int]] = {}
+    expected: list[int] = []
+    for number, (at, service) in enumerate(alerts):
+        key = service if rule.key else 1
+        members = last.get(key, [])
+        times = [alerts[member][0] for member in members]
+        limit = rule.limit.after(times[-1] - times[0], len(times)) if members else 0.0
+        if key and members and at - times[-1] <= limit:
+            members.append(number)
+        else:
+            members = last[key] = [number]
+        expected.append(members[0])
+    codes = np.array([[service for _, service in alerts]], np.uint32)
+    made = play(np.array([float(at) for at, _ in alerts]), codes, ["service"], name).tolist()
+    same = [[one == other for other in expected] for one in expected]
+    assert [[one == other for other in made] for one in made] == same
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3)), min_size=2, max_size=40))
+def test_jaccards_beside_sets(pairs: list[tuple[int, int]]) -> None:
+    made, groups = np.array([pair[0] for pair in pairs]), np.array([pair[1] for pair in pairs])
+    true = [group for group in set(groups.tolist()) if group and (groups == group).sum() > 1]
+    for group, found in zip(true, jaccards(made, groups, true), strict=True):
+        own = {place for place, pair in enumerate(pairs) if pair[1] == group}
+        others = [{place for place, pair in enumerate(pairs) if pair[0] == one} for one in set(made.tolist())]
+        assert found == pytest.approx(max(len(own & other) / len(own | other) for other in others))
+
+
+def test_certainty_is_a_share_of_samples() -> None:
+    weights = [log2(3)] * 8
+    assert certainty([0.0] * 8, [1.0] * 8, weights) == 1.0
+    assert certainty([1.0] * 8, [0.0] * 8, weights) == 0.0
+    half = certainty([0.0, 1.0] * 4, [1.0, 0.0] * 4, weights)
+    assert 0.2 < half < 0.5  # ties are not better
+
+
+def told(restart: int = 0) -> list[Output]:
+    """A stream on which a responder's corrections promote a rule; restored after every so many events."""
+    rows = list(simulate("two_faults", seed=12))
+    events = [parse(orjson.dumps(event)) for event, _ in rows]
+    truth: dict[str, Any] = {str(event["id"]): group for event, group in rows if event.get("id")}
+    engine, responder = Engine(Config()), Responder(truth, Habits(budget=60))
+    outputs: list[Output] = []
+    for number, (event, now) in enumerate(zip(events, arrivals(events), strict=True)):
+        while (feedback := responder.next(event.scope, now)) is not None:
+            said = engine.step(feedback)
+            outputs += said
+            responder.watch(feedback, said, now)
+        said = engine.step(event)
+        outputs += said
+        responder.watch(event, said, now)
+        if restart and number % restart == 0:
+            engine = Engine.restore(engine.snapshot(), engine.config)
+    return outputs
+
+
+def test_it_is_said_and_survives_a_restart_at_any_point() -> None:
+    outputs = told()
+    lines = [output for output in outputs if isinstance(output, PolicyLine) and output.why == "promoted"]
+    assert len(lines) == 1
+    assert lines[0].evidence["better_in"] >= 0.98
+    assert told(restart=37) == outputs
