@@ -6,7 +6,7 @@ IN = $(VENV)/bin
 INSTALL = $(IN)/python -m pip install --quiet --disable-pip-version-check --no-input
 FLAGS =
 
-.PHONY: help demo serve test lint check fmt lock bench data fuzz clean
+.PHONY: help demo serve test lint check fmt lock bench data fuzz kafka clean
 .DEFAULT_GOAL := help
 
 help:  ## what can be made
@@ -20,7 +20,7 @@ serve: $(VENV)/.run  ## start the live service on 127.0.0.1:8080, its state in s
 	$(IN)/python -m grouping serve $(FLAGS)
 
 test: $(VENV)/.dev  ## run the tests; FLAGS="-k undo" hands options to pytest
-	$(IN)/python -m pytest -n auto $(FLAGS)
+	$(IN)/python -m pytest -n auto --dist loadgroup $(FLAGS)
 
 lint: $(VENV)/.dev  ## look for mistakes without running anything
 	$(IN)/ruff check .
@@ -41,6 +41,13 @@ data: $(VENV)/.run  ## make the samples in data/ and the examples in docs/ again
 
 fuzz: $(VENV)/.fuzz  ## throw bytes at the door for a minute; FLAGS="-max_total_time=600" for longer
 	$(IN)/python -m tests.fuzz.fuzz_parse $(or $(FLAGS),-max_total_time=60)
+
+kafka: build/kafka/libs/.all  ## fetch the jars of a Kafka broker for the tests; needs Maven, and Java to run them
+
+build/kafka/libs/.all: tests/kafka/pom.xml
+	mvn -q -B -f tests/kafka/pom.xml dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/build/kafka/libs \
+		-DincludeScope=runtime
+	@touch $@
 
 # One version of each package for every Python, so that they all compute the same; only where a
 # package left an old Python behind (atheris) do the versions differ.
