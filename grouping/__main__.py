@@ -14,6 +14,7 @@ from grouping import __version__
 COMMANDS = (
     "replay",
     "serve",
+    "worker",
     "evaluate",
     "backtest",
     "simulate",

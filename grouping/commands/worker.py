@@ -1,0 +1,105 @@
+"""grouping worker: the engine on Kafka."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import click
+
+from grouping.commands.common import CONFIG, DIRECTORY, settings
+from grouping.runtimes.kafka.settings import BadSettings, Settings, read_security
+
+
+@click.command()
+@click.option("--brokers", required=True, envvar="GROUPING_BROKERS", help="HOST:PORT, several with commas.")
+@click.option("--state", required=True, type=DIRECTORY, envvar="GROUPING_STATE", help="Of this worker alone.")
+@click.option("--topic-prefix", default="", envvar="GROUPING_TOPIC_PREFIX", help="Before all names.")
+@click.option("--create-topics", type=click.IntRange(1, 1024), metavar="N", help="Make what is missing, N partitions.")
+@click.option("--ingress", multiple=True, metavar="TOPIC=FORMAT", help="Read a further topic; canonical.")
+@click.option("--config", "config_file", type=CONFIG, envvar="GROUPING_CONFIG", help="TOML.")
+@click.option("--security", type=CONFIG, envvar="GROUPING_SECURITY", help="TOML: protocol, ca_file, username ...")
+@click.option("--metrics", metavar="HOST:PORT", help="Serve Prometheus metrics here, e.g. 127.0.0.1:9464.")
+@click.option(
+    "--session",
+    type=click.FloatRange(1, 1800),
+    default=10.0,
+    show_default=True,
+    help="Seconds of silence after which others get a worker's partitions; the same for all.",
+)
+@click.option("--accept-loss", is_flag=True, help="Go on where events were deleted before they were worked off.")
+@click.option(
+    "--log-level", default="INFO", type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"]), show_default=True
+)
+def command(  # noqa: PLR0913 — one per option
+    brokers: str,
+    state: Path,
+    topic_prefix: str,
+    create_topics: int | None,
+    ingress: tuple[str, ...],
+    config_file: Path | None,
+    security: Path | None,
+    metrics: str | None,
+    session: float,
+    *,
+    accept_loss: bool,
+    log_level: str,
+) -> None:
+    """Work on Kafka: topic `events` in, `decisions` and `incidents` out.
+
+    Any number of workers share the partitions; whatever is killed, and when, the committed outputs are those of a
+    replay of the topic. Records of the topic `inbox` need no key: they are checked, keyed by scope and put into
+    `events`, or into `dead_letters` with the reason.
+    """
+    if not __debug__:
+        raise click.UsageError("the Kafka client relies on assertions; run Python without -O")
+    if find_spec("aiokafka") is None or find_spec("faust") is None:
+        raise click.UsageError("the Kafka client is not installed: pip install 'grouping-engine[kafka]'")
+    from aiokafka.errors import KafkaError  # noqa: PLC0415 — an optional dependency
+
+    from grouping.runtimes.kafka import topics, worker  # noqa: PLC0415 — the same
+    from grouping.runtimes.kafka.ingress import FORMATS  # noqa: PLC0415 — the same
+    from grouping.runtimes.kafka.metrics import Metrics  # noqa: PLC0415 — the same
+
+    further = dict(_pair(text, FORMATS) for text in ingress)
+    try:
+        told = Settings(
+            brokers=brokers,
+            state=state,
+            prefix=topic_prefix,
+            config=settings(config_file, {}),
+            security=read_security(security) if security else {},
+            session_s=session,
+            accept_loss=accept_loss,
+        )
+        if create_topics is not None:
+            for name in asyncio.run(topics.create(told, create_topics)):
+                click.echo(f"made the topic {name}", err=True)
+        asyncio.run(topics.look(told))
+        state.mkdir(parents=True, exist_ok=True)
+        seen = _listening(metrics, Metrics()) if metrics else None
+    except BadSettings as error:
+        raise click.UsageError(str(error)) from None
+    except KafkaError as error:
+        raise click.UsageError(f"--brokers {brokers}: {error}; is one of them up?") from None
+    except OSError as error:
+        raise click.UsageError(f"{error.filename or metrics}: {error.strerror}") from None
+    worker.run(told, further, seen, log_level)
+
+
+def _pair(text: str, formats: Iterable[str]) -> tuple[str, str]:
+    topic, _, name = text.partition("=")
+    if not topic or name not in formats:
+        raise click.UsageError(f"--ingress {text}: expected TOPIC=FORMAT with a format of {', '.join(formats)}")
+    return topic, name
+
+
+def _listening(address: str, metrics: Any) -> Any:
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        raise click.UsageError(f"--metrics {address}: expected HOST:PORT, e.g. 127.0.0.1:9464")
+    metrics.listen(host, int(port))
+    return metrics

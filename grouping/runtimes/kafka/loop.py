@@ -1,0 +1,210 @@
+"""Which partitions this worker has, and a task for each: take over, work, and over again after any fault.
+
+One rule for every fault of a partition: nothing is aborted, store, producer and memory are dropped, and after a while
+the partition is taken over again, as long as it is ours. What was half done ends there, whoever the next owner is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Iterable
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
+
+from grouping.runtimes.kafka.changelog import Lost
+from grouping.runtimes.kafka.outbox import TooLarge
+from grouping.runtimes.kafka.partition import Partition, Shared, Watch
+from grouping.runtimes.kafka.settings import EVENTS, Settings
+from grouping.runtimes.kafka.topics import Topics
+from grouping.runtimes.store import StoreError
+
+logger = logging.getLogger(__name__)
+
+# What may go wrong with a partition while the worker is well. An AssertionError is how aiokafka says that a producer
+# was fenced or used after a failure.
+FAULTS = (KafkaError, AssertionError, OSError, TimeoutError)
+REFUSALS = (Lost, StoreError, TooLarge)  # nothing that goes away by itself: told as errors
+WAIT_S, WAIT_MOST_S = 0.1, 2.0  # before a partition is taken over again; doubled each time
+REFUSED_S = 10.0  # the same where somebody must do something first
+COMMIT_S = 5.0  # between two commits of offsets, which serve lag tools alone
+IDLE_MS = 200
+
+
+class Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has no types
+    """A worker on Kafka, without a command line around it."""
+
+    def __init__(self, settings: Settings, topics: Topics, watch: Watch | None = None) -> None:
+        """``watch`` is called at every step of the work: for metrics, and for tests that stop the process there."""
+        self._settings = settings
+        self._connection = settings.connection()
+        self._watch = watch or _nobody
+        self._topics = topics
+        self._consumer = AIOKafkaConsumer(
+            **self._connection,
+            group_id=settings.group,
+            enable_auto_commit=False,
+            auto_offset_reset="none",  # where events are gone, that is told, not skipped
+            isolation_level="read_committed",
+            partition_assignment_strategy=[StickyPartitionAssignor],
+            session_timeout_ms=round(settings.session_s * 1000),
+            heartbeat_interval_ms=round(settings.session_s * 100),
+            max_poll_interval_ms=900_000,
+            retry_backoff_ms=50,
+        )
+        self._shared = Shared(
+            settings, topics, self._connection, self._consumer, asyncio.Semaphore(settings.transactions), self._watch
+        )
+        self._ready: dict[int, Partition] = {}  # taken over
+        self._tasks: dict[int, asyncio.Task[None]] = {}  # of the partitions that are ours
+        self._leaving: set[asyncio.Task[None]] = set()  # of those that were
+        self._stop = asyncio.Event()
+        self._ended = asyncio.get_running_loop().create_future()  # when a task ends by a fault of ours
+
+    async def run(self) -> None:
+        """Work until `stop`. Raises KafkaError where no broker answers, and any fault of ours."""
+        try:
+            await self._consumer.start()
+            self._consumer.subscribe([self._settings.topic(EVENTS)], listener=self)
+            committer = asyncio.create_task(self._commit_now_and_then())
+            committer.add_done_callback(self._task_ended)
+            try:
+                await self._ended
+            finally:
+                committer.cancel()
+                self._stop.set()
+                if self._tasks:
+                    await asyncio.wait(self._tasks.values(), timeout=10)
+                await self._let_go()
+        finally:
+            await self._consumer.stop()
+
+    def stop(self) -> None:
+        """Let `run` end, with everything written down."""
+        self._stop.set()
+        if not self._ended.done():
+            self._ended.set_result(None)
+
+    # -- the assignment
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        """All are revoked at every change; most come back, with their store and producer as they were."""
+        self._watch("revoked", -1, float(len(list(revoked))))
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """Let go of those that are gone, begin with those that are new. Must be quick: no heartbeats run meanwhile."""
+        numbers = {tp.partition for tp in assigned}
+        for number in self._tasks.keys() - numbers:
+            task = self._tasks.pop(number)
+            self._leaving.add(task)
+            task.add_done_callback(self._leaving.discard)
+            self._ready.pop(number, None)
+            task.cancel()
+        for number in numbers:
+            partition = self._ready.get(number)
+            self._place(number, partition)
+            if number not in self._tasks and not self._stop.is_set():
+                task = asyncio.create_task(self._serve(number), name=_name(number))
+                task.add_done_callback(self._task_ended)
+                self._tasks[number] = task
+        self._watch("assigned", -1, float(len(numbers)))
+
+    def _place(self, number: int, partition: Partition | None) -> None:
+        """Where the consumer reads on; nowhere as long as the partition is not taken over."""
+        tp = TopicPartition(self._settings.topic(EVENTS), number)
+        with contextlib.suppress(IllegalStateError):  # no longer ours: the next assignment says so
+            if partition is None:
+                self._consumer.pause(tp)
+                self._consumer.seek(tp, 0)  # a place, so that nobody asks for one
+            else:
+                self._consumer.seek(tp, partition.next)
+                self._consumer.resume(tp)
+
+    async def _let_go(self) -> None:
+        tasks = [*self._tasks.values(), *self._leaving]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not self._ended.done():
+            self._ended.set_exception(error)
+
+    # -- a partition
+
+    async def _serve(self, number: int) -> None:
+        """Hold a partition: until it is taken away, or we stop."""
+        before = [task for task in self._leaving if task.get_name() == _name(number)]
+        if before:
+            await asyncio.wait(before)
+        wait = WAIT_S
+        while not self._stop.is_set():
+            partition = Partition(self._shared, number)
+            try:
+                await partition.take()
+                self._ready[number] = partition
+                self._place(number, partition)
+                wait = WAIT_S
+                await self._flow(partition)
+            except REFUSALS as error:
+                logger.error("partition %d: %s", number, error)  # noqa: TRY400 — the message says it all
+                self._watch("refused", number, 0.0)
+                wait = REFUSED_S
+            except FAULTS as error:
+                logger.warning("partition %d: %s: %s; taken over again", number, type(error).__name__, error)
+                self._watch("failed", number, 0.0)
+            finally:
+                if self._ready.get(number) is partition:
+                    del self._ready[number]
+                self._place(number, None)
+                await asyncio.shield(partition.drop())
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), wait)
+            wait = min(2 * wait, WAIT_MOST_S)
+
+    async def _flow(self, partition: Partition) -> None:
+        """Batch after batch."""
+        settings, tp = self._settings, partition.tp
+        while not self._stop.is_set():
+            try:
+                got = await self._consumer.getmany(tp, timeout_ms=IDLE_MS, max_records=settings.batch_events)
+            except OffsetOutOfRangeError:
+                raise Lost(f"{tp.topic}/{tp.partition}: event {partition.next} is deleted; looking again") from None
+            records = got.get(tp, [])
+            if not records:
+                await partition.rest()
+                continue
+            partition.next = records[-1].offset + 1  # before anything is awaited: a new assignment reads on from here
+            self._watch("read", partition.number, float(len(records)))
+            await partition.work(records)
+            if len(records) < settings.batch_events:
+                await asyncio.sleep(settings.linger_s)
+        await partition.finish()
+        await self._consumer.commit({tp: partition.written})
+
+    # -- offsets, for others to see
+
+    async def _commit_now_and_then(self) -> None:
+        while True:
+            await asyncio.sleep(COMMIT_S)
+            with contextlib.suppress(KafkaError):
+                offsets = {partition.tp: partition.written for partition in self._ready.values()}
+                if offsets:
+                    await self._consumer.commit(offsets)
+
+    def lag(self) -> dict[int, int]:
+        """Events not yet read, by partition, as far as the brokers last said."""
+        ends = {number: self._consumer.highwater(one.tp) for number, one in self._ready.items()}
+        return {number: max(0, end - self._ready[number].next) for number, end in ends.items() if end is not None}
+
+
+def _name(number: int) -> str:
+    return f"partition {number}"
+
+
+def _nobody(what: str, partition: int, amount: float) -> None:
+    """Watches nothing."""

@@ -1,0 +1,262 @@
+"""One partition of `events` in the hands of this worker: taken over, stepped through, written down, let go.
+
+Every batch of events is one transaction: its output lines, the latest state of the incidents it touched, and how far
+the partition is. Every few seconds the same transaction also holds the engine's records that have changed (a
+checkpoint), and only when it is committed does the store on disk take them. A new owner loads the last checkpoint and
+steps the events after it again, in silence up to the last output written: the engine answers the same, so nothing is
+missing and nothing comes twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+
+from grouping.emit import emit
+from grouping.engine import Engine
+from grouping.parse import Malformed
+from grouping.records import Output, Refused
+from grouping.runtimes.kafka import changelog
+from grouping.runtimes.kafka.changelog import POSITION, Lost, Position
+from grouping.runtimes.kafka.incidents import incident, touched
+from grouping.runtimes.kafka.outbox import Outbox
+from grouping.runtimes.kafka.read import read
+from grouping.runtimes.kafka.settings import DECISIONS, EVENTS, INCIDENTS, MAX_BATCH, MAX_RECORD, STATE, Settings
+from grouping.runtimes.kafka.topics import Topics
+from grouping.runtimes.store import Store
+
+logger = logging.getLogger(__name__)
+
+BREATH = 50  # events stepped between two looks at the network
+Watch = Callable[[str, int, float], None]  # what was done, in which partition, and how many or how long
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What the partitions of a worker have in common."""
+
+    settings: Settings
+    topics: Topics
+    connection: dict[str, Any]
+    consumer: AIOKafkaConsumer
+    turn: asyncio.Semaphore  # transactions under way
+    watch: Watch
+
+
+class Partition:
+    """A partition, from `take` to `drop`."""
+
+    def __init__(self, shared: Shared, number: int) -> None:
+        self.number = number
+        self.next = 0  # the next offset to read
+        self._shared = shared
+        self._settings = shared.settings
+        self.tp = TopicPartition(self._settings.topic(EVENTS), number)
+        self._store: Store | None = None
+        self._producer: AIOKafkaProducer | None = None
+        self._engine = Engine(self._settings.config)
+        self._done = -1  # outputs up to this event are written
+        self._stepped = -1  # the last checkpoint holds the state after this event
+        self._since = 0  # events stepped since the last checkpoint
+        self._checkpoint_at = 0.0
+
+    @property
+    def written(self) -> int:
+        """The first event whose outputs are not committed: what the group's offset may say, and nothing beyond it.
+
+        An offset ahead of the state would look like a state that was lost.
+        """
+        return self._done + 1
+
+    def _watch(self, what: str, amount: float = 0.0) -> None:
+        self._shared.watch(what, self.number, amount)
+
+    # -- taking over
+
+    async def take(self) -> None:
+        """Make sure that this partition is ours alone, and bring its state up to date; `next` is where to go on.
+
+        Raises Lost, StoreError, KafkaError.
+        """
+        began, shared, settings = time.monotonic(), self._shared, self._settings
+        path = settings.state / f"{settings.prefix}{self.number:04d}"
+        self._store = changelog.open_store(path, stale_s=shared.topics.tombstones_s)
+        committed = await shared.consumer.committed(self.tp)
+        first: int = (await shared.consumer.beginning_offsets([self.tp]))[self.tp]
+        # Whoever is no longer a member is told so here, before it fences the one that is.
+        await shared.consumer.commit({self.tp: first if committed is None else committed})
+        self._watch("owned")
+        self._producer = self._new_producer()
+        await self._producer.start()  # ends what a predecessor had under way, and locks it out
+        self._watch("fenced")
+        state = TopicPartition(settings.topic(STATE), self.number)
+        position = await changelog.catch_up(
+            self._store, state, shared.connection, lambda count: self._watch("replayed", count)
+        )
+        position = self._checked(position, first, committed)
+        await self._check_end(position)
+        self._engine = Engine(settings.config, self._store)
+        self._done, self._stepped, self.next = position.done, position.stepped, position.stepped + 1
+        self._checkpoint_at = time.monotonic()
+        self._watch("taken", time.monotonic() - began)
+
+    def _new_producer(self) -> AIOKafkaProducer:
+        shared = self._shared
+        return AIOKafkaProducer(
+            **shared.connection,
+            # One id per partition: the next owner uses the same and so locks this one out, even one that slept.
+            transactional_id=f"{self._settings.group}-{self.number}",
+            transaction_timeout_ms=30_000,
+            max_batch_size=min(MAX_BATCH, *(size - 4096 for size in shared.topics.largest.values())),
+            max_request_size=MAX_RECORD,
+            retry_backoff_ms=20,
+            request_timeout_ms=10_000,
+        )
+
+    def _position(self, stepped: int, done: int) -> Position:
+        settings = self._settings
+        return Position(stepped=stepped, done=done, partitions=self._shared.topics.partitions, settings=settings.digest)
+
+    def _checked(self, found: Position | None, first: int, committed: int | None) -> Position:
+        """The position to go on from, if it can be that of these topics and settings."""
+        place = f"{self.tp.topic}/{self.number}"
+        if found is None:
+            if committed is not None and committed > first:
+                raise Lost(
+                    f"{place}: read up to {committed} before, and nothing is left of the state in the topic"
+                    f" {self._settings.topic(STATE)}; bring it back from a replica, or start anew with another"
+                    " --topic-prefix"
+                )
+            return self._position(first - 1, first - 1)
+        wanted = self._position(found.stepped, found.done)
+        if found.partitions != wanted.partitions:
+            raise Lost(
+                f"{place}: the state was built with {found.partitions} partitions, the topics now have"
+                f" {wanted.partitions}, and scopes have moved; start anew with another --topic-prefix"
+            )
+        if found.format != wanted.format:
+            raise Lost(
+                f"{place}: the state is in format {found.format}, this version reads {wanted.format}; use the version"
+                " that wrote it, or start anew with another --topic-prefix"
+            )
+        if found.settings != wanted.settings:
+            raise Lost(
+                f"{place}: built with other settings; use the same ones, or start anew with another --topic-prefix"
+            )
+        if first > found.stepped + 1:
+            if not self._settings.accept_loss:
+                raise Lost(
+                    f"{place}: events {found.stepped + 1} to {first - 1} were deleted before they were worked off; give"
+                    " --accept-loss to go on without them, and keep events for longer"
+                )
+            logger.error("%s: goes on without events %d to %d", place, found.stepped + 1, first - 1)
+            return self._position(first - 1, max(found.done, first - 1))
+        return found
+
+    async def _check_end(self, position: Position) -> None:
+        end: int = (await self._shared.consumer.end_offsets([self.tp]))[self.tp]
+        if end <= max(position.stepped, position.done):
+            raise Lost(
+                f"{self.tp.topic}/{self.number}: ends at {end}, and event {position.done} was worked off: it was deleted"
+                " or cut; bring it back from a replica, or start anew with another --topic-prefix"
+            )
+
+    # -- working
+
+    async def work(self, records: Sequence[ConsumerRecord]) -> None:
+        """Step a batch of events and write down what comes of it, all or nothing."""
+        began = time.monotonic()
+        outbox, incidents = self._outbox(), dict[tuple[str, str], None]()
+        for index, record in enumerate(records):
+            outputs, id = self._step(record)
+            if record.offset > self._done:
+                for output in outputs:
+                    headers = [] if id is None else [("event", id.encode())]
+                    line = emit(record.offset, output)[:-1]
+                    outbox.add(self._settings.topic(DECISIONS), output.scope.encode(), line, headers)
+                    incidents.update(dict.fromkeys(touched(output)))
+            if index % BREATH == BREATH - 1:
+                await asyncio.sleep(0)
+        for scope, id in incidents:
+            outbox.add(self._settings.topic(INCIDENTS), id.encode(), incident(self._engine, scope, id))
+        self._since += len(records)
+        self._watch("stepped", len(records))
+        if outbox or self._due():
+            await self._commit(outbox)
+        self._watch("worked", time.monotonic() - began)
+
+    async def rest(self) -> None:
+        """Nothing came in: write down what has not been."""
+        if self._due():
+            await self._commit(self._outbox())
+
+    async def finish(self) -> None:
+        """Leave nothing for the next owner to step again."""
+        if self._since:
+            await self._commit(self._outbox(), checkpoint=True)
+
+    def _due(self) -> bool:
+        since, settings = self._since, self._settings
+        late = time.monotonic() - self._checkpoint_at > settings.checkpoint_s
+        return since >= settings.checkpoint_events or (since > 0 and late)
+
+    def _outbox(self) -> Outbox:
+        return Outbox(self._shared.topics.largest)
+
+    def _step(self, record: ConsumerRecord) -> tuple[Sequence[Output], str | None]:
+        """The outputs of one event, and its id."""
+        try:
+            event = read(record.key, record.value, record.timestamp)
+        except Malformed as error:
+            return [Refused(error.scope, error.id, str(error))], error.id
+        return self._engine.step(event), getattr(event, "id", None)
+
+    async def _commit(self, outbox: Outbox, *, checkpoint: bool = False) -> None:
+        assert self._store is not None
+        assert self._producer is not None
+        producer, state = self._producer, self._settings.topic(STATE)
+        checkpoint = checkpoint or self._due()
+        done = max(self._done, self.next - 1)
+        stepped = self.next - 1 if checkpoint else self._stepped
+        changed = self._engine.drain() if checkpoint else {}
+        for key, value in changed.items():
+            outbox.add(state, key, changelog.pack(value))
+        position = self._position(stepped, done)
+        outbox.add(state, POSITION, position.packed())
+        async with self._shared.turn:
+            self._watch("turn")
+            await producer.begin_transaction()
+            self._watch("begun")
+            ends = await outbox.send(producer, self.number)
+            self._watch("sent")
+            await producer.commit_transaction()
+        self._watch("committed")
+        self._done, self._stepped = done, stepped
+        if checkpoint:
+            changelog.save(self._store, changed, ends[state], position)
+            self._since, self._checkpoint_at = 0, time.monotonic()
+            self._watch("stored", len(changed))
+
+    # -- letting go
+
+    async def drop(self) -> None:
+        """Close what is open. Nothing is aborted and nothing is sent: the next owner ends what is under way."""
+        producer, self._producer = self._producer, None
+        store, self._store = self._store, None
+        if store is not None:
+            store.close()
+        self._engine = Engine(self._settings.config)
+        if producer is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(producer.stop(), 2)
+                return
+            # It waits for an answer that may never come: end its task and connections.
+            await producer._sender.close()  # noqa: SLF001 — there is no public way that does not wait
+            await producer.client.close()

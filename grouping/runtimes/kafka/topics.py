@@ -1,0 +1,110 @@
+"""The topics: made where that is asked for, and looked at before any work begins."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+
+from grouping.runtimes.kafka.settings import (
+    DEAD_LETTERS,
+    DECISIONS,
+    EVENTS,
+    INBOX,
+    INCIDENTS,
+    MAX_RECORD,
+    STATE,
+    BadSettings,
+    Settings,
+)
+
+logger = logging.getLogger(__name__)
+
+_COMPACTED = {"cleanup.policy": "compact"}
+_MADE: dict[str, dict[str, str]] = {
+    EVENTS: {},
+    DECISIONS: {},
+    INCIDENTS: _COMPACTED,
+    STATE: {**_COMPACTED, "max.message.bytes": str(MAX_RECORD), "segment.bytes": str(64 * 1024 * 1024)},
+    INBOX: {},
+    DEAD_LETTERS: {},
+}
+ALIGNED = (EVENTS, DECISIONS, INCIDENTS, STATE)  # partition n of one belongs to partition n of the others
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """What the brokers say of our topics."""
+
+    partitions: int
+    largest: dict[str, int]  # by full name, bytes of a record that a topic takes
+    tombstones_s: float  # how long the state topic remembers that a record was deleted
+
+
+async def create(settings: Settings, partitions: int) -> list[str]:
+    """Make the topics that are missing; returns their names. Replicas: as the brokers' default says."""
+    admin = AIOKafkaAdminClient(**settings.connection())
+    await admin.start()
+    try:
+        known = set(await admin.list_topics())
+        missing = [name for name in _MADE if settings.topic(name) not in known]
+        topics = [
+            # No assignments, and no count of replicas: the brokers' default.
+            NewTopic(settings.topic(name), partitions, -1, {}, _MADE[name])
+            for name in missing
+        ]
+        if topics:
+            reply = await admin.create_topics(topics)
+            for name, code, *message in reply.topic_errors:
+                if code and for_code(code) is not TopicAlreadyExistsError:  # another worker was faster
+                    raise BadSettings(f"topic {name}: {for_code(code).__name__}: {' '.join(map(str, message))}")
+        return [topic.name for topic in topics]
+    finally:
+        await admin.close()
+
+
+async def look(settings: Settings) -> Topics:
+    """Read what the topics are like. Raises BadSettings where they cannot be worked with."""
+    admin = AIOKafkaAdminClient(**settings.connection())
+    await admin.start()
+    try:
+        names = {settings.topic(name): name for name in _MADE}
+        described = await admin.describe_topics(list(names))
+        counts = {one["topic"]: len(one["partitions"]) for one in described if not one["error_code"]}
+        absent = [name for name in names if name not in counts]
+        if absent:
+            raise BadSettings(f"topic {', '.join(absent)}: not there; make it, or start with --create-topics N")
+        aligned = {settings.topic(name): counts[settings.topic(name)] for name in ALIGNED}
+        if len(set(aligned.values())) > 1:
+            shown = ", ".join(f"{name} {count}" for name, count in aligned.items())
+            raise BadSettings(f"topics must have the same number of partitions, and have: {shown}; make them anew")
+        resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+        configs = _configs(await admin.describe_configs(resources))
+    finally:
+        await admin.close()
+    for name in (INCIDENTS, STATE):
+        policy = configs[settings.topic(name)]["cleanup.policy"]
+        if policy != "compact":
+            raise BadSettings(
+                f"topic {settings.topic(name)}: cleanup.policy is {policy!r}: what is not touched for long would be"
+                " deleted; set it to compact"
+            )
+    return Topics(
+        next(iter(aligned.values())),
+        {name: int(config["max.message.bytes"]) for name, config in configs.items()},
+        int(configs[settings.topic(STATE)]["delete.retention.ms"]) / 1000,
+    )
+
+
+def _configs(replies: list[Any]) -> dict[str, dict[str, str]]:
+    found = {}
+    for reply in replies:
+        for code, message, _, name, entries in reply.resources:
+            if code:
+                raise BadSettings(f"topic {name}: {for_code(code).__name__}: {message}")
+            found[name] = {entry[0]: entry[1] for entry in entries}
+    return found

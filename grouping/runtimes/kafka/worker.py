@@ -1,0 +1,252 @@
+"""The worker as a Faust app: signals, logs, agents that bring foreign topics into `events`, and the loop as a service.
+
+`grouping worker` builds it from options; `faust -A grouping.runtimes.kafka.worker worker --without-web` from the
+environment. The engine does not run in an agent: those are at-least-once, which is right for what they do here (an
+event forwarded twice is a no-op the second time) and wrong for decisions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import sys
+from collections.abc import Iterable, Mapping
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, NoReturn
+
+import faust
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from faust.worker import Worker
+from mode import Service
+
+from grouping.commands.common import settings as read_config
+from grouping.parse import Malformed
+from grouping.runtimes.kafka.ingress import translate
+from grouping.runtimes.kafka.logs import calm
+from grouping.runtimes.kafka.loop import Loop
+from grouping.runtimes.kafka.metrics import Metrics
+from grouping.runtimes.kafka.outbox import OVERHEAD
+from grouping.runtimes.kafka.partition import Watch
+from grouping.runtimes.kafka.settings import DEAD_LETTERS, EVENTS, INBOX, MAX_RECORD, Settings, read_security
+from grouping.runtimes.kafka.topics import look
+
+logger = logging.getLogger(__name__)
+AGAIN_S = 1.0  # until what could not be sent is sent again
+REASONS = 20  # of one message that are told
+Sent = tuple[str, bytes, bytes | None, list[tuple[str, bytes]]]  # topic, key, value, headers
+
+
+class Engine(Service):
+    """The loop, started and stopped with the app."""
+
+    def __init__(self, settings: Settings, metrics: Metrics | None, **kwargs: Any) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._loop: Loop | None = None
+        self._over = asyncio.Event()
+        super().__init__(**kwargs)
+
+    @Service.task
+    async def _run(self) -> None:
+        calm(asyncio.get_running_loop())
+        watch: Watch | None = None if self._metrics is None else self._metrics.watch
+        try:
+            self._loop = Loop(self._settings, await look(self._settings), watch)
+            if self._metrics is not None:
+                self._metrics.lag_of(self._loop.lag)
+            await self._loop.run()
+        finally:
+            self._over.set()
+
+    async def on_stop(self) -> None:
+        """Write everything down before the app goes."""
+        if self._loop is not None:
+            self._loop.stop()
+            await self._over.wait()
+
+
+class Ingress(Service):
+    """Forwards what agents read, and acknowledges it once the brokers have it."""
+
+    def __init__(self, settings: Settings, **kwargs: Any) -> None:
+        self._settings = settings
+        self._producer: AIOKafkaProducer | None = None
+        self._largest: dict[str, int] = {}
+        self._stuck = False
+        super().__init__(**kwargs)
+
+    async def on_start(self) -> None:
+        """Connect."""
+        self._largest = (await look(self._settings)).largest
+        self._producer = AIOKafkaProducer(
+            **self._settings.connection(),
+            enable_idempotence=True,
+            linger_ms=5,
+            max_batch_size=256 * 1024,
+            max_request_size=MAX_RECORD,
+        )
+        await self._producer.start()
+
+    async def on_stop(self) -> None:
+        """Send what is waiting, and disconnect."""
+        if self._producer is not None:
+            await self._producer.stop()
+
+    async def forward(self, name: str, event: Any) -> None:
+        """Translate one message and send what it holds.
+
+        Where some of it cannot be translated, the whole message also becomes a dead letter, with every reason.
+        """
+        message = event.message
+        events, letters = self._settings.topic(EVENTS), self._settings.topic(DEAD_LETTERS)
+        headers = {name.lower(): value.decode("utf-8", "replace") for name, value in _headers(message)}
+        good, refused = translate(name, message.value, headers, _ms(message))
+        found: list[Sent] = []
+        for key, value in good:
+            if len(key) + len(value) + OVERHEAD > self._largest[events]:
+                refused.append(Malformed(f"$: an event of {len(value)} bytes; raise max.message.bytes of {events}"))
+            else:
+                found.append((events, key, value, []))
+        if refused:
+            place = f"{message.topic}/{message.partition}/{message.offset}"
+            reasons = "\n".join(str(error) for error in refused[:REASONS])
+            told = [("error", reasons.encode("utf-8", "replace")), ("from", place.encode())]
+            letter = (message.key or b"", message.value)
+            if sum(map(len, filter(None, letter))) + len(told[0][1]) + OVERHEAD > self._largest[letters]:
+                letter = (b"", None)  # the reasons and the place are what can be kept of it
+            found.append((letters, *letter, told))
+        if not found:
+            event.ack()
+            return
+        assert self._producer is not None
+        sends = [await self._producer.send(topic, value, key, headers=more) for topic, key, value, more in found]
+        done = asyncio.gather(*sends)
+        done.add_done_callback(lambda future: self._sent(name, event, future))
+
+    def _sent(self, name: str, event: Any, future: asyncio.Future[Any]) -> None:
+        if future.cancelled():
+            return
+        error = future.exception()
+        if error is None:
+            self._stuck = False
+            event.ack()
+        elif isinstance(error, KafkaError):  # mostly brokers that are away: until it is acknowledged, nothing is lost
+            if not self._stuck:
+                logger.warning("ingress of %s: %s: %s; sent again", event.message.topic, type(error).__name__, error)
+            self._stuck = True  # said once, and again after it has worked
+            self.add_future(self._again(name, event))
+        else:
+            self.add_future(self.crash(error))
+
+    async def _again(self, name: str, event: Any) -> None:
+        await self.sleep(AGAIN_S)
+        await self.forward(name, event)
+
+
+def _headers(message: Any) -> Iterable[tuple[str, bytes]]:
+    """The message's headers; Faust gives a list, a mapping or nothing."""
+    found = message.headers or ()
+    return found.items() if isinstance(found, Mapping) else found
+
+
+def _ms(message: Any) -> int:
+    """The message's time, in ms since the epoch; Faust gives seconds."""
+    seconds: float = message.timestamp
+    return round(seconds * 1000)
+
+
+class App(faust.App):
+    """Faust's app with our services started before its own consumer waits for its group."""
+
+    ours: tuple[Service, ...] = ()
+
+    def on_init_dependencies(self) -> Iterable[Any]:
+        """Faust's services, and ours."""
+        return [*self.ours, *super().on_init_dependencies()]
+
+
+def build(settings: Settings, ingress: Mapping[str, str] | None = None, metrics: Metrics | None = None) -> App:
+    """The app. ``ingress``: full names of further topics to read, and the format of each.
+
+    Raises BadSettings, OSError.
+    """
+    connection = settings.connection()
+    settings.state.mkdir(parents=True, exist_ok=True)
+    who = blake2b(f"{socket.gethostname()} {settings.state.resolve()}".encode(), digest_size=8).hexdigest()
+    app = App(
+        f"{settings.prefix}grouping-ingress",
+        broker=[f"kafka://{address.strip()}" for address in settings.brokers.split(",")],
+        broker_credentials=_credentials(connection),
+        broker_session_timeout=settings.session_s,
+        broker_heartbeat_interval=settings.session_s / 10,
+        consumer_auto_offset_reset="earliest",
+        consumer_group_instance_id=who,  # back after a crash without waiting for the session to end
+        datadir=settings.state / "faust",
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        web_enabled=False,
+        web_bind="127.0.0.1",
+        key_serializer="raw",
+        value_serializer="raw",
+        worker_redirect_stdouts=False,
+        autodiscover=False,
+    )
+    forwarder = Ingress(settings)
+    app.ours = (Engine(settings, metrics), forwarder)
+    for topic, name in {settings.topic(INBOX): "canonical", **(ingress or {})}.items():
+        _agent(app, forwarder, topic, name)
+    return app
+
+
+def _agent(app: App, forwarder: Ingress, topic: str, name: str) -> None:
+    async def agent(stream: Any) -> None:
+        async for event in stream.noack().events():
+            await forwarder.forward(name, event)
+
+    app.agent(app.topic(topic, value_serializer="raw", key_serializer="raw"), name=f"ingress.{topic}")(agent)
+
+
+def _credentials(connection: Mapping[str, Any]) -> Any:
+    protocol, context = connection["security_protocol"], connection.get("ssl_context")
+    if protocol.startswith("SASL"):
+        return faust.SASLCredentials(
+            username=connection["sasl_plain_username"],
+            password=connection["sasl_plain_password"],
+            mechanism=connection["sasl_mechanism"],
+            ssl_context=context,
+        )
+    return faust.SSLCredentials(context) if context is not None else None
+
+
+def run(settings: Settings, ingress: Mapping[str, str], metrics: Metrics | None, loglevel: str) -> NoReturn:
+    """Work until a signal says stop; ends the process."""
+    app = build(settings, ingress, metrics)
+    app.finalize()
+    for name in ("faust", "mode", "aiokafka"):  # what they tell at INFO is of use to their own developers
+        logging.getLogger(name).setLevel(loglevel if loglevel == "DEBUG" else "WARNING")
+    Worker(app, loglevel=loglevel, redirect_stdouts=False).execute_from_commandline()
+    sys.exit(0)
+
+
+def _from_environment() -> App:
+    get = os.environ.get
+    config, security = get("GROUPING_CONFIG"), get("GROUPING_SECURITY")
+    settings = Settings(
+        brokers=get("GROUPING_BROKERS", "127.0.0.1:9092"),
+        state=Path(get("GROUPING_STATE", "state")),
+        prefix=get("GROUPING_TOPIC_PREFIX", ""),
+        config=read_config(Path(config) if config else None, {}),
+        security=read_security(Path(security)) if security else {},
+    )
+    return build(settings)
+
+
+def __getattr__(name: str) -> Any:
+    """``app``, built when the faust command asks for it."""
+    if name == "app":
+        return _from_environment()
+    raise AttributeError(name)

@@ -1,0 +1,40 @@
+"""A worker without a command line that kills itself at a named step: python -m tests.kafka.process JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+
+import orjson
+
+import grouping.runtimes.kafka.loop as loop_module
+from grouping.runtimes.kafka.loop import Loop
+from grouping.runtimes.kafka.settings import Settings
+from grouping.runtimes.kafka.topics import look
+
+
+async def _main(step: str, times: int, settings: Settings) -> None:
+    loop_module.COMMIT_S = 0.01  # an offset that runs ahead of what is written must show
+    left = times
+
+    def watch(what: str, partition: int, amount: float) -> None:
+        nonlocal left
+        if what == step:
+            left -= 1
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    loop = Loop(settings, await look(settings), watch)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, loop.stop)
+    await loop.run()
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level="WARNING", format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    given = orjson.loads(sys.argv[1])
+    step, times = given.pop("step"), given.pop("times")
+    asyncio.run(_main(step, times, Settings(**{**given, "state": Path(given["state"])})))

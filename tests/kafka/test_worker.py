@@ -1,0 +1,375 @@
+"""The worker on a real Kafka: whatever is killed, and when, what is committed is what a straight replay gives."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import signal
+import subprocess
+import threading
+
+import orjson
+import pytest
+
+from grouping import Engine, parse
+from tests.kafka.broker import PASSWORD, USER
+
+pytest.importorskip("aiokafka")
+from grouping.runtimes.kafka import changelog
+from tests.kafka.stage import events, straight
+
+pytestmark = pytest.mark.xdist_group("kafka")
+
+
+def stop(process: subprocess.Popen[bytes]) -> int:
+    process.send_signal(signal.SIGTERM)
+    return process.wait(20)
+
+
+# -- what is written
+
+
+def test_the_outputs_are_those_of_a_replay(stage):
+    """Line by line; each keyed by its scope, with the id of the event that caused it; a stopped worker ends with 0."""
+    stage.produce(events(0, 1000))
+    worker = stage.loop()
+    stage.until_settled()
+    assert stop(worker) == 0
+    assert "grouping.runtimes" not in stage.log()
+    assert "Traceback" not in stage.log()
+    for records in stage.read("decisions"):
+        for record in records:
+            line = orjson.loads(record.value)
+            assert record.key.decode() == line["scope"]
+            if line["kind"] == "decision":
+                assert dict(record.headers)["event"].decode() == line["alert"]
+
+
+def test_incidents_hold_the_latest_state_of_each(stage):
+    """The last record of an incident says what the engine knows of it at the end."""
+    stage.produce(events(0, 600))
+    stage.loop(step="stored", times=2).wait(20)
+    stage.loop()
+    stage.until_settled()
+    for inputs, outputs in zip(stage.read("events"), stage.read("incidents"), strict=True):
+        engine = Engine()
+        for record in inputs:
+            engine.step(parse(record.value))
+        latest = {record.key.decode(): orjson.loads(record.value) for record in outputs}
+        assert latest
+        for id, said in latest.items():
+            known = engine.state.known_incident(engine.state.scope(said["scope"]), id)
+            told = (said["status"], said["alerts"], said["title"], said["last_at"], said["into"])
+            assert told == (known.standing, known.count, known.title.text(), known.last_at, known.into)
+
+
+def test_poison_is_refused_with_its_offset(stage):
+    """No value, empty, no JSON, no UTF-8, too large, no key, another key: each is one refused line."""
+    good = events(0, 3, scopes=1)
+    big = orjson.dumps({"kind": "alert", "scope": "s0", "summary": "big", "details": {"x": "x" * 5_000_000}})
+    poison = [
+        (b"s0", None),
+        (b"s0", b""),
+        (b"s0", b"nonsense"),
+        (b"s0", b"\xff\xfe"),
+        (b"s0", big),
+        (b"s0", b"[" * 100_000),
+        (None, good[0][1]),
+        (b"elsewhere", good[0][1]),
+    ]
+    stage.partitions = 1
+    stage.drop_topic("events")
+    stage.drop_topic("decisions")
+    stage.drop_topic("incidents")
+    stage.drop_topic("state")
+    stage.create()
+    stage.produce([good[0], *poison, *good[1:]])
+    stage.loop()
+    stage.until_settled()
+    lines = [orjson.loads(line) for line in stage.decisions()[0].splitlines()]
+    refused = {line["seq"]: line["error"] for line in lines if line["kind"] == "refused"}
+    assert list(refused) == list(range(1, 9))
+    said = ["no value", "not JSON", "not JSON", "not JSON", "bytes in one", "not JSON", "got none", "got 'elsewhere'"]
+    assert [word for word, error in zip(said, refused.values(), strict=True) if word not in error] == []
+    assert sum(line["kind"] == "decision" for line in lines) == 2
+
+
+def test_an_event_without_a_time_has_that_of_its_record(stage):
+    """The time of receipt; the id derived from it differs, so two are two alerts."""
+    value = orjson.dumps({"kind": "alert", "scope": "s", "summary": "no time"})
+    stage.produce([(b"s", value)])
+    stage.loop()
+    stage.until_settled()
+    stage.produce([(b"s", value)])
+    stage.until_settled()
+    lines = b"".join(stage.decisions()).splitlines()
+    assert len({orjson.loads(line)["alert"] for line in lines if b'"decision"' in line}) == 2
+
+
+# -- whatever is killed
+
+
+STEPS = {
+    "owned": 2,
+    "fenced": 2,
+    "taken": 2,
+    "read": 4,
+    "stepped": 4,
+    "begun": 1,
+    "begun ": 4,
+    "sent": 1,
+    "sent ": 3,
+    "sent  ": 4,
+    "committed": 3,
+    "stored": 2,
+    "replayed": 1,
+}
+
+
+@pytest.mark.parametrize(("step", "times"), STEPS.items())
+def test_killed_at_a_step(stage, step, times):
+    """Kill -9 at each step of taking over and of a batch, with and without a checkpoint."""
+    stage.produce(events(0, 500))
+    if step == "replayed":
+        stage.loop(step="stored", times=3, checkpoint_events=80).wait(20)
+        shutil.rmtree(stage.home / "one")
+    assert stage.loop(step=step.strip(), times=times, checkpoint_events=80).wait(20) == -signal.SIGKILL
+    stage.produce(events(500, 50))
+    stage.loop()
+    stage.until_settled()
+
+
+@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.soak)])
+def test_killed_again_and_again_under_load(stage, kills):
+    """Kill -9 at any moment, again and again, while events come in; the command, with all of Faust around it."""
+    chance = random.Random(7)
+
+    def feed() -> None:
+        for first in range(0, 1200 * kills, 200):
+            stage.produce(events(first, 200))
+
+    feeder = threading.Thread(target=feed)
+    feeder.start()
+    for kill in range(kills):
+        worker, before = stage.worker(), stage.written()
+        stage.until(lambda before=before: stage.written() > before + chance.randrange(600), what=f"work before {kill}")
+        worker.kill()
+        worker.wait()
+    feeder.join()
+    stage.worker()
+    stage.until_settled()
+
+
+def test_workers_join_and_leave(stage):
+    """A second worker joins under load, is killed, joins again, and the first one leaves."""
+    stage.produce(events(0, 1500))
+    first = stage.loop("one")
+    stage.until(lambda: stage.written() > 0)
+    second = stage.loop("two", step="stored", times=2)
+    stage.produce(events(1500, 1500))
+    assert second.wait(30) == -signal.SIGKILL
+    stage.produce(events(3000, 600))
+    stage.loop("two")
+    stage.until(lambda: stage.written() > 2500)
+    assert stop(first) == 0
+    stage.produce(events(3600, 400))
+    stage.until_settled()
+
+
+def test_a_wiped_state_directory(stage):
+    """The state comes back from its topic."""
+    stage.produce(events(0, 900))
+    stage.loop(step="stored", times=4, checkpoint_events=80).wait(20)
+    shutil.rmtree(stage.home / "one")
+    stage.produce(events(900, 300))
+    stage.loop()
+    stage.until_settled()
+
+
+def test_compaction_runs_all_the_time(stage):
+    """What is left of the state after the broker has compacted it is enough, for a worker with nothing on its disk."""
+    often = {"cleanup_policy": "compact", "segment_ms": "200", "min_cleanable_dirty_ratio": "0.001"}
+    for topic in ("state", "incidents"):
+        stage.configure(topic, **{name.replace("_", "."): value for name, value in often.items()})
+    fed = iter(range(0, 100_000, 60))
+
+    def gone() -> bool:
+        stage.produce(events(next(fed), 60))
+        return stage.compacted("state") and stage.compacted("incidents")
+
+    worker = stage.loop(checkpoint_events=80)
+    stage.until(gone, what="compaction")
+    worker.kill()
+    worker.wait()
+    stage.produce(events(next(fed), 60))
+    stage.loop("two")
+    stage.until_settled()
+
+
+def test_a_store_that_lay_idle_is_built_anew(stage):
+    """A deletion that the topic has forgotten does not come back to life."""
+    stage.produce(events(0, 300))
+    worker = stage.loop()
+    stage.until_settled()
+    assert stop(worker) == 0
+    path = stage.home / "one" / f"{stage.prefix}0000"
+    store = changelog.Store(path)
+    store.commit({b"zombie": b"1"}, b"", 0, store.position() | {"at": 0.0})
+    store.close()
+    worker = stage.loop()
+    stage.produce(events(300, 300))
+    stage.until_settled()
+    assert stop(worker) == 0
+    store = changelog.Store(path)
+    assert store.get(b"zombie") is None
+    store.close()
+
+
+def test_a_frozen_worker_wakes_after_its_partitions_moved(stage):
+    """What it had under way is locked out, and it does not lock out the new owner."""
+    stage.produce(events(0, 4000))
+    frozen = stage.loop("one")
+    stage.until(lambda: stage.written() > 200)
+    frozen.send_signal(signal.SIGSTOP)
+    stage.loop("two")
+    before = stage.written()
+    stage.until(lambda: stage.written() > before + 300)
+    stage.produce(events(4000, 300))
+    frozen.send_signal(signal.SIGCONT)
+    stage.produce(events(4300, 300))
+    stage.until_settled()
+    assert frozen.poll() is None
+    stage.produce(events(4600, 300))
+    stage.until_settled()
+
+
+def test_the_broker_restarts(stage, broker):
+    """Once in order and once by kill -9; the worker comes back by itself."""
+    if stage.brokers != broker.address:
+        pytest.skip("the broker is somebody else's")
+    worker, command = stage.loop("one"), stage.worker("two")
+    stage.produce(events(0, 500), "inbox")
+    stage.until(lambda: sum(map(len, stage.read("events"))) == 500, what="the first of the inbox")
+    stage.produce(events(500, 500))
+    for first, how in ((1000, signal.SIGTERM), (2000, signal.SIGKILL)):
+        before = stage.written()
+        stage.until(lambda before=before: stage.written() > before + 100)
+        broker.stop(how)
+        broker.start()
+        stage.produce(events(first, 500))
+        stage.produce(events(first + 500, 500), "inbox")
+    stage.until(lambda: sum(map(len, stage.read("events"))) == 3000, what="the last of the inbox")
+    stage.until_settled()
+    assert [process.poll() for process in (worker, command)] == [None, None]
+
+
+# -- what is lost is told
+
+
+def test_events_deleted_before_they_were_worked_off(stage):
+    """Nothing is skipped in silence; with --accept-loss the rest is worked off."""
+    stage.produce(events(0, 400))
+    worker = stage.loop()
+    stage.until_settled()
+    assert stop(worker) == 0
+    before = stage.decisions()
+    ends = [len(records) for records in stage.read("events")]
+    stage.produce(events(400, 400))
+    left = [records[:end] + records[end + 50 :] for records, end in zip(stage.read("events"), ends, strict=True)]
+    stage.delete_before({number: end + 50 for number, end in enumerate(ends)})
+    worker = stage.loop()
+    stage.until(lambda: stage.log().count("were deleted before they were worked off") == 2)
+    assert f"events {ends[0]} to {ends[0] + 49} were deleted" in stage.log()
+    assert stage.decisions() == before
+    assert stop(worker) == 0
+    stage.loop(accept_loss=True)
+    stage.until(lambda: stage.decisions() == [straight(records) for records in left])
+
+
+def test_a_lost_state_topic_is_told(stage):
+    """Whether or not this worker still has the state on its disk."""
+    stage.produce(events(0, 400))
+    worker = stage.loop()
+    stage.until_settled()
+    assert stop(worker) == 0
+    before = stage.decisions()
+    stage.drop_topic("state")
+    stage.create()
+    stage.loop("one")
+    stage.until(lambda: "it was deleted or cut" in stage.log("one"))
+    stage.close()
+    stage.loop("two")
+    stage.until(lambda: "nothing is left of the state" in stage.log("two"))
+    assert stage.decisions() == before
+
+
+def test_another_number_of_partitions_is_refused(stage):
+    """Scopes would have moved away from their state."""
+    stage.produce(events(0, 200))
+    worker = stage.loop()
+    stage.until_settled()
+    assert stop(worker) == 0
+    stage.add_partitions(3)
+    stage.loop()
+    stage.until(lambda: "built with 2 partitions, the topics now have 3" in stage.log())
+
+
+def test_topics_that_do_not_fit_are_refused_at_once(stage):
+    """Exit status 2, and what to do."""
+    stage.drop_topic("state")
+    assert stage.worker().wait(20) == 2
+    assert "start with --create-topics N" in stage.log()
+    stage.partitions = 3
+    stage.create()
+    assert stage.worker().wait(20) == 2
+    assert "must have the same number of partitions" in stage.log()
+
+
+# -- around the engine
+
+
+def test_what_comes_in_without_a_key_is_keyed(stage):
+    """The inbox takes events, arrays of them and feedback; what is none becomes a dead letter with the reason."""
+    values = [value for _, value in events(0, 300)]
+    array = b"[" + b",".join(value for _, value in events(300, 50)) + b"]"
+    stage.worker("one", "--ingress", f"{stage.prefix}inbox=canonical")
+    bad = [b"nonsense", b'[{"kind":"alert"},' + events(350, 1)[0][1] + b"]", b"\xff", None]
+    stage.produce([(None if value else b"a key", value) for value in [*values, array, *bad]], "inbox")
+    stage.until(lambda: sum(map(len, stage.read("events"))) == 351 and sum(map(len, stage.read("dead_letters"))) == 4)
+    stage.until_settled()
+    assert all(
+        record.key.decode() == orjson.loads(record.value)["scope"] for part in stage.read("events") for record in part
+    )
+    letters = {
+        record.value: dict(record.headers)["error"].decode() for part in stage.read("dead_letters") for record in part
+    }
+    assert "not JSON" in letters[b"nonsense"]
+    assert "not JSON" in letters[b"\xff"]
+    assert "no value" in letters[None]
+    assert "$[0].summary: expected a text" in letters[bad[1]]
+
+
+def test_the_faust_command_starts_it_too(stage):
+    """With settings from the environment."""
+    stage.produce(events(0, 100))
+    names = {"BROKERS": stage.brokers, "STATE": str(stage.home / "one"), "TOPIC_PREFIX": stage.prefix}
+    environment = {f"GROUPING_{name}": value for name, value in names.items()}
+    faust = ["-m", "faust", "-A", "grouping.runtimes.kafka.worker", "worker", "--without-web"]
+    worker = stage.start("-W", "ignore", *faust, **environment)
+    stage.until_settled()
+    assert stop(worker) == 0
+
+
+def test_through_tls_with_a_password(stage, broker, tmp_path):
+    """The broker's certificate is checked, and the worker says who it is."""
+    if stage.brokers != broker.address:
+        pytest.skip("the broker is somebody else's")
+    stage.produce(events(0, 100))
+    security = tmp_path / "security.toml"
+    lines = {"protocol": "SASL_SSL", "mechanism": "PLAIN", "username": USER, "password": PASSWORD}
+    lines["ca_file"] = str(broker.authority)
+    security.write_text("".join(f"{key} = {value!r}\n" for key, value in lines.items()))
+    stage.brokers, plain = broker.secure, stage.brokers
+    stage.worker("one", "--security", str(security))
+    stage.brokers = plain
+    stage.until_settled()
