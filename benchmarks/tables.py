@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-PAGES = (HERE.parent / "README.md", HERE.parent / "docs" / "quality.md")
+PAGES = tuple(HERE.parent / name for name in ("README.md", "docs/quality.md", "docs/kafka.md"))
 SHORT = ("default", "*~2s", "*=30s", "*=300s", "service~1s", "class=300s")  # players in the table of the README
 SAMPLES = HERE.parent / "data"
 
@@ -177,6 +177,28 @@ def _corrections(figures: dict[str, Any]) -> list[str]:
     return _players(named, "half") if named else ["Nothing was measured yet."]
 
 
+def _kafka(figures: dict[str, Any]) -> list[str]:
+    """Three tables: flow, hand-over, recovery."""
+    lines = [
+        "| what | load | partitions | workers | alerts/s | p50 at half load | p99 |",
+        "|---|---|--:|--:|--:|--:|--:|",
+    ]
+    for row in figures.get("flow", []):
+        shown = [row["way"], row["load"], row["partitions"], row["workers"], f"{row['per_second']:,}"]
+        lines.append(f"| {' | '.join(map(str, shown))} | {row['p50_ms']:,.0f} ms | {row['p99_ms']:,.0f} ms |")
+    lines += [
+        "",
+        "| one of two workers ends by | open incidents | session | longest wait of an alert |",
+        "|---|--:|--:|--:|",
+    ]
+    for row in figures.get("hand_over", []):
+        lines.append(f"| {row['how']} | {row['incidents']:,} | {row['session_s']:.0f} s | {row['silence_s']:.1f} s |")
+    lines += ["", "| open incidents | state read | start with an empty disk to first decision |", "|--:|--:|--:|"]
+    for row in figures.get("recovery", []):
+        lines.append(f"| {row['incidents']:,} | {row['topic_mib']:.1f} MiB | {row['seconds']:.1f} s |")
+    return lines
+
+
 Render = Callable[[dict[str, Any]], list[str]]
 TABLES: dict[str, Render] = {  # by what a result file holds
     "whole": _whole,
@@ -184,6 +206,7 @@ TABLES: dict[str, Render] = {  # by what a result file holds
     "steps": _steps,
     "history": _history,
     "service": _service,
+    "kafka": _kafka,
     "quality": _quality,
 }
 VIEWS: dict[str, Render] = {  # further tables from quality.json

@@ -1,0 +1,321 @@
+"""The worker on a real Kafka, end to end: throughput, latency, hand-over, recovery; and Faust's own ways beside it.
+
+    python -m benchmarks.kafka [--json FILE] [--quick] [--only PART ...]
+
+Broker, load, reader and workers share the machine, so two workers on two cores are not twice one. Scopes are 64 bytes
+long; alerts come from the simulated workloads `repeats` and `crowd`, spread over 64 scopes by host. The needed jars are
+those of `make kafka`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import tempfile
+import time
+import zlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import orjson
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.machine import machine
+from grouping.simulate import simulate
+from tests.kafka.broker import Broker
+from tests.kafka.stage import Stage
+
+SCOPES = 64
+POLICY = 'policy = "host=300s"\n'  # by host, so that as many incidents stay open as there are faults
+PATIENCE_S = 240.0
+Record = tuple[bytes, bytes]
+
+
+@dataclass
+class Bench:
+    """A broker, the place for what is written, and the share of the full load to run."""
+
+    broker: Broker
+    scratch: Path
+    share: float
+    made: int = 0
+
+    def stage(self, partitions: int) -> Stage:
+        """New topics."""
+        self.made += 1
+        home = self.scratch / f"run{self.made}"
+        home.mkdir()
+        (home / "config.toml").write_text(POLICY)
+        one = Stage(self.broker.address, f"b{self.made}-", home, partitions)
+        one.create()
+        return one
+
+
+def load(name: str, count: int, incidents: int = 1000) -> list[Record]:
+    """Keys and values of alerts."""
+    found = []
+    for number, (raw, _) in enumerate(
+        simulate(name, 7, alerts=count, incidents=incidents if name == "crowd" else None)
+    ):
+        scope = f"{zlib.crc32(str(raw.get('host')).encode()) % SCOPES:064d}"
+        found.append((scope.encode(), orjson.dumps({**raw, "scope": scope, "id": f"e{number}"})))
+    return found
+
+
+def start(stage: Stage, name: str, session: float = 10.0) -> Any:
+    """A worker as a user starts it."""
+    more = ["--config", str(stage.home / "config.toml"), "--session", str(session)]
+    return stage.worker(name, *more)
+
+
+def reference(stage: Stage, way: str) -> Any:
+    """Faust's own way: benchmarks/faust_way.py."""
+    names = {"BROKERS": stage.brokers, "PREFIX": stage.prefix, "WAY": way, "STATE": str(stage.home)}
+    names["PARTITIONS"] = str(stage.partitions)
+    return stage.start("-W", "ignore", "-m", "benchmarks.faust_way", "worker", "--without-web", **names)
+
+
+async def _make(stage: Stage, topic: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=stage.brokers)
+    await admin.start()
+    await admin.create_topics([NewTopic(stage.prefix + topic, stage.partitions, 1)])
+    await admin.close()
+
+
+# -- what is measured
+
+
+async def throughput(stage: Stage, topic: str, count: int) -> float:
+    """Committed records a second between a tenth and nine tenths of ``count`` events."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=stage.brokers, isolation_level="read_committed", auto_offset_reset="earliest"
+    )
+    await consumer.start()
+    marks: dict[float, tuple[float, int]] = {}
+    try:
+        consumer.assign([TopicPartition(stage.prefix + topic, number) for number in range(stage.partitions)])
+        seen, until = 0, time.monotonic() + PATIENCE_S
+        while seen < 0.9 * count:
+            seen += sum(map(len, (await consumer.getmany(timeout_ms=100)).values()))
+            if seen >= 0.1 * count:
+                marks.setdefault(0.1, (time.monotonic(), seen))
+            assert time.monotonic() < until, f"{seen} of {count}: {stage.log()[-2000:]}"
+        end = time.monotonic()
+    finally:
+        await consumer.stop()
+    began, before = marks[0.1]
+    return (seen - before) / (end - began)
+
+
+class Probe:
+    """Sends at an even pace and notes when the decision of each event is committed."""
+
+    def __init__(self, stage: Stage, topic: str = "decisions") -> None:
+        self._stage, self._topic = stage, topic
+        self.sent: dict[str, float] = {}
+        self.late: dict[str, float] = {}  # seconds from produced to committed
+
+    async def run(self, records: Iterable[Record], per_second: float, during: dict[float, Callable[[], None]]) -> None:
+        """``during``: what to do so many seconds after the start."""
+        producer = AIOKafkaProducer(bootstrap_servers=self._stage.brokers, linger_ms=1)
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._stage.brokers, isolation_level="read_committed", auto_offset_reset="latest"
+        )
+        await producer.start()
+        await consumer.start()
+        tps = [TopicPartition(self._stage.prefix + self._topic, number) for number in range(self._stage.partitions)]
+        consumer.assign(tps)
+        await consumer.seek_to_end(*tps)
+        reading = asyncio.create_task(self._read(consumer))
+        try:
+            await self._send(producer, list(records), per_second, dict(during))
+            until = time.monotonic() + 60
+            while len(self.late) < len(self.sent) and time.monotonic() < until:  # noqa: ASYNC110 — nobody tells us
+                await asyncio.sleep(0.05)
+        finally:
+            reading.cancel()
+            await producer.stop()
+            await consumer.stop()
+
+    async def _send(
+        self,
+        producer: AIOKafkaProducer,
+        records: list[Record],
+        per_second: float,
+        during: dict[float, Callable[[], None]],
+    ) -> None:
+        began = time.monotonic()
+        for number, (key, value) in enumerate(records):
+            wait = began + number / per_second - time.monotonic()
+            if wait > 0:
+                await asyncio.sleep(max(wait, 0.005))
+            for at in [at for at in during if time.monotonic() - began > at]:
+                during.pop(at)()
+            self.sent[orjson.loads(value)["id"]] = time.monotonic()
+            await producer.send(self._stage.prefix + "events", value, key)
+
+    async def _read(self, consumer: AIOKafkaConsumer) -> None:
+        while True:
+            got = await consumer.getmany(timeout_ms=50)
+            now = time.monotonic()
+            for records in got.values():
+                for record in records:
+                    for name, id in record.headers:
+                        began = self.sent.get(id.decode()) if name == "event" else None
+                        if began is not None:
+                            self.late.setdefault(id.decode(), now - began)
+
+    def ms(self, skip: float) -> dict[str, float]:
+        """p50 and p99, without the first part."""
+        values = [self.late[id] * 1000 for id in list(self.sent)[int(skip * len(self.sent)) :] if id in self.late]
+        return {
+            "p50_ms": round(float(np.percentile(values, 50)), 1),
+            "p99_ms": round(float(np.percentile(values, 99)), 1),
+        }
+
+
+# -- the parts
+
+
+def flow(bench: Bench, name: str, partitions: int, workers: int, way: str = "") -> dict[str, Any]:
+    """Throughput on a full topic, then latency at half of it."""
+    count = int((60_000 if name == "repeats" else 15_000) * bench.share)
+    records = load(name, 3 * count)
+    stage = bench.stage(partitions)
+    topic = "reference" if way else "decisions"
+    try:
+        if way:
+            asyncio.run(_make(stage, topic))
+        stage.produce(records[:count])
+        for number in range(workers):
+            _ = reference(stage, way) if way else start(stage, f"w{number}")
+        per_second = asyncio.run(throughput(stage, topic, count))
+        half = per_second / 2
+        probe = Probe(stage, topic)
+        asyncio.run(probe.run(records[count : count + int(min(half * 10, 2 * count))], half, {}))
+        assert len(probe.late) > 0.9 * len(probe.sent), f"{len(probe.late)} of {len(probe.sent)} came back"
+        row = {"way": way or "this worker", "load": name, "partitions": partitions, "workers": workers}
+        return row | {"per_second": round(per_second)} | probe.ms(0.2)
+    finally:
+        stage.close()
+
+
+def hand_over(bench: Bench, how: signal.Signals, incidents: int, session: float) -> dict[str, Any]:
+    """The longest that an alert waits when one of two workers goes."""
+    stage = bench.stage(8)
+    records = load("crowd", 2 * incidents + 3000, incidents)
+    try:
+        stage.produce(records[: 2 * incidents])
+        first = start(stage, "one", session)
+        asyncio.run(throughput(stage, "decisions", 2 * incidents))
+        start(stage, "two", session)
+        stage.until(lambda: stage.written() >= 2 * incidents, what="the first part")
+        time.sleep(3)  # the second worker has its partitions by then
+        probe = Probe(stage)
+        asyncio.run(probe.run(records[2 * incidents :][:1500], 60, {5.0: lambda: first.send_signal(how)}))
+        assert len(probe.late) == len(probe.sent), f"{len(probe.late)} of {len(probe.sent)} came back"
+        return {
+            "how": how.name,
+            "incidents": incidents,
+            "session_s": session,
+            "silence_s": round(max(probe.late.values()), 2),
+        }
+    finally:
+        stage.close()
+
+
+def recovery(bench: Bench, incidents: int) -> dict[str, Any]:
+    """From the start of a worker with nothing on its disk to its first decision; one partition."""
+    stage = bench.stage(1)
+    records = load("crowd", 2 * incidents + 10, incidents)
+    try:
+        stage.produce(records[: 2 * incidents])
+        first = start(stage, "one")
+        stage.until(lambda: stage.written() >= 2 * incidents, what="the first part")
+        first.send_signal(signal.SIGTERM)
+        first.wait(30)
+        state = sum(len(record.key) + len(record.value or b"") for records in stage.read("state") for record in records)
+        before = stage.written()
+        stage.produce(records[2 * incidents :])
+        began = time.monotonic()
+        start(stage, "two")
+        stage.until(lambda: stage.written() > before, what="the first decision")
+        return {
+            "incidents": incidents,
+            "topic_mib": round(state / 2**20, 1),
+            "seconds": round(time.monotonic() - began, 2),
+        }
+    finally:
+        stage.close()
+
+
+PARTS: dict[str, list[Callable[[Bench], dict[str, Any]]]] = {
+    "flow": [
+        lambda bench: flow(bench, "repeats", 8, 1),
+        lambda bench: flow(bench, "repeats", 8, 2),
+        lambda bench: flow(bench, "repeats", 64, 1),
+        lambda bench: flow(bench, "crowd", 8, 1),
+        lambda bench: flow(bench, "crowd", 8, 2),
+        lambda bench: flow(bench, "crowd", 64, 1),
+        lambda bench: flow(bench, "repeats", 8, 1, "agent"),
+        lambda bench: flow(bench, "repeats", 8, 1, "table"),
+        lambda bench: flow(bench, "crowd", 8, 1, "agent"),
+        lambda bench: flow(bench, "crowd", 8, 1, "table"),
+    ],
+    "hand_over": [
+        lambda bench: hand_over(bench, signal.SIGTERM, 10_000, 10.0),
+        lambda bench: hand_over(bench, signal.SIGKILL, 10_000, 10.0),
+    ],
+    "recovery": [lambda bench: recovery(bench, 1000), lambda bench: recovery(bench, 10_000)],
+}
+
+
+@click.command()
+@click.option("--json", "out", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures here.")
+@click.option("--quick", is_flag=True, help="A fifth of the alerts.")
+@click.option("--only", multiple=True, type=click.Choice(list(PARTS)), help="Not all parts.")
+def main(out: Path | None, only: tuple[str, ...], *, quick: bool) -> None:
+    """Measure the worker on a broker of its own."""
+    figures: dict[str, Any] = {"what": "kafka", "machine": machine()}
+    figures["machine"]["packages"] |= {name: version(name) for name in ("aiokafka", "faust-streaming")}
+    with tempfile.TemporaryDirectory() as scratch:
+        (Path(scratch) / "broker").mkdir()
+        broker = Broker(Path(scratch) / "broker")
+        broker.start()
+        try:
+            bench = Bench(broker, Path(scratch), 0.2 if quick else 1.0)
+            for part in only or PARTS:
+                figures[part] = []
+                for measure in PARTS[part]:
+                    figures[part].append(measure(bench))
+                    click.echo(f"  {part}: {figures[part][-1]}", err=True)
+                    if out is not None:
+                        out.write_text(json.dumps(figures, indent=1) + "\n")
+        finally:
+            broker.stop()
+    _show(figures)
+
+
+def _show(figures: dict[str, Any]) -> None:
+    for part in PARTS:
+        rows = figures.get(part, [])
+        if rows:
+            table = Table(title=part)
+            for column in rows[0]:
+                table.add_column(column)
+            for row in rows:
+                table.add_row(*map(str, row.values()))
+            Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
