@@ -8,6 +8,7 @@ event forwarded twice is a no-op the second time) and wrong for decisions.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import socket
@@ -226,6 +227,8 @@ def run(settings: Settings, ingress: Mapping[str, str], metrics: Metrics | None,
     """Work until a signal says stop; ends the process."""
     app = build(settings, ingress, metrics)
     app.finalize()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)  # as in a replay: millions of records without cycles
     for name in ("faust", "mode", "aiokafka"):  # what they tell at INFO is of use to their own developers
         logging.getLogger(name).setLevel(loglevel if loglevel == "DEBUG" else "WARNING")
     Worker(app, loglevel=loglevel, redirect_stdouts=False).execute_from_commandline()
