@@ -29,7 +29,7 @@ from grouping.runtimes.kafka.topics import ALIGNED, create
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 T = 1_760_000_000.0
-PATIENCE_S = 40.0
+PATIENCE_S = 90.0
 logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # brokers that are stopped on purpose are no news
 
 

@@ -142,19 +142,24 @@ def test_killed_at_a_step(stage, step, times):
 @pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.soak)])
 def test_killed_again_and_again_under_load(stage, kills):
     """Kill -9 at any moment, again and again, while events come in; the command, with all of Faust around it."""
-    chance = random.Random(7)
+    chance, enough = random.Random(7), threading.Event()
 
     def feed() -> None:
-        for first in range(0, 1200 * kills, 200):
+        first = 0
+        while not enough.wait(0.3):  # as long as there are kills, and slowly enough for the straight replay at the end
             stage.produce(events(first, 200))
+            first += 200
 
     feeder = threading.Thread(target=feed)
     feeder.start()
-    for kill in range(kills):
-        worker, before = stage.worker(), stage.written()
-        stage.until(lambda before=before: stage.written() > before + chance.randrange(600), what=f"work before {kill}")
-        worker.kill()
-        worker.wait()
+    try:
+        for kill in range(kills):
+            worker, before = stage.worker(), stage.written()
+            stage.until(lambda before=before: stage.written() > before + chance.randrange(600), what=f"work {kill}")
+            worker.kill()
+            worker.wait()
+    finally:
+        enough.set()
     feeder.join()
     stage.worker()
     stage.until_settled()
