@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from grouping.commands.common import CONFIG, DIRECTORY, settings
+from grouping.formats import FORMATS
 from grouping.runtimes.kafka.settings import BadSettings, Settings, read_security
 
 
@@ -61,7 +62,6 @@ def command(  # noqa: PLR0913 — one per option
     from aiokafka.errors import KafkaError  # noqa: PLC0415 — an optional dependency
 
     from grouping.runtimes.kafka import topics, worker  # noqa: PLC0415 — the same
-    from grouping.runtimes.kafka.ingress import FORMATS  # noqa: PLC0415 — the same
     from grouping.runtimes.kafka.metrics import Metrics  # noqa: PLC0415 — the same
 
     further = dict(_pair(text, FORMATS) for text in ingress)

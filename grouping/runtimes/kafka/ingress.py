@@ -5,29 +5,12 @@ Whatever cannot be translated is refused with place, value and remedy, and goes 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import orjson
 
+from grouping.formats import FORMATS
 from grouping.parse import Malformed, parse
-
-# Payload, headers by lower-case name, seconds since the epoch of events that bring no time; in the place of an item that
-# cannot be translated its refusal. Raises Malformed where the payload cannot be read at all.
-Translate = Callable[[bytes, Mapping[str, str], float], list[dict[str, Any] | Malformed]]
-
-
-def canonical(payload: bytes, headers: Mapping[str, str], received: float) -> list[dict[str, Any] | Malformed]:  # noqa: ARG001 — the shape of all
-    """Our own format: one event, or an array of them; alerts and feedback alike. Raises Malformed."""
-    try:
-        found = orjson.loads(payload)
-    except orjson.JSONDecodeError as error:
-        raise Malformed(f"$: not JSON: {error.msg}, at character {error.pos + 1}; send JSON in UTF-8") from None
-    items = found if type(found) is list else [found]
-    return [item | {"at": received} if type(item) is dict and item.get("at") is None else item for item in items]
-
-
-FORMATS: dict[str, Translate] = {"canonical": canonical}
 
 
 def translate(
