@@ -1,26 +1,35 @@
+# The engine, the live service and the worker on Kafka. Any image with Python 3.11 to 3.13 can be the base.
 ARG BASE=python:3.12-slim
-FROM ${BASE}
 
-# An environment of its own: the same on images whose Python belongs to the distribution.
+FROM ${BASE} AS build
 RUN python3 -m venv /opt/grouping
 ENV PATH=/opt/grouping/bin:$PATH \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
-    PIP_NO_CACHE_DIR=1 \
-    PYTHONUNBUFFERED=1 \
-    MPLCONFIGDIR=/tmp/matplotlib
-
-# The locked packages first: a change of the code does not install them again.
+    PIP_NO_CACHE_DIR=1
 WORKDIR /src
-COPY requirements/run.txt requirements/
-RUN python -m pip install --require-hashes -r requirements/run.txt
+# The locked packages first: a change of the code does not install them again.
+COPY requirements/image.txt requirements/
+RUN python -m pip install --require-hashes -r requirements/image.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY grouping grouping
 RUN python -m pip install --no-build-isolation --no-deps .
 
-# Streams are read and results written in /data: mount it, writable for this user.
+FROM ${BASE}
+COPY --from=build /opt/grouping /opt/grouping
+# Nothing is written but to /data, and by matplotlib to /tmp when a report is drawn.
+ENV PATH=/opt/grouping/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    MPLCONFIGDIR=/tmp/matplotlib \
+    GROUPING_STATE=/data/state
 RUN mkdir /data && chown 10001:10001 /data
+VOLUME /data
 WORKDIR /data
 USER 10001:10001
+EXPOSE 8080
 
+# It listens on the container's own loopback until GROUPING_LISTEN says otherwise: see compose.yaml.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/healthz', timeout=4)"]
 ENTRYPOINT ["grouping"]
-CMD ["--help"]
+CMD ["serve"]

@@ -61,6 +61,8 @@ lock:  ## renew requirements/*.txt, with uv; FLAGS=--upgrade takes newer version
 	$(COMPILE) --fork-strategy fewest pyproject.toml requirements/build.in $(TRIED) -o requirements/dev.txt
 	$(COMPILE) --fork-strategy fewest pyproject.toml requirements/build.in \
 		-c requirements/dev.txt -o requirements/run.txt
+	$(COMPILE) --fork-strategy fewest pyproject.toml requirements/build.in --extra kafka \
+		-c requirements/dev.txt -o requirements/image.txt
 	$(COMPILE) --fork-strategy fewest pyproject.toml requirements/build.in $(TRIED) --extra bench \
 		-c requirements/dev.txt -o requirements/bench.txt
 	$(COMPILE) pyproject.toml requirements/build.in $(TRIED) --extra fuzz \
