@@ -20,6 +20,7 @@ COMMANDS = (
     "simulate",
     "outputs",
     "explain",
+    "unlearn",
     "log",
     "config",
     "mapping",

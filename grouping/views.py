@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import orjson
 
 from grouping.config import Config
 from grouping.decide import runner
@@ -14,7 +15,7 @@ from grouping.draw import name
 from grouping.explain import contributions, in_words, ruled, said_by
 from grouping.layout import FEATURE_NAMES, FEATURES, TOLD
 from grouping.lifecycle import members, root
-from grouping.records import SEVERITY_BY_RANK, Reason, Status
+from grouping.records import SEVERITY_BY_RANK, Reason, Status, Verb
 from grouping.scope import Incident, Scope, Standing, StoredAlert
 from grouping.state import Records, State, record_key
 
@@ -102,6 +103,21 @@ class Views:
             return None
         rows = itertools.islice(members(self._state, within, found), skip, skip + most)
         return [{"alert": alert} | _decision(kept) for alert, kept in rows]
+
+    def feedback_of(self, actor: str) -> list[tuple[str, str]]:
+        """Scope and id of all feedback that somebody gave and that stands, the latest first."""
+        found: list[tuple[str, float, int, str]] = []
+        for key, value in self._records.items():
+            if key[:1] != b"f":
+                continue
+            record = orjson.loads(value)
+            if record["actor"] != actor or record["undone"] or record["verb"] == Verb.UNDO:
+                continue
+            end = 3 + int.from_bytes(key[1:3], "big")
+            scope, id = key[3:end].decode(), key[end:].decode()
+            taught = list(self._state.scope(scope).memory.lessons)
+            found.append((scope, record["at"] or 0.0, taught.index(id) if id in taught else -1, id))
+        return [(scope, id) for scope, _, _, id in sorted(found, reverse=True)]
 
     def scope(self, name: str) -> dict[str, Any]:
         """What decides in a scope, and how much it has seen."""

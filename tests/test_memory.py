@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from grouping.__main__ import main
 from grouping.config import Config
 from grouping.engine import Engine
+from grouping.lifecycle import root
 from grouping.memory import AGREEING, DISPUTED, LESSONS, Lesson, Memory, Saying, Verdict
-from grouping.records import Alert, Decision, Event, Feedback, Output, Reason, Status, Verb
+from grouping.parse import parse
+from grouping.records import Alert, Decision, Event, Feedback, Output, Reason, Refused, Status, Verb
+from grouping.runtimes.store import Store
+from grouping.state import unpack
 
 DAY = 86_400.0
 
@@ -285,3 +292,41 @@ def test_undone_it_is_as_if_never_said() -> None:
     assert desk.together("a2", "b2")
     for name in ("a2", "b2"):
         assert desk.decided[name]._replace(model=0) == other.decided[name]._replace(model=0)
+
+
+def test_one_who_merges_everything_is_undone_by_one_command(tmp_path: Path) -> None:
+    """What is then learned, and where every alert is, is as if that person had never been there."""
+    events = [alert(f"a{number}", 100.0 * number, f"service{number % 5}") for number in range(40)]
+    desk, other = Desk(), Desk()
+    desk(*events)
+    other(*events)
+    honest = said("good", 4001, Verb.MERGE, "ana", incidents=(desk.incident("a1"),), into=desk.incident("a0"))
+    desk(honest)
+    other(honest)
+    for number in range(2, 40):
+        bad = said(
+            f"bad{number}",
+            4010.0 + number,
+            Verb.MERGE,
+            "mallory",
+            incidents=(desk.incident(f"a{number}"),),
+            into=desk.incident("a0"),
+        )
+        desk(bad)
+    assert len(desk.engine.state.scope("s").memory.lessons) == 39
+    store = Store(tmp_path / "store")
+    store.commit(unpack(desk.engine.snapshot()), b"", 1, {})
+    store.close()
+    done = CliRunner().invoke(main, ["unlearn", "--actor", "mallory", "--state", str(tmp_path / "store")])
+    undos = [parse(line.encode()) for line in done.output.splitlines()]
+    assert [undo.feedback for undo in undos if isinstance(undo, Feedback)] == [f"bad{n}" for n in range(39, 1, -1)]
+    assert not [output for output in desk(*undos) if isinstance(output, Refused)]
+    scopes = [one.engine.state.scope("s") for one in (desk, other)]
+    assert verdicts(scopes[0].memory) == verdicts(scopes[1].memory)
+    for number in range(40):
+        homes = []
+        for one, scope in zip((desk, other), scopes, strict=True):
+            kept = one.engine.state.alert(scope, f"a{number}")
+            assert kept is not None
+            homes.append(root(one.engine.state, scope, kept.incident).id)
+        assert homes[0] == homes[1]

@@ -1,0 +1,38 @@
+"""grouping unlearn: take back what somebody taught."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+import orjson
+
+from grouping.commands.common import KEPT
+from grouping.config import Config
+from grouping.runtimes.store import Store, StoreError, kept_in
+from grouping.views import Views
+
+
+@click.command()
+@click.option("--actor", required=True, help="Whose feedback, as it was sent.")
+@click.option("--state", type=KEPT, required=True, help="State directory of a replay or of the service; it may go on.")
+@click.option("--scope", help="In this scope only.")
+def command(actor: str, state: Path, scope: str | None) -> None:
+    """Print the events that undo all that ACTOR's feedback did and taught, the latest first.
+
+    Send them where feedback goes, e.g. `| curl --data-binary @- localhost:8080/events`. What was learned is then what
+    the others alone would have taught; sent twice, they are no-ops.
+    """
+    try:
+        store = Store(kept_in(state), reading=True)
+    except StoreError as error:
+        raise click.UsageError(str(error)) from None
+    try:
+        given = Views(Config(), store).feedback_of(actor)
+    finally:
+        store.close()
+    for where, id in given:
+        if scope in (None, where):
+            event = {"kind": "feedback", "id": f"undo-{id}", "scope": where, "actor": "unlearn", "action": "undo"}
+            sys.stdout.buffer.write(orjson.dumps(event | {"feedback": id}, option=orjson.OPT_APPEND_NEWLINE))
