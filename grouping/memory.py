@@ -169,7 +169,7 @@ class Memory:
         self.quarantined = quarantined
         judged = dict.fromkeys(pairs)
         for actor in sorted(changed):
-            for id in self._given[actor]:
+            for id in sorted(self._given[actor]):
                 judged |= dict.fromkeys(saying.pair for saying in self.lessons[id].sayings)
         for pair in judged:
             self._judge(pair)
@@ -205,7 +205,7 @@ class Memory:
         heard = [one for one in self._heard(pair) if one.lesson.actor not in self.quarantined]
         one, other = pair
         verdict = _agreed(heard) if one & 1 else _latest(heard, alike=one == other)
-        for code, partner in {(one, other), (other, one)}:
+        for code, partner in ((one, other), (other, one))[: 1 + (one != other)]:
             partners = self.partners.setdefault(code, {})
             if verdict is None:
                 partners.pop(partner, None)
