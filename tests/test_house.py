@@ -332,7 +332,8 @@ def test_the_locks_hold_what_the_project_asks_for():
     extras = project["optional-dependencies"]
     asked = {
         "run": project["dependencies"],
-        "dev": project["dependencies"] + extras["dev"],
+        "image": project["dependencies"] + extras["kafka"],
+        "dev": project["dependencies"] + extras["dev"] + extras["kafka"] + extras["river"],
         "bench": project["dependencies"] + extras["dev"] + extras["bench"],
         "fuzz": project["dependencies"] + extras["dev"] + extras["fuzz"],
     }
@@ -343,4 +344,4 @@ def test_the_locks_hold_what_the_project_asks_for():
         pins[lock] = {entry.split(" ")[0] for entry in entries}
         names = {pin.split("==")[0] for pin in pins[lock]}
         assert [name for name in wanted if re.split(r"[^\w-]", name)[0] not in names] == []
-    assert pins["run"] <= pins["dev"] <= pins["bench"] & pins["fuzz"]
+    assert pins["run"] <= pins["image"] <= pins["dev"] <= pins["bench"] & pins["fuzz"]
