@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grouping.layout import (
-    FEATURE_NAMES,
     FEATURES,
     FRESH_MINUTE,
     IN_TIME,
@@ -39,8 +38,8 @@ def contributions(name: str, features: NDArray[np.float32]) -> dict[str, float]:
     learner = policy(name).learner
     if not isinstance(learner, Linear):
         return {}
-    parts = (learner.weights[:, 0] * features).tolist()
-    return {FEATURE_NAMES[row]: part for row, part in enumerate(parts) if part}
+    parts = (learner.weights.take(learner.rows) * features.take(learner.rows)).tolist()
+    return {feature: part for feature, part in zip(learner.names, parts, strict=True) if part}
 
 
 def added_up(parts: Mapping[str, float]) -> float:

@@ -26,6 +26,8 @@ class Linear:
         self.weights = np.zeros((FEATURES, 1), np.float32)
         for name, weight in weights.items():
             self.weights[FEATURE_NAMES.index(name), 0] = weight
+        self.rows = self.weights[:, 0].nonzero()[0]  # those that weigh something
+        self.names = [FEATURE_NAMES[row] for row in self.rows]
 
     def score(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """The linear scores of all columns."""
