@@ -25,6 +25,7 @@ DOORS = ("grouping.__main__", "grouping.commands", "grouping.runtimes")
 MAKERS = ("grouping.simulate",)  # makes streams; it draws numbers from a generator with a seed
 OFF_THE_ROAD = (
     "grouping.views",
+    "grouping.outlets",
     *MAKERS,
     "grouping.evaluate",
     "grouping.decided",
@@ -61,7 +62,7 @@ SHARED = {  # what is not a type and yet shared
 # All of the standard library that can touch nothing outside: no file, socket, clock, thread, environment.
 PURE = set(
     "__future__ abc array base64 binascii bisect collections copy dataclasses datetime decimal enum fractions functools "
-    "hashlib heapq itertools math operator re statistics string struct types typing zlib".split()
+    "hashlib heapq hmac itertools math operator re statistics string struct types typing zlib".split()
 )
 PACKAGES = {"numpy", "orjson"}
 

@@ -1,0 +1,71 @@
+"""What Alertmanager posts to a webhook, version 4: an incident is a group, and each announcement of it an alert.
+
+https://prometheus.io/docs/alerting/latest/configuration/#webhook_config. The first alert is the incident itself; what is
+announced again is one more, so that a receiver which compares fingerprints sees that something is new.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+
+from grouping.outlets.message import Target, reasons, sentence
+from grouping.outlets.notice import CLOSING, Happening, Notice
+
+_LABELS = ("service", "host", "component", "group", "severity")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+NEVER = "0001-01-01T00:00:00Z"  # Go's zero time: what has not ended
+
+
+def render(notice: Notice, target: Target) -> list[bytes]:
+    """One group. An acknowledgement has no word in this format."""
+    if notice.event is Happening.ACKNOWLEDGED:
+        return []
+    link = target.link_to(notice)
+    common = {"alertname": "Incident", "incident": notice.incident, "scope": notice.scope}
+    whole = common | ({"severity": str(notice.severity)} if notice.severity else {})
+    alerts = [_alert(notice, whole, {"summary": notice.title}, link)]
+    for one in notice.departing:
+        named: dict[str, str] = {key: str(one[key]) for key in _LABELS if key in one}
+        labels = common | named | {"alertname": str(one.get("class", "Departs")), "alert": str(one["id"])}
+        alerts.append(_alert(notice, labels, {"summary": one["summary"], "description": one["because"]}, link))
+    shared = {key: value for key, value in whole.items() if all(one["labels"].get(key) == value for one in alerts)}
+    body = {
+        "version": "4",
+        "groupKey": f'{{}}:{{incident="{notice.incident}"}}',
+        "truncatedAlerts": notice.more,
+        "status": alerts[0]["status"],
+        "receiver": target.name,
+        "groupLabels": {"incident": notice.incident},
+        "commonLabels": shared,
+        "commonAnnotations": {"event": str(notice.event), "text": "\n".join([sentence(notice), *reasons(notice)])},
+        "externalURL": link,
+        "alerts": alerts,
+    }
+    return [orjson.dumps(body)]
+
+
+def _alert(notice: Notice, labels: dict[str, str], annotations: dict[str, str], link: str) -> dict[str, Any]:
+    over = notice.event in CLOSING
+    return {
+        "status": "resolved" if over else "firing",
+        "labels": labels,
+        "annotations": annotations | {"event": str(notice.event)},
+        "startsAt": _time(notice.at),
+        "endsAt": _time(notice.at) if over else NEVER,
+        "generatorURL": link,
+        "fingerprint": _fingerprint(labels),
+    }
+
+
+def _time(at: float) -> str:
+    return (_EPOCH + timedelta(seconds=at)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _fingerprint(labels: dict[str, str]) -> str:
+    """Sixteen hexadecimal digits that tell label sets apart; severity may change without a new one."""
+    kept = {key: value for key, value in labels.items() if key != "severity"}
+    return blake2b(orjson.dumps(kept, option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest()
