@@ -25,6 +25,7 @@ COMMANDS = (
     "config",
     "mapping",
     "backup",
+    "deadletters",
 )  # in the order of the help
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
-from dataclasses import asdict
+from base64 import b64encode
+from dataclasses import asdict, fields
 from hashlib import sha256
 from pathlib import Path
 
@@ -25,12 +26,22 @@ def check(file: Path | None) -> None:
     """Say whether the settings of FILE and of the environment can be used, and print all of them."""
     for name, value in asdict(settings(file, {})).items():
         click.echo(f"{name} = {value!r}")
-    service = asdict(service_settings(file, dict(os.environ), {}))
-    tokens = service.pop("tokens")
+    found = service_settings(file, dict(os.environ), {})
+    service = {one.name: getattr(found, one.name) for one in fields(found)}
+    tokens, subscriptions = service.pop("tokens"), service.pop("subscriptions")
     for name, value in service.items():
         click.echo(f"service.{name} = {value!r}")
     for token in tokens:
-        click.echo(f"service.tokens: {token['name']}: {', '.join(sorted(token['rights']))}")
+        click.echo(f"service.tokens: {token.name}: {', '.join(sorted(token.rights))}")
+    for one in subscriptions:
+        signed = f", signed with {len(one.keys)} secrets" if one.keys else ""
+        click.echo(f"service.subscriptions: {one.name}: {one.shape} to {one.host}{signed}")
+
+
+@command.command()
+def secret() -> None:
+    """Make a secret that signs the messages of a subscription."""
+    click.echo(f"whsec_{b64encode(secrets.token_bytes(32)).decode()}")
 
 
 @command.command()

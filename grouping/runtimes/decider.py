@@ -26,6 +26,7 @@ import orjson
 from grouping.config import Config
 from grouping.emit import emit
 from grouping.engine import Engine
+from grouping.outlets.announce import HELD, NOTICES, Announcer
 from grouping.parse import Malformed, parse
 from grouping.quality import Quality
 from grouping.records import Decision, IncidentLine, Merged, Moved, Output, PolicyLine, Reason, Refused
@@ -73,6 +74,7 @@ class Decider:
             )
         self._engine = Engine(config, self._store)
         self._index = Index(self._store)
+        self._announcer = Announcer(self._engine.state, self._store, self._store.under(HELD))
         self._follower = Follower(directory / "log", before.get("seq", 0))
         self._faults = bypassed(directory / "log")
         self._durable = 0
@@ -91,6 +93,7 @@ class Decider:
             "scopes": self.scopes,
             "scope": self.scope,
             "outputs": self.outputs,
+            "notices": self.notices,
         }
 
     def run(self, messages: list[dict[str, Any]]) -> None:
@@ -140,7 +143,9 @@ class Decider:
         for line in self._follower.upto(self._durable, BITE):
             seq += 1
             try:
-                outputs = self._engine.step(parse(marked(line) if seq in self._faults else line))
+                event = parse(marked(line) if seq in self._faults else line)
+                outputs = self._engine.step(event)
+                self._announcer.take(seq, event, outputs)
             except Malformed as error:  # taken by the door of another version
                 outputs = [Refused(error.scope, error.id, str(error))]
             except Exception as error:
@@ -161,7 +166,7 @@ class Decider:
     def _commit(self, seq: int) -> None:
         """Write down what events up to number ``seq`` changed."""
         begin = time.monotonic()
-        records = dict(self._engine.drain()) | self._index.drain()
+        records = dict(self._engine.drain()) | self._index.drain() | self._announcer.drain()
         position = {"seq": seq, "settings": self._settings}
         self._store.commit(records, b"".join(self._lines), seq, position)
         self._lines.clear()
@@ -173,7 +178,7 @@ class Decider:
     def _report(self) -> None:
         counts, self._counts = self._counts, {}
         report = {"at": self._committed, "counts": counts, "quality": self._quality.counts}
-        self._link.send(report | {"open": self._engine.open_incidents()})
+        self._link.send(report | {"open": self._engine.open_incidents(), "held": self._announcer.waiting()})
         self._quality.counts = Counter()
 
     # -- answers, all of them of what is committed
@@ -252,6 +257,15 @@ class Decider:
                     found.append(line.decode())
                     size, reached = size + len(line), seq
         return {"lines": found, "to": min(self._committed, upto or self._committed)}
+
+    def notices(self, after: int, most: int) -> dict[str, Any]:
+        """Notices caused by events after number ``after``, about ``most`` of them, and the number they reach to."""
+        found: list[dict[str, Any]] = []
+        for _, value in self._store.under(NOTICES, NOTICES + (after + 1).to_bytes(8, "big")):
+            if len(found) >= most:
+                return {"rows": found, "to": found[-1]["seq"]}
+            found += orjson.loads(value)
+        return {"rows": found, "to": max(after, self._committed)}
 
     def _views(self) -> Views:
         return Views(self._config, self._store)

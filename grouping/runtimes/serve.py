@@ -19,6 +19,7 @@ from grouping.runtimes.http.app import application
 from grouping.runtimes.http.limits import Gate
 from grouping.runtimes.http.short import protocol
 from grouping.runtimes.logs import to_stderr
+from grouping.runtimes.outbox.outbox import Outbox
 from grouping.runtimes.service import Service
 from grouping.runtimes.settings import Settings
 
@@ -37,8 +38,9 @@ class Failed(Exception):
 class _Reload:
     """Reads the settings anew and goes by them, if they can be used."""
 
-    def __init__(self, service: Service, gate: Gate, again: Again) -> None:
+    def __init__(self, service: Service, outbox: Outbox, gate: Gate, again: Again) -> None:
         self._service = service
+        self._outbox = outbox
         self._gate = gate
         self._again = again
 
@@ -54,6 +56,7 @@ class _Reload:
         settings = replace(settings, **{name: getattr(before, name) for name in FIXED})
         self._service.reload(settings)
         self._gate.settings = settings
+        self._outbox.reload(settings.subscriptions)
         logging.getLogger().setLevel(settings.log_level.upper())
         logger.warning("reloaded", extra={"need_a_restart": kept} if kept else {})
 
@@ -72,7 +75,8 @@ def serve(directory: Path, config: Config, settings: Settings, again: Again) -> 
     listening = _listen(settings)
     with listening:
         service = Service(directory, config, settings)
-        front = application(service)
+        outbox = Outbox(directory, service)
+        front = application(service, outbox)
         server = _Server(
             uvicorn.Config(
                 front,
@@ -91,17 +95,20 @@ def serve(directory: Path, config: Config, settings: Settings, again: Again) -> 
         )
         gc.freeze()  # what is loaded now stays: it need not be looked through again and again
         with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
-            runner.run(_live(service, server, listening, _Reload(service, front.gate, again)))
+            runner.run(_live(service, outbox, server, listening, _Reload(service, outbox, front.gate, again)))
     if service.why:
         raise Failed(service.why)
 
 
-async def _live(service: Service, server: uvicorn.Server, listening: socket.socket, reload: _Reload) -> None:
+async def _live(
+    service: Service, outbox: Outbox, server: uvicorn.Server, listening: socket.socket, reload: _Reload
+) -> None:
     loop = asyncio.get_running_loop()
     ending = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ending.set)
     loop.add_signal_handler(signal.SIGHUP, reload)
+    await outbox.start(service.settings.subscriptions)
     await service.start()
     serving = asyncio.create_task(server.serve([listening]))
     waits = [asyncio.create_task(event.wait()) for event in (ending, service.broken)]
@@ -113,6 +120,7 @@ async def _live(service: Service, server: uvicorn.Server, listening: socket.sock
     await serving
     for wait in waits:
         wait.cancel()
+    await outbox.stop()
     await service.stop()
     logger.info("stopped", extra={"accepted": service.log.end, "decided": service.decided})
 

@@ -50,6 +50,7 @@ class Service:
         self.log = Log(directory / "log", settings.reserve_mb * MIB)
         self.decided = 0  # number of the last event that is decided and committed
         self.open_incidents = 0
+        self.held: list[tuple[str, float, float]] = []  # scopes in which time must pass: name, until when, for how long
         self.counts: dict[str, int] = {}
         self.quality = Quality()
         self.decision_times = Times()
@@ -278,7 +279,7 @@ class Service:
         elif "failed" in message:
             self._break(message["failed"])
         else:
-            self.decided, self.open_incidents = message["at"], message["open"]
+            self.decided, self.open_incidents, self.held = message["at"], message["open"], message["held"]
             self._moved = time.monotonic()
             for what, count in message["counts"].items():
                 self.counts[what] = self.counts.get(what, 0) + count

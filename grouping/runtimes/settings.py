@@ -11,6 +11,7 @@ from typing import Any
 
 from grouping.config import BadConfig
 from grouping.formats import formats_of
+from grouping.runtimes.outbox.subscriptions import Subscription, subscriptions
 
 MIB = 1 << 20
 
@@ -52,6 +53,7 @@ class Settings:
     stop_s: float = 10.0  # s to decide what is left before the process ends
     log_level: str = "info"  # debug, info, warning or error
     tokens: tuple[Token, ...] = field(default=())
+    subscriptions: tuple[Subscription, ...] = field(default=())  # who is told what is decided
     formats: Mapping[str, Any] = field(default_factory=dict)  # the file's table [formats]: mappings of foreign JSON
 
     def __post_init__(self) -> None:
@@ -83,11 +85,14 @@ class Settings:
             raise BadConfig(f"service: expected a table, got {table!r}; write [service]")
         kinds = {spec.name: type(spec.default) for spec in fields(cls) if spec.name not in _APART}
         clean: dict[str, Any] = {"tokens": _tokens(table.get("tokens", [])), "formats": table.get("formats", {})}
+        clean["subscriptions"] = subscriptions(table.get("subscriptions", []), environment)
         for key, value in table.items():
             if key in _APART:
                 continue
             if key not in kinds:
-                raise BadConfig(f"service.{key}: no such setting; there are: {', '.join([*kinds, 'tokens'])}")
+                raise BadConfig(
+                    f"service.{key}: no such setting; there are: {', '.join([*kinds, 'tokens', 'subscriptions'])}"
+                )
             fitting = float(value) if kinds[key] is float and type(value) is int else value
             if type(fitting) is not kinds[key]:
                 raise BadConfig(f"service.{key}: expected {_WORDS[kinds[key]]}, got {value!r}")
@@ -99,7 +104,7 @@ class Settings:
         return cls(**clean)
 
 
-_APART = ("tokens", "formats")  # tables
+_APART = ("tokens", "subscriptions", "formats")  # tables
 _LEVELS = ("debug", "info", "warning", "error")
 _WORDS: dict[type, str] = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
 _BOUNDS: dict[str, tuple[float, float]] = {

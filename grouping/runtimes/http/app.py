@@ -13,12 +13,13 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from grouping import __version__
 from grouping.parse import Malformed
-from grouping.runtimes.http import operation, pagerduty, responders, senders
+from grouping.runtimes.http import letters, operation, pagerduty, responders, senders
 from grouping.runtimes.http.doors import Door, canonical
 from grouping.runtimes.http.limits import Denied, Gate, Receive, Scope, Send
 from grouping.runtimes.http.metrics import Metrics, Tally
 from grouping.runtimes.http.parts import Parts
 from grouping.runtimes.http.stream import Feed
+from grouping.runtimes.outbox.outbox import Outbox
 from grouping.runtimes.service import Service, Unavailable
 
 DOORS = {"/events": ("events", canonical, "Canonical events: one, an array, or one a line.")}
@@ -42,15 +43,16 @@ class Front:
         await (self._doors.get(scope["path"]) or self._app)(scope, receive, send)
 
 
-def application(service: Service) -> Front:
+def application(service: Service, outbox: Outbox) -> Front:
     """The application of one service."""
     gate, tally = Gate(service.settings), Tally()
     app = FastAPI(title="grouping", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
-    app.state.parts = Parts(service, gate, Feed(service), Metrics(service, tally))
+    app.state.parts = Parts(service, gate, Feed(service), Metrics(service, tally, outbox), outbox)
     app.include_router(operation.router)
     app.include_router(responders.router)
     app.include_router(pagerduty.router)
     app.include_router(senders.router)
+    app.include_router(letters.router)
     _say_errors(app)
     document = _described(app)
 

@@ -11,6 +11,8 @@ from prometheus_client.registry import Collector
 
 from grouping.quality import COUNTED, Quality
 from grouping.runtimes.log import segments
+from grouping.runtimes.outbox.metrics import families
+from grouping.runtimes.outbox.outbox import Outbox
 from grouping.runtimes.service import Service
 from grouping.runtimes.times import Times
 
@@ -27,9 +29,10 @@ class Tally:
 
 
 class _Reader(Collector):
-    def __init__(self, service: Service, tally: Tally) -> None:
+    def __init__(self, service: Service, tally: Tally, outbox: Outbox) -> None:
         self._service = service
         self._tally = tally
+        self._outbox = outbox
 
     def collect(self) -> Iterable[Metric]:
         """All metrics of the service as they are now."""
@@ -61,6 +64,7 @@ class _Reader(Collector):
             took.add_metric([], list(times.rows()), times.sum)
             yield took
         yield from _quality(service.quality)
+        yield from families(self._outbox.state())
 
 
 def _quality(quality: Quality) -> Iterable[Metric]:
@@ -80,9 +84,9 @@ def _quality(quality: Quality) -> Iterable[Metric]:
 class Metrics:
     """The registry of one service."""
 
-    def __init__(self, service: Service, tally: Tally) -> None:
+    def __init__(self, service: Service, tally: Tally, outbox: Outbox) -> None:
         self._registry = CollectorRegistry()
-        self._registry.register(_Reader(service, tally))
+        self._registry.register(_Reader(service, tally, outbox))
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
         GCCollector(registry=self._registry)

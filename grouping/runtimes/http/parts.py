@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from grouping.runtimes.http.limits import Gate
 from grouping.runtimes.http.metrics import Metrics
 from grouping.runtimes.http.stream import Feed
+from grouping.runtimes.outbox.outbox import Outbox
 from grouping.runtimes.service import Service
 from grouping.runtimes.settings import Right, Token
 
@@ -20,6 +21,7 @@ class Parts(NamedTuple):
     gate: Gate
     feed: Feed
     metrics: Metrics
+    outbox: Outbox
 
 
 async def _parts(request: Request) -> Parts:

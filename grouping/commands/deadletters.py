@@ -1,0 +1,61 @@
+"""grouping deadletters: notices that could not be delivered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import orjson
+
+from grouping.commands.common import KEPT
+from grouping.runtimes.outbox.ledger import FILE, Ledger, LedgerError
+
+PAGE = 1000
+
+_SUBSCRIPTION = click.option("--subscription", help="Of this subscription only.")
+
+
+@click.group()
+def command() -> None:
+    """List what could not be delivered, and send it again."""
+
+
+@command.command(name="list")
+@click.argument("state", type=KEPT, metavar="DIR")
+@_SUBSCRIPTION
+def list_(state: Path, subscription: str | None) -> None:
+    """Print the dead letters of the service on DIR, one a line, the oldest first; also while it runs."""
+    try:
+        ledger = _ledger(state)
+        after = 0
+        while found := ledger.letters(subscription, after=after, most=PAGE):
+            for letter in found:
+                click.echo(orjson.dumps(letter.shown()))
+            after = found[-1].number
+    except LedgerError as error:
+        raise click.UsageError(str(error)) from None
+
+
+@command.command()
+@click.argument("state", type=KEPT, metavar="DIR")
+@click.argument("numbers", type=click.IntRange(min=1), nargs=-1, metavar="[NUMBER]...")
+@_SUBSCRIPTION
+@click.option("--all", "every", is_flag=True, help="All there are, instead of numbers.")
+def resend(state: Path, numbers: tuple[int, ...], subscription: str | None, every: bool) -> None:
+    """Send dead letters again: those of these NUMBERs, or all of them.
+
+    The service on DIR does it within a second, or when it is started. A letter that is taken then is no more.
+    """
+    if every is bool(numbers):
+        raise click.UsageError("name the numbers of letters, as `grouping deadletters list` prints them, or say --all")
+    try:
+        count = _ledger(state).resend(subscription, None if every else numbers)
+    except LedgerError as error:
+        raise click.UsageError(str(error)) from None
+    click.echo(f"{count} to be sent again", err=True)
+
+
+def _ledger(state: Path) -> Ledger:
+    if not (state / FILE).exists():
+        raise click.UsageError(f"{state}: no {FILE} in it; name the --state directory of `grouping serve`")
+    return Ledger(state)
