@@ -79,8 +79,8 @@ class Announcer:
         """``held``: the records whose keys begin with HELD."""
         self._state = state
         self._records = records
-        self._told: dict[bytes, Told] = {}
-        self._changed: set[bytes] = set()
+        self._told: dict[tuple[str, str], Told] = {}  # by scope and incident
+        self._changed: set[tuple[str, str]] = set()
         self._changes: Changes = {}
         self._held: dict[str, dict[str, float]] = {
             key[len(HELD) :].decode(): orjson.loads(value) for key, value in held
@@ -97,7 +97,8 @@ class Announcer:
             found += self._say(seq, scope, event, output)
         if isinstance(event, Alert) and event.status is Status.ACKNOWLEDGED:
             found += self._acknowledged(seq, scope, event)
-        found += self._due(seq, scope)
+        if held is not None or scope.name in self._held:
+            found += self._due(seq, scope)
         if found:
             rows = [notice.row() for notice in found]
             self._changes[NOTICES + seq.to_bytes(8, "big")] = orjson.dumps(rows)
@@ -106,7 +107,7 @@ class Announcer:
     def drain(self) -> Changes:
         """What is to be written with the engine's records."""
         for key in self._changed:
-            self._changes[key] = orjson.dumps(asdict(self._told[key]))
+            self._changes[_key(*key)] = orjson.dumps(asdict(self._told[key]))
         self._changed.clear()
         if len(self._told) > IN_MEMORY:
             self._told.clear()
@@ -124,12 +125,12 @@ class Announcer:
     # -- what each output says
 
     def _say(self, seq: int, scope: Scope, event: Event, output: Output) -> list[Notice]:
-        match output:
-            case Decision(action=Action.OPEN):
+        if isinstance(output, Decision):
+            if output.action is Action.OPEN:
                 return []  # its incident line says it
-            case Decision():
-                assert isinstance(event, Alert)
-                return self._joined(seq, scope, event, output)
+            assert isinstance(event, Alert)
+            return self._joined(seq, scope, event, output)
+        match output:
             case IncidentLine():
                 return self._line(seq, scope, event, output)
             case Merged():
@@ -175,7 +176,7 @@ class Announcer:
                 told.more += 1
             self._held.setdefault(scope.name, {})[incident] = told.next_at
             self._note_held(scope)
-            self._changed.add(self._key(scope, incident))
+            self._changed.add((scope.name, incident))
         if clock(scope) >= told.next_at and told.held:
             return [self._departing(seq, scope, incident, alert)]
         return self._risen(seq, scope, alert, incident) if rank > told.known else []
@@ -204,7 +205,7 @@ class Announcer:
         if incident.severity <= was:
             return []
         told.known = incident.severity
-        self._changed.add(self._key(scope, incident.id))
+        self._changed.add((scope.name, incident.id))
         if not _rises(was, incident.severity):
             return []
         told.rank = max(told.rank, incident.severity)
@@ -220,7 +221,7 @@ class Announcer:
             target.held += source.held[:room]
             target.more += source.more + len(source.held[room:])
             self._held.setdefault(scope.name, {})[line.into] = target.next_at
-            self._changed.add(self._key(scope, line.into))
+            self._changed.add((scope.name, line.into))
             self._let_go(scope, line.incident, source)
         before = source.rank
         said = self._notice(seq, scope, event, line.incident, Happening.MERGED, before, into=line.into)
@@ -235,7 +236,7 @@ class Announcer:
         if alert.id in told.acks:
             return []
         told.acks = [*told.acks, alert.id][-ACKED:]
-        self._changed.add(self._key(scope, incident))
+        self._changed.add((scope.name, incident))
         if told.acked:
             return []
         told.acked = True
@@ -272,7 +273,7 @@ class Announcer:
             told.acked = False
         told.count += 1
         own = getattr(event, "at", None)
-        self._changed.add(self._key(scope, id))
+        self._changed.add((scope.name, id))
         return Notice(
             name("n", scope.name, f"{id}/{told.count}"),
             seq,
@@ -310,17 +311,17 @@ class Announcer:
         if not held:
             self._held.pop(scope.name, None)
 
-    def _key(self, scope: Scope, id: str) -> bytes:
-        within = scope.name.encode()
-        return b"\0x" + len(within).to_bytes(2, "big") + within + id.encode()
-
     def _of(self, scope: Scope, id: str) -> Told:
-        key = self._key(scope, id)
-        told = self._told.get(key)
+        told = self._told.get((scope.name, id))
         if told is None:
-            value = self._records.get(key)
-            told = self._told[key] = Told() if value is None else Told(**orjson.loads(value))
+            value = self._records.get(_key(scope.name, id))
+            told = self._told[scope.name, id] = Told() if value is None else Told(**orjson.loads(value))
         return told
+
+
+def _key(scope: str, id: str) -> bytes:
+    within = scope.encode()
+    return b"\0x" + len(within).to_bytes(2, "big") + within + id.encode()
 
 
 _NOBODY: Any = None

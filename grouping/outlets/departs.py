@@ -12,32 +12,29 @@ brings new services, but soon known classes. Neither departs. What a responder s
 
 from __future__ import annotations
 
-from struct import unpack_from
+from struct import Struct
 
 from grouping.layout import MATCH, NAMED_FIELDS, TEMPLATE
 from grouping.records import Action, Alert, Decision, Reason
 
 NEW = -0.9  # a match below it: of the incident's alerts that have the field at all, fewer than one in 20 agree
-_WHERE = ("service", "component", "group", "host")
-_ROW = {name: MATCH + place for place, name in enumerate(NAMED_FIELDS)}
+_WHERE = [(name, MATCH + NAMED_FIELDS.index(name)) for name in ("service", "component", "group", "host")]
+_CLASS = MATCH + NAMED_FIELDS.index("class")
+_single = Struct("<f").unpack_from  # (bytes, offset); features are single precision
 
 
 def departs(decision: Decision, alert: Alert) -> tuple[str, str] | None:
     """Where an alert departs from the incident that it joined, and why in words; None if it does not."""
     choice = decision.choice
-    if decision.action is not Action.JOIN or decision.reason is Reason.TOLD or choice is None:
+    if decision.action is not Action.JOIN or choice is None or decision.reason is Reason.TOLD:
         return None
-    width, place = len(choice.columns), choice.columns.index(choice.actions.index(decision.incident))
-
-    def match(row: int) -> float:
-        found: float = unpack_from("<f", choice.features, 4 * (row * width + place))[0]
-        return found
-
-    known = {name: value for name in _WHERE if (value := getattr(alert, name)) is not None}
-    if not known:
+    features, width = choice.features, len(choice.columns)  # the second column is the incident that it joined
+    what = TEMPLATE if alert.class_ is None else _CLASS
+    if _single(features, 4 * (what * width + 1))[0] > NEW:  # as a rule; asked first, for that
         return None
-    where = next(iter(known))
-    if match(_ROW[where]) > NEW or match(TEMPLATE if alert.class_ is None else _ROW["class"]) > NEW:
+    where = next(((name, row, value) for name, row in _WHERE if (value := getattr(alert, name)) is not None), None)
+    if where is None or _single(features, 4 * (where[1] * width + 1))[0] > NEW:
         return None
+    place = f"{where[0]} {where[2]}"
     kind = "the kind of its title" if alert.class_ is None else f"class {alert.class_}"
-    return f"{where} {known[where]}", f"{where} {known[where]} and {kind} are new to the incident"
+    return place, f"{place} and {kind} are new to the incident"
