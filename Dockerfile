@@ -1,7 +1,9 @@
-# The engine, the live service and the worker on Kafka. Any image with Python 3.11 to 3.13 can be the base.
+# The engine, the live service and the worker on Kafka. Any image with Python 3.11 to 3.13 can be the base; the one it
+# is built in has the same Python and, for twice the speed, a C compiler.
+ARG BUILD=python:3.12
 ARG BASE=python:3.12-slim
 
-FROM ${BASE} AS build
+FROM ${BUILD} AS build
 RUN python3 -m venv /opt/grouping
 ENV PATH=/opt/grouping/bin:$PATH \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
@@ -10,7 +12,7 @@ WORKDIR /src
 # The locked packages first: a change of the code does not install them again.
 COPY requirements/image.txt requirements/
 RUN python -m pip install --require-hashes -r requirements/image.txt
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml setup.py README.md LICENSE ./
 COPY grouping grouping
 RUN python -m pip install --no-build-isolation --no-deps .
 

@@ -29,9 +29,8 @@ import grouping.engine as road
 from benchmarks.machine import machine
 from grouping import Config, parse
 from grouping.arena import Arena
-from grouping.candidates import _strong
-from grouping.layout import CANDIDATES, FEATURE_NAMES
-from grouping.learners.linear import Linear
+from grouping.layout import CANDIDATES, FEATURE_NAMES, VALUES
+from grouping.learners.linear import PACE, Linear
 from grouping.records import Alert
 from grouping.score import Evidence, pair_features
 from grouping.simulate import simulate
@@ -112,11 +111,19 @@ def _contenders(warm: list[Alert]) -> dict[str, tuple[Contender, int]]:
 
 def _keep_evidence(into: list[Evidence]) -> None:
     def kept(seen: Evidence) -> Any:
-        into.append(seen)
+        into.append(_kept(seen))
         del into[:-4000]
         return pair_features(seen)
 
     road.pair_features = kept  # type: ignore[assignment]
+
+
+def _kept(seen: Evidence) -> Evidence:
+    """The evidence with arrays of its own: those of the engine go on changing."""
+    profile = np.ascontiguousarray(seen.profile[seen.rows[:, None], seen.slots])
+    places = np.arange(len(seen.rows))
+    slots = list(range(len(seen.slots)))
+    return seen._replace(profile=profile, rows=places, stats=seen.stats.take(seen.slots, 1), slots=slots)
 
 
 def _replayed(decisions: list[Evidence], decide: Callable[[Evidence], object]) -> Contender:
@@ -131,11 +138,11 @@ def _replayed(decisions: list[Evidence], decide: Callable[[Evidence], object]) -
     return contender
 
 
-_LINEAR = Linear()
+_LINEAR = Linear(PACE)
 
 
 def _decide(seen: Evidence) -> int:
-    scores = _LINEAR.score(pair_features(seen)).tolist()[: seen.candidates + 1]
+    scores = _LINEAR.score(pair_features(seen)).tolist()[: len(seen.slots) + 1]
     return scores.index(max(scores))
 
 
@@ -143,7 +150,7 @@ def _vw() -> Callable[[Evidence], object]:
     workspace = vowpalwabbit.Workspace("--cb_explore_adf --squarecb --quiet --cb_type mtr")
 
     def decide(seen: Evidence) -> object:
-        columns = pair_features(seen)[:, : seen.candidates + 1].T.tolist()
+        columns = pair_features(seen)[:, : len(seen.slots) + 1].T.tolist()
         lines = ["shared |s b:1"]
         for column in columns:
             pairs = zip(FEATURE_NAMES, column, strict=True)
@@ -158,7 +165,7 @@ def _river() -> Callable[[Evidence], object]:
     model.learn_one(dict.fromkeys(FEATURE_NAMES, 1.0), True)
 
     def decide(seen: Evidence) -> object:
-        columns = pair_features(seen)[:, : seen.candidates + 1].T.tolist()
+        columns = pair_features(seen)[:, : len(seen.slots) + 1].T.tolist()
         chances = [model.predict_proba_one(dict(zip(FEATURE_NAMES, column, strict=True))) for column in columns]
         return max(chance[True] for chance in chances)
 
@@ -184,7 +191,7 @@ def _gemv(engine: road.Engine) -> Contender:
 
     def decide(alert: Alert) -> object:
         query = np.zeros(1024, np.float32)
-        query[[value % 1024 for value in engine._featurise(alert).ids]] = 1.0
+        query[[value % 1024 for value in engine._featurise(alert).rows[VALUES:]]] = 1.0
         return np.argpartition(folded @ query, -CANDIDATES)[-CANDIDATES:]
 
     return decide
@@ -195,8 +202,8 @@ def _gather(engine: road.Engine) -> Contender:
 
     def decide(alert: Alert) -> object:
         features = engine._featurise(alert)
-        rare = road.learn.rarity(scope.usual, features)
-        return scope.arena.alike(0.0, _strong(features.ids, rare.each), CANDIDATES)
+        bits = road.learn.bits(scope.usual)
+        return scope.arena.alike(0.0, features.rows[VALUES:], features.usual, bits, CANDIDATES)
 
     return decide
 

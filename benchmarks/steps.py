@@ -29,9 +29,8 @@ from grouping import Config, emit, parse
 
 STEPS = {
     "featurise": (road.Engine, "_featurise"),
-    "rarity": (road.learn, "rarity"),
     "candidates": (road, "candidates"),
-    "evidence": (road.Engine, "_evidence"),
+    "evidence": (road, "_evidence"),
     "pair features": (road, "pair_features"),
     "score and decide": (road.Engine, "_decide"),
     "apply": (road.apply, "group"),

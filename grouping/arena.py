@@ -2,7 +2,7 @@
 
 Arrays in, arrays out: it knows no alert and no incident, only rows and slots. ``profile`` (PROFILE_ROWS, capacity)
 counts, feature-major, how many of a slot's recent alerts had each hashed feature; ``stats`` (STATS, capacity) holds
-a few numbers per slot. Scoring gathers the rows of one alert and sums down them.
+a few numbers per slot. Looking up gathers the rows of one alert and sums down them, compiled where it could be.
 
 Same bytes on every machine: only ``+ - * /``, comparisons and look-ups, and sums down the slow axis in a fixed order.
 """
@@ -14,14 +14,17 @@ from heapq import heapify, heappop, heappush
 import numpy as np
 from numpy.typing import NDArray
 
+from grouping import kernel
 from grouping.layout import ABSENT, FIRST, LAST, LENGTH_NOW, LIMIT, PROFILE_ROWS, SHARE, SIZE_NOW, STATS
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.uint8]
+Singles = NDArray[np.float32]
 Places = NDArray[np.intp]
 
 HALVE_AT = 128.0  # alerts after which a slot's counts are halved: the recent ones weigh more, and counts fit a byte
 MIN_SLOTS = 16
+STRONG = 8  # rarest features of an alert by which alike incidents are looked up
 DENSE = 4096  # up to so many slots are all scored; above, only those that share the alert's rarest values
 SPARSE_ROWS = 4  # rarest rows looked at then
 SPARSE_SLOTS = 256  # and slots scored then
@@ -40,7 +43,6 @@ class Arena:
         self.profile = np.zeros((PROFILE_ROWS, capacity), np.uint8)
         self.stats = np.zeros((STATS, capacity))
         self.stats[LAST] = NEVER
-        self.counts = self.profile.reshape(-1)  # the same, flat
         self._free = list(range(capacity))  # a heap
 
     def take(self) -> int:
@@ -94,32 +96,32 @@ class Arena:
 
         A row that stands twice counts once.
         """
-        column = self.profile[:, slot]
-        if weight >= HALVE_AT:
-            column >>= 1
+        halve = weight >= HALVE_AT
+        if halve:
             weight *= 0.5
-        column[rows] += 1
-        column[ABSENT] = 0
+        if kernel.compiled is not None:
+            kernel.compiled.add(self.profile, slot, rows, halve)
+        else:
+            _add(self.profile[:, slot], rows, halve=halve)
         self.stats[SHARE, slot] = 1.0 / (weight + 1.0)
         return weight + 1.0
 
-    def shares(self, slots: Places, rows: Places, share: Floats) -> Floats:
-        """Shares (R, len(slots)) of the slots' alerts that have each of the features; ``share`` is row SHARE."""
-        places = rows[:, None] * self.capacity
-        places = places + slots
-        return np.multiply(self.counts.take(places), share)
+    def alike(self, since: float, rows: Places, usual: Places, bits: Singles, keep: int) -> list[int]:
+        """Up to ``keep`` slots that share most of an alert's rarest features, in order of slot.
 
-    def alike(self, since: float, rows: Places, keep: int) -> list[int]:
-        """Up to ``keep`` slots that share most of the given features, in order of slot.
-
-        rows (S,), at most 255: a slot's likeness is how many of them its alerts have; a row that stands twice counts
-        twice. Slots without an alert since ``since`` are left out; of equal ones the lower slots are taken.
+        rows (S,) of the alert's features in the profile, ``usual`` (S,) their places in ``bits``, which says how rare
+        each is. A slot's likeness is how many of the STRONG rarest its alerts have, the rarest counted up to four
+        times. Slots without an alert since ``since`` are left out; of equal ones the lower slots are taken.
         """
         if self.used <= DENSE:
-            places = _most(self.profile.take(rows, 0), self.stats[LAST], since, keep)
+            if kernel.compiled is not None:
+                return kernel.compiled.alike(self.profile, self.stats[LAST], since, rows, usual, bits, STRONG, keep)
+            strong = _strong(rows, bits.take(usual))
+            places = _most(self.profile.take(strong, 0), self.stats[LAST], since, keep)
             return [int(place) for place in places]
-        slots = self._sharing(rows)
-        places = _most(self.profile[rows[:, None], slots], self.stats[LAST].take(slots), since, keep)
+        strong = _strong(rows, bits.take(usual))
+        slots = self._sharing(strong)
+        places = _most(self.profile[strong[:, None], slots], self.stats[LAST].take(slots), since, keep)
         return [int(slot) for slot in slots.take(places)]
 
     def _sharing(self, rows: Places) -> Places:
@@ -135,6 +137,21 @@ class Arena:
         if len(slots) > SPARSE_SLOTS:
             slots = slots.take(_latest(self.stats[LAST].take(slots), SPARSE_SLOTS))
         return slots
+
+
+def _add(column: Counts, rows: Places, *, halve: bool) -> None:
+    if halve:
+        column >>= 1
+    column[rows] += 1
+    column[ABSENT] = 0
+
+
+def _strong(rows: Places, bits: Singles) -> Places:
+    """The rows of the STRONG rarest features, the rarest of them up to four times."""
+    rare: list[float] = bits.tolist()
+    order = sorted(range(len(rare)), key=rare.__getitem__, reverse=True)[:STRONG]
+    unit = rare[order[0]] / 3 or 1.0
+    return rows.take([place for place in order for _ in range(1 + int(rare[place] / unit))])
 
 
 def _most(profile: Counts, last: Floats, since: float, keep: int) -> Places:

@@ -10,17 +10,19 @@ from numpy.typing import NDArray
 
 from grouping.config import Config
 from grouping.featurise import Features
-from grouping.layout import CANDIDATES
+from grouping.layout import CANDIDATES, VALUES
 from grouping.scope import Incident, Scope
 
-STRONG = 8  # rarest features of an alert by which alike incidents are looked up
 RECENT = 4  # places for the incidents touched last, whatever they look like
 HINTED = 8  # and for those that lessons speak of ...
 PARTNERS = 32  # ... looked for by so many codes
 
 
+Singles = NDArray[np.float32]
+
+
 class Candidates(NamedTuple):
-    """``slots`` (CANDIDATES,) of the incidents, padded; ``turn`` is the place of the key's last one, -1 for none.
+    """``slots`` of the incidents in the arena; ``turn`` is the place of the key's last one, -1 for none.
 
     ``turn_untold`` is the same if responders had said nothing.
 
@@ -28,7 +30,7 @@ class Candidates(NamedTuple):
     """
 
     incidents: list[Incident]
-    slots: NDArray[np.intp]
+    slots: list[int]
     turn: int
     turn_untold: int
     told: list[tuple[int, str]] | None
@@ -40,11 +42,11 @@ def window(config: Config, scope: Scope) -> float:
 
 
 def candidates(
-    config: Config, scope: Scope, at: float, features: Features, bits: list[float], key: str | None, open_minded: bool
+    config: Config, scope: Scope, at: float, features: Features, bits: Singles, key: str | None, open_minded: bool
 ) -> Candidates:
-    """The incidents near an alert at time ``at`` whose features are so many ``bits`` rare.
+    """The incidents near an alert at time ``at``.
 
-    ``key``: its policy key, None where a part of it is unknown: then nobody's turn it is, or, if ``open_minded``, that
+    ``bits``: how rare each feature is in the scope, see learn.bits. ``key``: its policy key, None where a part of it is unknown: then nobody's turn it is, or, if ``open_minded``, that
     of the incident touched last. Incidents that are full, too old or silent for too long
     are left out.
     """
@@ -60,7 +62,7 @@ def candidates(
         if last >= 0 and last not in near:
             near[-1] = last
         near += [slot for slot in _hinted(scope, features.told) if slot not in near]
-        alike = scope.arena.alike(at - reach, _strong(features.ids, bits), CANDIDATES)
+        alike = scope.arena.alike(at - reach, features.rows[VALUES:], features.usual, bits, CANDIDATES)
         near += [slot for slot in alike if slot not in near][: CANDIDATES - len(near)]
     oldest, full = at - config.age_max_s, config.size_max
     since, until = at - reach, at + reach
@@ -79,7 +81,7 @@ def candidates(
             turn = _next_turn(scope, key, slots, told)
     return Candidates(
         incidents,
-        np.array(slots + _NONE[len(slots) :], np.intp),
+        slots,
         turn,
         turn_untold,
         told if told is not None and any(said for said, _ in told) else None,
@@ -107,16 +109,6 @@ def _hinted(scope: Scope, codes: tuple[int, int]) -> list[int]:
     return list(found)
 
 
-def _strong(rows: list[int], bits: list[float]) -> NDArray[np.intp]:
-    """The rows of the rarest features, the rarest of them up to four times: by these alike incidents are found."""
-    order = sorted(range(len(bits)), key=bits.__getitem__, reverse=True)[:STRONG]
-    unit = bits[order[0]] / 3 or 1.0
-    found: list[int] = []
-    for place in order:
-        found += [rows[place]] * (1 + int(bits[place] / unit))
-    return np.array(found, np.intp)
-
-
 def _last(scope: Scope, at: float, key: str | None) -> int:
     """The slot that last took an alert with this key, -1 for none.
 
@@ -129,6 +121,3 @@ def _last(scope: Scope, at: float, key: str | None) -> int:
         if one.first_at <= at or one.first_at - at <= scope.limit.after(one.last_at - one.first_at, one.count):
             return slot
     return -1
-
-
-_NONE = [0] * CANDIDATES

@@ -22,7 +22,7 @@ from grouping.correct import Desk, Impossible, correct
 from grouping.decide import distribution, pick, runner
 from grouping.draw import draw, name
 from grouping.featurise import Features, Featuriser
-from grouping.layout import IN_TIME, RULED, SHARE, TOLD, TURN
+from grouping.layout import IN_TIME, RULED, TOLD, TURN
 from grouping.lifecycle import members, policy_key, repolicy, root
 from grouping.policy import DEFAULT, BadPolicy, Policy, policy
 from grouping.records import (
@@ -44,7 +44,7 @@ from grouping.records import (
     Tick,
 )
 from grouping.scope import Incident, OpenAlert, Scope, StoredAlert
-from grouping.score import Evidence, Rarity, pair_features
+from grouping.score import Evidence, pair_features
 from grouping.state import Records, State, unpack
 
 
@@ -148,9 +148,9 @@ class Engine:
         features = self._featurise(alert)
         now = self.state.policy(scope)
         key = policy_key(now, alert)
-        rare = learn.rarity(scope.usual, features)
-        near = candidates(self.config, scope, at, features, rare.each, key, now.open_minded)
-        evidence = self._evidence(scope, at, features, near, rare)
+        bits = learn.bits(scope.usual)
+        near = candidates(self.config, scope, at, features, bits, key, now.open_minded)
+        evidence = _evidence(scope, at, features, near)
         decision, joined = self._decide(scope, alert, now, near, pair_features(evidence))
         outputs = apply.group(self.state, scope, alert, at, features, key, joined)
         outputs.append(decision)
@@ -215,24 +215,6 @@ class Engine:
         scope.policies_before = [*scope.policies_before, was][-16:]
         scope.learned += 1
         repolicy(self.state, scope, self.state.named(was), self.state.policy(scope))
-
-    def _evidence(self, scope: Scope, at: float, features: Features, near: Candidates, rare: Rarity) -> Evidence:
-        pace, arena, slots = scope.pace, scope.arena, near.slots
-        both = pace.slow + pace.fast
-        stats = arena.stats.take(slots, 1)
-        return Evidence(
-            at,
-            at < pace.last_at,
-            pace.mean if pace.mean > 1e-3 else 1e-3,
-            pace.slow / both if both > 0 else 0.5,
-            near.turn,
-            len(near.incidents),
-            rare,
-            stats,
-            arena.shares(slots, features.rows, stats[SHARE]),
-            learn.together(scope.usual, features.kind, [one.kind for one in near.incidents]),
-            None if near.told is None else [said for said, _ in near.told],
-        )
 
     def _decide(
         self, scope: Scope, alert: Alert, now: Policy, near: Candidates, features: NDArray[np.float32]
@@ -315,6 +297,27 @@ class Engine:
     @staticmethod
     def _known(scope: Scope, id: str) -> bool:
         return id in scope.ids or id in scope.ids_before
+
+
+def _evidence(scope: Scope, at: float, features: Features, near: Candidates) -> Evidence:
+    pace, arena = scope.pace, scope.arena
+    both = pace.slow + pace.fast
+    return Evidence(
+        at,
+        at < pace.last_at,
+        pace.mean if pace.mean > 1e-3 else 1e-3,
+        pace.slow / both if both > 0 else 0.5,
+        near.turn,
+        near.slots,
+        arena.stats,
+        arena.profile,
+        features.rows,
+        features.usual,
+        learn.bits(scope.usual),
+        features.details,
+        learn.together(scope.usual, features.kind, [one.kind for one in near.incidents]),
+        None if near.told is None else [said for said, _ in near.told],
+    )
 
 
 def _decided(scope: Scope, alert: str, kept: StoredAlert) -> int:

@@ -30,7 +30,6 @@ class Features:
 
     rows: NDArray[np.intp]  # (R,) rows of the incident profiles, laid out as layout.py says
     usual: NDArray[np.intp]  # (R - VALUES,) counters of how usual each feature is, from VALUES on
-    ids: list[int]  # the rows from VALUES on
     details: int  # first row of the pairs under details
     kind: int  # odd hash of what kind of alert this is, for seen-together counts
     template: str
@@ -87,7 +86,6 @@ def _features(
     return Features(
         places[:rows],
         places[rows:],
-        both[VALUES:rows],
         details,
         kind,
         template,

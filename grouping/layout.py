@@ -12,6 +12,7 @@ that their crosses with recency are one slice. The rows of one alert are laid ou
 
 from __future__ import annotations
 
+import zlib
 from typing import Final
 
 NAMED_FIELDS: Final = ("source", "severity", "class", "group", "component", "service", "host")
@@ -74,3 +75,6 @@ FEATURE_NAMES: Final = (
     " fresh_service fresh_host fresh_template fresh_same fresh_text"
     " best margin new_title new_host storm ruled told"
 ).split()
+
+# A code of all numbers above: what was compiled for others must not be used.
+CODE: Final = zlib.crc32(repr(sorted(pair for pair in globals().items() if type(pair[1]) is int)).encode()) >> 1

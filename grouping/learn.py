@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grouping.featurise import Features
-from grouping.layout import TITLE, VALUES, WORDS
 from grouping.scope import CLOCK, COUNT_GENERATION, Pace, Scope, Usual
-from grouping.score import Rarity, log2_table
+from grouping.score import log2_table
 
 REFRESH = 256  # alerts between two looks at what is rare; early on they come at 1, 2, 4, 8 ... alerts
 KINDS = 1024  # pairs of kinds counted per generation; further ones wait for the next
@@ -46,28 +45,11 @@ def tick(scope: Scope, at: float) -> None:
     scope.changed = True
 
 
-def rarity(usual: Usual, features: Features) -> Rarity:
-    """How rare each feature of an alert is in this scope, as of the last refresh.
+def bits(usual: Usual) -> NDArray[np.float32]:
+    """How rare every feature is in this scope, as of the last refresh, in units of 16 bits; what is absent weighs 0.
 
     log2((1 + alerts) / (1 + alerts with the feature)): Sparck Jones's idf (1972), over decayed counts.
     """
-    known = usual.memo.get(id(features))
-    if known is not None and known[0] is features:
-        found: Rarity = known[1]
-        return found
-    bits = _all_bits(usual).take(features.usual)
-    each: list[float] = bits.tolist()
-    text, details = WORDS - VALUES, features.details - VALUES
-    parts = [sum(each[:text]), sum(each[text:details]), sum(each[details:])]
-    totals = np.array([[part or 1.0] for part in parts], np.float32)
-    title = TITLE - VALUES
-    found = Rarity(each, bits[:, None], totals, [0, text, details], each[title], each[title - 1])
-    usual.memo[id(features)] = (features, found)
-    return found
-
-
-def _all_bits(usual: Usual) -> NDArray[np.float32]:
-    """How rare every feature is, worked out once after a refresh; the counter of ABSENT weighs nothing."""
     if usual.bits is None:
         usual.bits = (_BITS[usual.total] - _BITS.take(usual.seen)) * np.float32(1 / 16)
         usual.bits[0] = 0.0
@@ -138,7 +120,7 @@ def _refresh(usual: Usual) -> None:
     count_up(usual)
     usual.seen = usual.feature[0] + (usual.feature[1] >> 1)
     usual.total = usual.alerts[0] + (usual.alerts[1] >> 1)
-    usual.memo, usual.bits = {}, None
+    usual.bits = None
 
 
 def _pace(pace: Pace, at: float) -> None:

@@ -124,9 +124,7 @@ class Usual:
     kind: list[dict[int, int]] = field(default_factory=lambda: [{}, {}])
     last_kind: int = 0
 
-    # Worked out since the last refresh; not part of the state.
-    bits: NDArray[np.float32] | None = None
-    memo: dict[int, Any] = field(default_factory=dict)
+    bits: NDArray[np.float32] | None = None  # worked out since the last refresh; not part of the state
 
 
 @dataclass(slots=True)

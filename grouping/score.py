@@ -13,8 +13,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from grouping import kernel
 from grouping.layout import (
     BEST,
+    CANDIDATES,
     COLUMNS,
     CROSS,
     FEATURES,
@@ -33,46 +35,45 @@ from grouping.layout import (
     RARE,
     RULED,
     SAME,
+    SHARE,
     SIZE,
     SIZE_NOW,
     STORM,
     TEMPLATE,
     TEXT,
+    TITLE,
     TOGETHER,
     TOLD,
     TURN,
     VALUES,
+    WORDS,
 )
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
-
-
-class Rarity(NamedTuple):
-    """How rare the features of an alert are in its scope. Bits are in units of 16 bits: 0 to 1."""
-
-    each: list[float]  # R - VALUES of them, from VALUES on; 0 for a row without a feature
-    bits: Singles  # (R - VALUES, 1) the same
-    totals: Singles  # (3, 1) bits of fields, text, details; 1 where there are none
-    segments: list[int]  # first rows of fields, text, details, counted from VALUES on
-    title: float  # bits of the title's template
-    host: float  # bits of the host
+Places = NDArray[np.intp]
 
 
 class Evidence(NamedTuple):
-    """What the pair features of one alert are computed from. R rows of the alert; columns are the candidates."""
+    """What the pair features of one alert are computed from. R rows of the alert; C candidates, at most CANDIDATES.
+
+    _kernel.c reads it by place.
+    """
 
     at: float  # time of the alert, s
     late: bool  # earlier than something its scope has seen
     pace: float  # the scope's mean inter-arrival time, s
     storm: float  # pace now against the usual one, 0 to 1
     turn: int  # candidate (0-based) that last took an alert with this key, -1 for none
-    candidates: int  # how many
-    rarity: Rarity
-    stats: Floats  # (STATS, CANDIDATES)
-    shares: Floats  # (R, CANDIDATES) of a candidate's recent alerts that have the feature
-    together: list[float]  # per candidate, how often the two kinds follow each other, 0 to 1
-    told: list[int] | None  # per candidate, whether responders said that it belongs (1) or not (-1); None: never any
+    slots: list[int]  # (C,) columns of the candidates
+    stats: Floats  # (STATS, capacity)
+    profile: NDArray[np.uint8]  # (PROFILE_ROWS, capacity): how many of a slot's alerts have the feature
+    rows: Places  # (R,) of the alert's features in the profile
+    usual: Places  # (R - VALUES,) the same from VALUES on, in ``bits``
+    bits: Singles  # how rare every feature is in the scope, in units of 16 bits: 0 to 1
+    details: int  # first row of the pairs under details
+    together: list[float]  # (C,) how often the two kinds follow each other, 0 to 1
+    told: list[int] | None  # (C,) whether responders said that it belongs (1) or not (-1); None: never any
 
 
 _BLANK = np.zeros((FEATURES, COLUMNS))
@@ -83,29 +84,39 @@ _BLANK[FRESH_HOUR, 1:] = 3600.0
 
 
 def pair_features(seen: Evidence) -> Singles:
-    """(FEATURES, COLUMNS): the rows named in layout.py, for opening (column 0) and each candidate.
+    """(FEATURES, COLUMNS): the rows named in layout.py, for opening (column 0) and each candidate, then zeros."""
+    if kernel.compiled is None:
+        return _by_numpy(seen)
+    out = np.empty((FEATURES, COLUMNS), np.float32)
+    kernel.compiled.pair_features(out, seen)
+    return out
 
-    Columns beyond the candidates are to be ignored.
-    """
+
+def _by_numpy(seen: Evidence) -> Singles:
     out = _BLANK.copy()
-    opening = out[:, 0]
-    if seen.candidates:
-        rare = _joining(seen, out[:, 1:])
-        opening[BEST] = rare[-1]
-        if len(rare) > 1:
-            opening[MARGIN] = rare[-1] - rare[-2]
-    opening[NEW_TITLE] = seen.rarity.title
-    opening[NEW_HOST] = seen.rarity.host
+    opening, count = out[:, 0], len(seen.slots)
+    rare = seen.bits.take(seen.usual)
+    if count:
+        most = _joining(seen, rare, out[:, 1:])
+        opening[BEST] = most[-1]
+        if len(most) > 1:
+            opening[MARGIN] = most[-1] - most[-2]
+    opening[NEW_TITLE] = rare[TITLE - VALUES]
+    opening[NEW_HOST] = rare[TITLE - 1 - VALUES]
     opening[STORM] = seen.storm
+    out[:, 1 + count :] = 0.0
     return out.astype(np.float32)
 
 
-def _joining(seen: Evidence, out: Floats) -> list[float]:
-    """Fill in the candidates' columns; returns row RARE, sorted."""
-    stats, shares = seen.stats, seen.shares
+def _joining(seen: Evidence, rare: Singles, out: Floats) -> list[float]:
+    """Fill in the candidates' columns, padded with the first's; returns row RARE, sorted."""
+    count = len(seen.slots)
+    slots = np.array(seen.slots + seen.slots[:1] * (CANDIDATES - count), np.intp)
+    stats = seen.stats.take(slots, 1)
+    shares = np.multiply(seen.profile[seen.rows[:, None], slots], stats[SHARE])
     silence = seen.at - stats[LAST]
     if seen.late:
-        silence = np.maximum(np.maximum(silence, stats[FIRST] - seen.at), 0.0)
+        silence = np.maximum(np.maximum(silence, 0.0), stats[FIRST] - seen.at)
     times = out[IN_TIME:SIZE]  # scale / (scale + silence) each, by one division
     times[0] = stats[LIMIT]
     times[1] = seen.pace
@@ -115,18 +126,20 @@ def _joining(seen: Evidence, out: Floats) -> list[float]:
     match = out[MATCH:SAME]  # share that agrees, minus share that is known and differs
     np.add(valued[:VALUES], valued[:VALUES], out=match)
     match -= shares[:VALUES]
-    bits = valued * seen.rarity.bits
-    means = np.add.reduceat(bits, seen.rarity.segments, 0, out=out[SAME:RARE])
-    means /= seen.rarity.totals
-    rare = np.maximum.reduce(bits, 0, out=out[RARE])
-    out[TOGETHER, : seen.candidates] = seen.together
+    parts = [0, WORDS - VALUES, seen.details - VALUES]
+    bits = valued * rare[:, None]
+    means = np.add.reduceat(bits, parts, 0, out=out[SAME:RARE])
+    totals = np.add.reduceat(rare.astype(np.float64), parts).astype(np.float32)  # exact: few numbers of 24 bits
+    means /= np.where(totals == 0.0, np.float32(1.0), totals)[:, None]
+    most = np.maximum.reduce(bits, 0, out=out[RARE])
+    out[TOGETHER, :count] = seen.together
     np.multiply(out[TEMPLATE - 2 : TEXT + 1], times[FRESH_MINUTE - IN_TIME], out=out[CROSS:BEST])
     if seen.turn >= 0:
         out[TURN, seen.turn] = 1.0
         out[RULED, seen.turn] = times[0, seen.turn]
     if seen.told is not None:
-        out[TOLD, : seen.candidates] = seen.told
-    return sorted(rare[: seen.candidates].tolist())
+        out[TOLD, :count] = seen.told
+    return sorted(most[:count].tolist())
 
 
 def linear_score(weights: Singles, features: Singles) -> Singles:
@@ -134,7 +147,11 @@ def linear_score(weights: Singles, features: Singles) -> Singles:
 
     The sum runs down the rows in order, the same for every column.
     """
-    scores: Singles = np.add.reduce(weights * features, 0)
+    if kernel.compiled is None:
+        summed: Singles = np.add.reduce(weights * features, 0)
+        return summed
+    scores = np.empty(COLUMNS, np.float32)
+    kernel.compiled.linear_score(scores, weights, features)
     return scores
 
 

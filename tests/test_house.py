@@ -98,8 +98,9 @@ def test_records_and_constants_stand_alone():
 
 
 def test_the_numeric_core_knows_arrays_only():
-    """Arena and score import numpy and the layout: no alert, no incident."""
-    found = [wrong for name in sorted(ARRAYS) for wrong in strangers(f"grouping.{name}", "numpy", "grouping.layout")]
+    """Arena and score import numpy, the layout and the compiled core: no alert, no incident."""
+    welcome = ("numpy", "grouping.layout", "grouping.kernel")
+    found = [wrong for name in sorted(ARRAYS) for wrong in strangers(f"grouping.{name}", *welcome)]
     assert found == []
 
 

@@ -14,14 +14,12 @@ from grouping import Config, Engine, parse
 from grouping.arena import Arena
 from grouping.featurise import Featuriser
 from grouping.layout import (
-    CANDIDATES,
     FEATURE_NAMES,
     FEATURES,
     MATCH,
     NAMED,
     NAMED_FIELDS,
     PROFILE_ROWS,
-    SHARE,
     TEMPLATE,
     VALUES,
 )
@@ -99,27 +97,11 @@ def test_the_most_alike_slots_are_found(adds: list[tuple[int, set[int]]], asked:
         arena.add(slot, np.array(sorted(rows)), float(len(before)))
         arena.describe(slot, 100.0, 100.0, len(before) + 1, 1.0)
         before.append(rows)
-    found = arena.alike(0.0, np.array(sorted(asked)), 5)
+    wanted = np.array(sorted(asked))
+    found = arena.alike(0.0, wanted, np.zeros(len(wanted), np.intp), np.ones(1, np.float32), 5)
     score = {slot: sum(any(row in one for one in many) for row in asked) for slot, many in contents.items()}
     best = sorted((slot for slot in score if score[slot] > 0), key=lambda slot: (-score[slot], slot))[:5]
     assert found == sorted(best)
-
-
-def test_a_share_does_not_depend_on_the_neighbours() -> None:
-    """A slot has the same shares alone and in a crowd that made the arena grow three times."""
-    rng = np.random.default_rng(7)
-    rows = rng.integers(1, PROFILE_ROWS, 20)
-    alone, crowd = Arena(), Arena()
-    for arena in (alone, crowd):
-        slot = arena.take()
-        assert slot == 0
-        for count in range(5):
-            arena.add(0, rows[count:], float(count))
-    for _ in range(100):
-        arena.add(arena.take(), rng.integers(1, PROFILE_ROWS, 20), 0.0)
-    slots = np.zeros(CANDIDATES, np.intp)
-    shares = [arena.shares(slots, rows, arena.stats[SHARE].take(slots)) for arena in (alone, crowd)]
-    assert np.array_equal(shares[0], shares[1])
 
 
 def test_features_have_a_name_each() -> None:

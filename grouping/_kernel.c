@@ -1,0 +1,393 @@
+/* The numeric core compiled: what arena.py and score.py say in numpy, to the same bit, in a tenth of the time.
+
+   The numpy code is the definition and runs where this could not be built; tests/test_kernel.py compares the two.
+   So here too: + - * / and comparisons only, sums down the rows in order, double and single precision where numpy
+   has them, no fused multiply-add. The G_ constants are those of layout.py, handed over by setup.py. */
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <float.h>
+#include <stdint.h>
+#include <string.h>
+
+#if FLT_EVAL_METHOD != 0
+#error "this compiler keeps more precision than asked for: the numpy code is used instead"
+#endif
+
+enum { MOST_ROWS = 64 };  /* of one alert: named fields, words and details are bounded below that */
+
+/* -- arrays of numpy, as they lie in memory */
+
+typedef struct {
+    Py_buffer view;
+    int held;
+} Array;
+
+static int borrow(Array *array, PyObject *object, Py_ssize_t item, int dimensions, int writable) {
+    int flags = PyBUF_STRIDES | PyBUF_FORMAT | (writable ? PyBUF_WRITABLE : 0);
+    if (PyObject_GetBuffer(object, &array->view, flags) < 0) return -1;
+    array->held = 1;
+    if (array->view.itemsize != item || array->view.ndim != dimensions ||
+        array->view.strides[dimensions - 1] != item ||
+        (dimensions == 2 && array->view.strides[0] != item * array->view.shape[1])) {
+        PyErr_SetString(PyExc_ValueError, "an array of another shape or kind than this core works on");
+        return -1;
+    }
+    return 0;
+}
+
+static void give_back(Array *arrays, int count) {
+    for (int i = 0; i < count; i++)
+        if (arrays[i].held) PyBuffer_Release(&arrays[i].view);
+}
+
+/* Rows of an alert must lie in the array they point into. */
+static int rows_fit(const Array *rows, Py_ssize_t below) {
+    const Py_ssize_t *row = rows->view.buf;
+    Py_ssize_t count = rows->view.shape[0];
+    if (count > MOST_ROWS) {
+        PyErr_SetString(PyExc_ValueError, "more rows than an alert can have");
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < count; i++)
+        if (row[i] < 0 || row[i] >= below) {
+            PyErr_SetString(PyExc_IndexError, "a row beyond the array");
+            return -1;
+        }
+    return 0;
+}
+
+/* -- which slots are most like an alert */
+
+/* The rarest features of an alert, the rarest of them up to four times. Returns how many, and of each the weight. */
+static int strongest(const float *rare, int count, int strong, int *place, uint8_t *weight) {
+    int found = 0;
+    for (int i = 0; i < count; i++) { /* of equal ones the first, as in a stable sort */
+        int at = found < strong ? found++ : strong;
+        while (at > 0 && rare[place[at - 1]] < rare[i]) {
+            if (at < strong) place[at] = place[at - 1];
+            at--;
+        }
+        if (at < strong) place[at] = i;
+    }
+    double unit = found ? (double)rare[place[0]] / 3 : 0.0;
+    if (unit == 0.0) unit = 1.0;
+    for (int i = 0; i < found; i++) weight[i] = (uint8_t)(1 + (int)((double)rare[place[i]] / unit));
+    return found;
+}
+
+/* alike(profile, last, since, rows, usual, bits, strong, keep) -> list of slots, as Arena.alike has it. */
+static PyObject *alike(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t nargs) {
+    if (nargs != 8) return PyErr_Format(PyExc_TypeError, "alike takes 8 arguments, not %zd", nargs);
+    Array a[5] = {{.held = 0}};
+    PyObject *result = NULL;
+    uint8_t *score = NULL;
+    double since = PyFloat_AsDouble(args[2]);
+    long strong = PyLong_AsLong(args[6]), keep = PyLong_AsLong(args[7]);
+    if (PyErr_Occurred()) return NULL;
+    if (strong < 1 || strong > MOST_ROWS || keep < 1) {
+        PyErr_SetString(PyExc_ValueError, "strong and keep must be small and positive");
+        return NULL;
+    }
+    if (borrow(&a[0], args[0], 1, 2, 0) < 0 || borrow(&a[1], args[1], sizeof(double), 1, 0) < 0 ||
+        borrow(&a[2], args[3], sizeof(Py_ssize_t), 1, 0) < 0 || borrow(&a[3], args[4], sizeof(Py_ssize_t), 1, 0) < 0 ||
+        borrow(&a[4], args[5], sizeof(float), 1, 0) < 0 || rows_fit(&a[2], a[0].view.shape[0]) < 0 ||
+        rows_fit(&a[3], a[4].view.shape[0]) < 0)
+        goto done;
+    Py_ssize_t size = a[0].view.shape[1];
+    int count = (int)a[2].view.shape[0];
+    if (a[1].view.shape[0] != size || a[3].view.shape[0] != count) {
+        PyErr_SetString(PyExc_ValueError, "one time per slot and one counter per row");
+        goto done;
+    }
+    const Py_ssize_t *row = a[2].view.buf, *usual = a[3].view.buf;
+    const float *bits = a[4].view.buf;
+    const uint8_t *profile = a[0].view.buf;
+    const double *last = a[1].view.buf;
+    float rare[MOST_ROWS];
+    int place[MOST_ROWS];
+    uint8_t weight[MOST_ROWS];
+    for (int i = 0; i < count; i++) rare[i] = bits[usual[i]];
+    int used = strongest(rare, count, (int)strong, place, weight);
+    score = PyMem_Calloc((size_t)size, 1);
+    if (score == NULL) {
+        PyErr_NoMemory();
+        goto done;
+    }
+    for (int i = 0; i < used; i++) {
+        const uint8_t *held = profile + row[place[i]] * size;
+        uint8_t add = weight[i];
+        for (Py_ssize_t slot = 0; slot < size; slot++) score[slot] += held[slot] ? add : 0;
+    }
+    Py_ssize_t held[256] = {0};
+    for (Py_ssize_t slot = 0; slot < size; slot++) {
+        score[slot] = last[slot] >= since ? score[slot] : 0;
+        held[score[slot]]++;
+    }
+    /* All above the edge, and of those on it the lowest slots. */
+    int edge = 255;
+    Py_ssize_t level = keep;
+    while (edge > 0 && held[edge] < level) level -= held[edge--];
+    result = PyList_New(0);
+    if (result == NULL) goto done;
+    for (Py_ssize_t slot = 0; slot < size; slot++) {
+        if (score[slot] <= 0 || score[slot] < edge || (score[slot] == edge && level-- <= 0)) continue;
+        PyObject *number = PyLong_FromSsize_t(slot);
+        if (number == NULL || PyList_Append(result, number) < 0) {
+            Py_XDECREF(number);
+            Py_CLEAR(result);
+            goto done;
+        }
+        Py_DECREF(number);
+    }
+done:
+    PyMem_Free(score);
+    give_back(a, 5);
+    return result;
+}
+
+/* -- counting an alert into a slot */
+
+/* add(profile, slot, rows, halve): count one alert's rows into a slot, as Arena.add has it. */
+static PyObject *add(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t nargs) {
+    if (nargs != 4) return PyErr_Format(PyExc_TypeError, "add takes 4 arguments, not %zd", nargs);
+    Array a[2] = {{.held = 0}};
+    PyObject *result = NULL;
+    Py_ssize_t slot = PyLong_AsSsize_t(args[1]);
+    int halve = PyObject_IsTrue(args[3]);
+    if (PyErr_Occurred()) return NULL;
+    if (borrow(&a[0], args[0], 1, 2, 1) < 0 || borrow(&a[1], args[2], sizeof(Py_ssize_t), 1, 0) < 0 ||
+        rows_fit(&a[1], a[0].view.shape[0]) < 0)
+        goto done;
+    Py_ssize_t size = a[0].view.shape[1], count = a[1].view.shape[0];
+    if (slot < 0 || slot >= size) {
+        PyErr_SetString(PyExc_IndexError, "a slot beyond the arena");
+        goto done;
+    }
+    uint8_t *column = (uint8_t *)a[0].view.buf + slot, fresh[MOST_ROWS];
+    const Py_ssize_t *row = a[1].view.buf;
+    if (halve)
+        for (Py_ssize_t i = 0; i < a[0].view.shape[0]; i++) column[i * size] >>= 1;
+    for (Py_ssize_t i = 0; i < count; i++) fresh[i] = column[row[i] * size] + 1; /* a row that stands twice counts once */
+    for (Py_ssize_t i = 0; i < count; i++) column[row[i] * size] = fresh[i];
+    column[G_ABSENT * size] = 0;
+    result = Py_None;
+    Py_INCREF(result);
+done:
+    give_back(a, 2);
+    return result;
+}
+
+/* -- what is known of each option */
+
+typedef struct { /* score.Evidence, in its order */
+    double at, pace, storm;
+    int late, turn, candidates, count, details;
+    Py_ssize_t slots[G_CANDIDATES];
+    double together[G_CANDIDATES];
+    double told[G_CANDIDATES];
+    Array stats, profile, rows, usual, bits;
+} Evidence;
+
+static double number(PyObject *tuple, Py_ssize_t place) {
+    PyObject *object = PyTuple_GetItem(tuple, place);
+    return object == NULL ? -1.0 : PyFloat_AsDouble(object);
+}
+
+static int numbers(PyObject *tuple, Py_ssize_t place, double *into, int expected) {
+    PyObject *list = PyTuple_GetItem(tuple, place);
+    if (list == NULL) return -1;
+    if (list == Py_None) {
+        memset(into, 0, sizeof(double) * G_CANDIDATES);
+        return 0;
+    }
+    Py_ssize_t count = PyList_Size(list);
+    if (count < 0) return -1;
+    if (count > G_CANDIDATES || (expected >= 0 && count != expected)) {
+        PyErr_SetString(PyExc_ValueError, "one number per candidate");
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < count; i++) {
+        into[i] = PyFloat_AsDouble(PyList_GetItem(list, i));
+        if (into[i] == -1.0 && PyErr_Occurred()) return -1;
+    }
+    return (int)count;
+}
+
+static int read_evidence(Evidence *seen, PyObject *tuple) {
+    double slots[G_CANDIDATES];
+    seen->at = number(tuple, 0);
+    seen->late = number(tuple, 1) != 0.0;
+    seen->pace = number(tuple, 2);
+    seen->storm = number(tuple, 3);
+    seen->turn = (int)number(tuple, 4);
+    seen->candidates = numbers(tuple, 5, slots, -1);
+    seen->details = (int)number(tuple, 11);
+    if (PyErr_Occurred() || seen->candidates < 0) return -1;
+    if (borrow(&seen->stats, PyTuple_GetItem(tuple, 6), sizeof(double), 2, 0) < 0 ||
+        borrow(&seen->profile, PyTuple_GetItem(tuple, 7), 1, 2, 0) < 0 ||
+        borrow(&seen->rows, PyTuple_GetItem(tuple, 8), sizeof(Py_ssize_t), 1, 0) < 0 ||
+        borrow(&seen->usual, PyTuple_GetItem(tuple, 9), sizeof(Py_ssize_t), 1, 0) < 0 ||
+        borrow(&seen->bits, PyTuple_GetItem(tuple, 10), sizeof(float), 1, 0) < 0 ||
+        rows_fit(&seen->rows, seen->profile.view.shape[0]) < 0 || rows_fit(&seen->usual, seen->bits.view.shape[0]) < 0 ||
+        numbers(tuple, 12, seen->together, seen->candidates) < 0 || numbers(tuple, 13, seen->told, seen->candidates) < 0)
+        return -1;
+    seen->count = (int)seen->usual.view.shape[0];
+    Py_ssize_t size = seen->profile.view.shape[1];
+    int fits = seen->rows.view.shape[0] == G_VALUES + seen->count && seen->stats.view.shape[0] == G_STATS &&
+               seen->stats.view.shape[1] == size && seen->turn < seen->candidates && seen->details > G_WORDS &&
+               seen->details < G_VALUES + seen->count;
+    for (int i = 0; i < seen->candidates; i++) {
+        seen->slots[i] = (Py_ssize_t)slots[i];
+        fits = fits && seen->slots[i] >= 0 && seen->slots[i] < size;
+    }
+    if (!fits) PyErr_SetString(PyExc_ValueError, "evidence that does not fit together");
+    return fits ? 0 : -1;
+}
+
+/* One candidate's column. Returns its RARE. */
+static double describe(const Evidence *seen, const float *rare, const double *totals, int place, float *out) {
+    const double *stats = seen->stats.view.buf;
+    const Py_ssize_t size = seen->profile.view.shape[1], slot = seen->slots[place], *row = seen->rows.view.buf;
+    const uint8_t *profile = seen->profile.view.buf;
+    double shares[MOST_ROWS], means[3];
+#define STAT(name) stats[(name) * size + slot]
+#define PUT(name, value) out[(name) * G_COLUMNS] = (float)(value)
+    for (int i = 0; i < G_VALUES + seen->count; i++) shares[i] = profile[row[i] * size + slot] * STAT(G_SHARE);
+    double silence = seen->at - STAT(G_LAST), before = STAT(G_FIRST) - seen->at;
+    if (seen->late) {
+        if (silence < 0.0) silence = 0.0;
+        if (silence < before) silence = before;
+    }
+    double in_time = STAT(G_LIMIT) / (STAT(G_LIMIT) + silence), minute = 60.0 / (60.0 + silence);
+    PUT(G_JOIN, 1.0);
+    PUT(G_IN_TIME, in_time);
+    PUT(G_FRESH_PACE, seen->pace / (seen->pace + silence));
+    PUT(G_FRESH_MINUTE, minute);
+    PUT(G_FRESH_HOUR, 3600.0 / (3600.0 + silence));
+    PUT(G_SIZE, STAT(G_SIZE_NOW));
+    PUT(G_LENGTH, STAT(G_LENGTH_NOW));
+    double match[G_VALUES];
+    for (int i = 0; i < G_VALUES; i++) {
+        match[i] = shares[G_VALUES + i] + shares[G_VALUES + i] - shares[i];
+        PUT(G_MATCH + i, match[i]);
+    }
+    const int ends[3] = {G_WORDS - G_VALUES, seen->details - G_VALUES, seen->count};
+    double most = 0.0;
+    for (int part = 0, i = 0; part < 3; part++) {
+        double sum = 0.0;
+        for (; i < ends[part]; i++) {
+            double shared = shares[G_VALUES + i] * (double)rare[i];
+            sum += shared;
+            if (shared > most) most = shared;
+        }
+        means[part] = sum / totals[part];
+        PUT(G_SAME + part, means[part]);
+    }
+    PUT(G_RARE, most);
+    PUT(G_TOGETHER, seen->together[place]);
+    const double crossed[5] = {match[G_VALUES - 3], match[G_VALUES - 2], match[G_VALUES - 1], means[0], means[1]};
+    for (int i = 0; i < 5; i++) PUT(G_CROSS + i, crossed[i] * minute);
+    if (place == seen->turn) {
+        PUT(G_TURN, 1.0);
+        PUT(G_RULED, in_time);
+    }
+    PUT(G_TOLD, seen->told[place]);
+    return most;
+}
+
+/* pair_features(out, evidence): fill (FEATURES, COLUMNS), as score.pair_features has it. */
+static PyObject *pair_features(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t nargs) {
+    if (nargs != 2) return PyErr_Format(PyExc_TypeError, "pair_features takes 2 arguments, not %zd", nargs);
+    Array target = {.held = 0};
+    Evidence seen;
+    memset(&seen, 0, sizeof seen);
+    PyObject *result = NULL;
+    if (borrow(&target, args[0], sizeof(float), 2, 1) < 0 || read_evidence(&seen, args[1]) < 0) goto done;
+    if (target.view.shape[0] != G_FEATURES || target.view.shape[1] != G_COLUMNS) {
+        PyErr_SetString(PyExc_ValueError, "out must be (FEATURES, COLUMNS)");
+        goto done;
+    }
+    float *out = target.view.buf, rare[MOST_ROWS];
+    const float *bits = seen.bits.view.buf;
+    const Py_ssize_t *usual = seen.usual.view.buf;
+    memset(out, 0, sizeof(float) * G_FEATURES * G_COLUMNS);
+    for (int i = 0; i < seen.count; i++) rare[i] = bits[usual[i]];
+    const int ends[3] = {G_WORDS - G_VALUES, seen.details - G_VALUES, seen.count};
+    double totals[3];
+    for (int part = 0, i = 0; part < 3; part++) {
+        double sum = 0.0;
+        for (; i < ends[part]; i++) sum += (double)rare[i];
+        totals[part] = sum == 0.0 ? 1.0 : (double)(float)sum;
+    }
+    double best = 0.0, second = 0.0;
+    for (int i = 0; i < seen.candidates; i++) {
+        double most = describe(&seen, rare, totals, i, out + 1 + i);
+        if (i == 0 || most > best) {
+            second = best;
+            best = most;
+        } else if (i == 1 || most > second) {
+            second = most;
+        }
+    }
+    PUT(G_OPEN, 1.0);
+    PUT(G_BEST, seen.candidates ? best : 0.0);
+    PUT(G_MARGIN, seen.candidates > 1 ? best - second : 0.0);
+    PUT(G_NEW_TITLE, rare[G_TITLE - G_VALUES]);
+    PUT(G_NEW_HOST, rare[G_TITLE - 1 - G_VALUES]);
+    PUT(G_STORM, seen.storm);
+    result = Py_None;
+    Py_INCREF(result);
+done:
+    give_back(&seen.stats, 1);
+    give_back(&seen.profile, 1);
+    give_back(&seen.rows, 1);
+    give_back(&seen.usual, 1);
+    give_back(&seen.bits, 1);
+    give_back(&target, 1);
+    return result;
+}
+
+/* linear_score(out, weights, features): out (COLUMNS,), weights (FEATURES, 1), features (FEATURES, COLUMNS). */
+static PyObject *linear_score(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t nargs) {
+    if (nargs != 3) return PyErr_Format(PyExc_TypeError, "linear_score takes 3 arguments, not %zd", nargs);
+    Array a[3] = {{.held = 0}};
+    PyObject *result = NULL;
+    if (borrow(&a[0], args[0], sizeof(float), 1, 1) < 0 || borrow(&a[1], args[1], sizeof(float), 2, 0) < 0 ||
+        borrow(&a[2], args[2], sizeof(float), 2, 0) < 0)
+        goto done;
+    if (a[0].view.shape[0] != G_COLUMNS || a[1].view.shape[0] != G_FEATURES || a[1].view.shape[1] != 1 ||
+        a[2].view.shape[0] != G_FEATURES || a[2].view.shape[1] != G_COLUMNS) {
+        PyErr_SetString(PyExc_ValueError, "weights (FEATURES, 1) on features (FEATURES, COLUMNS)");
+        goto done;
+    }
+    float *out = a[0].view.buf;
+    const float *weight = a[1].view.buf, *feature = a[2].view.buf;
+    for (int column = 0; column < G_COLUMNS; column++) out[column] = weight[0] * feature[column];
+    for (int row = 1; row < G_FEATURES; row++)
+        for (int column = 0; column < G_COLUMNS; column++)
+            out[column] += weight[row] * feature[row * G_COLUMNS + column];
+    result = Py_None;
+    Py_INCREF(result);
+done:
+    give_back(a, 3);
+    return result;
+}
+
+static PyMethodDef methods[] = {
+    {"alike", (PyCFunction)(void (*)(void))alike, METH_FASTCALL, NULL},
+    {"add", (PyCFunction)(void (*)(void))add, METH_FASTCALL, NULL},
+    {"pair_features", (PyCFunction)(void (*)(void))pair_features, METH_FASTCALL, NULL},
+    {"linear_score", (PyCFunction)(void (*)(void))linear_score, METH_FASTCALL, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, .m_name = "_kernel", .m_doc = "The numeric core, compiled.", .m_size = 0, .m_methods = methods,
+};
+
+PyMODINIT_FUNC PyInit__kernel(void) {
+    PyObject *module = PyModule_Create(&definition);
+    if (module != NULL && PyModule_AddIntConstant(module, "LAYOUT", G_CODE) < 0) Py_CLEAR(module);
+    return module;
+}

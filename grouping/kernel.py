@@ -1,0 +1,42 @@
+"""The numeric core as it was compiled, if it was; numpy does the same where it was not.
+
+``compiled`` holds alike, add, pair_features and linear_score of _kernel.c, or is None. Both give the same bits.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from grouping.layout import CODE
+
+
+class Compiled(Protocol):
+    """What _kernel.c offers. Arrays are as arena.py and score.py describe them; errors are ValueError, IndexError."""
+
+    LAYOUT: int
+
+    def alike(self, *arguments: Any) -> list[int]:
+        """(profile, last, since, rows, usual, bits, strong, keep): see Arena.alike."""
+
+    def add(self, *arguments: Any) -> None:
+        """(profile, slot, rows, halve): see Arena.add."""
+
+    def pair_features(self, *arguments: Any) -> None:
+        """(out, evidence): see score.pair_features."""
+
+    def linear_score(self, *arguments: Any) -> None:
+        """(out, weights, features): see score.linear_score."""
+
+
+def _compiled() -> Compiled | None:
+    try:
+        from grouping import _kernel  # type: ignore[attr-defined,unused-ignore]  # noqa: PLC0415
+    except ImportError:  # no compiler was there when the package was installed
+        return None
+    found: Compiled = _kernel
+    if found.LAYOUT != CODE:
+        raise RuntimeError("grouping/_kernel was built for another layout.py: install the package again")
+    return found
+
+
+compiled = _compiled()

@@ -1,0 +1,224 @@
+"""The compiled core says what the numpy code says, to the bit, and refuses arrays that it does not know."""
+
+from __future__ import annotations
+
+import os
+import runpy
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from grouping import kernel
+from grouping.arena import HALVE_AT, NEVER, Arena
+from grouping.layout import CANDIDATES, COLUMNS, FEATURES, PROFILE_ROWS, STATS, TITLE, USUAL_BITS, VALUES, WORDS
+from grouping.score import Evidence, linear_score, pair_features
+
+ROOT = Path(__file__).parent.parent
+pytestmark = pytest.mark.skipif(kernel.compiled is None, reason="no compiler was there: numpy does it all")
+
+seeds = st.integers(0, 2**32 - 1)
+
+
+def crowd(rng: np.random.Generator, slots: int) -> Arena:
+    """An arena with so many slots filled at random."""
+    arena = Arena()
+    for _ in range(slots):
+        slot = arena.take()
+        first = rng.choice([0.0, 1e9, rng.uniform(0, 1e9)])
+        last = first + rng.choice([0.0, rng.exponential(600.0)])
+        arena.describe(slot, last, first, int(rng.integers(1, 500)), rng.choice([1e-3, 1.0, rng.exponential(60.0)]))
+    busy = rng.random((PROFILE_ROWS, slots)) < 0.5
+    arena.profile[:, :slots] = np.where(busy, rng.integers(0, 129, busy.shape), 0)
+    arena.profile[0] = 0
+    arena.stats[2, :slots] = 1.0 / rng.integers(1, 129, slots)
+    return arena
+
+
+def alert(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, int]:
+    """Rows and counters of an alert, some of them absent, some twice; and the first row of its details."""
+    details = WORDS + int(rng.integers(1, 13))
+    count = details + int(rng.integers(1, 13))
+    rows = rng.integers(0, PROFILE_ROWS, count) * (rng.random(count) < 0.8)
+    usual = rng.integers(0, 1 << USUAL_BITS, count - VALUES) * (rng.random(count - VALUES) < 0.8)
+    rows[-1] = rows[VALUES]
+    return rows.astype(np.intp), usual.astype(np.intp), details
+
+
+def rarities(rng: np.random.Generator) -> np.ndarray:
+    bits = rng.choice([0.0, 0.25, 1.0, *rng.random(5)], 1 << USUAL_BITS).astype(np.float32)
+    bits[0] = 0.0
+    return bits
+
+
+def both(function, *arguments):
+    """What the compiled and what the numpy code says."""
+    compiled = function(*arguments)
+    with patch.object(kernel, "compiled", None):
+        return compiled, function(*arguments)
+
+
+@given(seeds)
+@settings(max_examples=150, deadline=None)
+def test_pair_features_are_the_same_bits(seed):
+    """Any options of any alert: also late ones, none at all, and slots with times of 0."""
+    rng = np.random.default_rng(seed)
+    arena = crowd(rng, 20)
+    rows, usual, details = alert(rng)
+    count = int(rng.integers(0, CANDIDATES + 1))
+    slots = rng.permutation(20)[:count].tolist()
+    at = rng.choice([0.0, 1e9, rng.uniform(0, 2e9)])
+    late = bool(rng.random() < 0.5) or at < 2e9  # what is not late lies after all that was seen
+    evidence = Evidence(
+        float(at),
+        late,
+        float(rng.choice([1e-3, rng.exponential(100.0)])),
+        float(rng.random()),
+        int(rng.integers(-1, count)) if count else -1,
+        slots,
+        arena.stats,
+        arena.profile,
+        rows,
+        usual,
+        rarities(rng),
+        details,
+        rng.random(count).tolist(),
+        rng.integers(-1, 2, count).tolist() if rng.random() < 0.5 else None,
+    )
+    compiled, by_numpy = both(pair_features, evidence)
+    assert compiled.tobytes() == by_numpy.tobytes()
+
+
+@given(seeds)
+@settings(max_examples=150, deadline=None)
+def test_the_most_alike_slots_are_the_same(seed):
+    """Any crowd, any alert, any number to keep."""
+    rng = np.random.default_rng(seed)
+    arena = crowd(rng, int(rng.integers(1, 80)))
+    rows, usual, _ = alert(rng)
+    keep, since = int(rng.integers(1, 40)), float(rng.choice([NEVER, 0.0, 1e9]))
+    compiled, by_numpy = both(arena.alike, since, rows[VALUES:], usual, rarities(rng), keep)
+    assert compiled == by_numpy
+
+
+@given(seeds)
+@settings(max_examples=100, deadline=None)
+def test_counting_an_alert_is_the_same(seed):
+    """Also where counts are halved, and where a row stands twice."""
+    rng = np.random.default_rng(seed)
+    rows, _, _ = alert(rng)
+    weight = float(rng.choice([0.0, 5.0, HALVE_AT]))
+    arenas = [crowd(np.random.default_rng(seed), 20) for _ in range(2)]
+    weights = [arenas[0].add(7, rows, weight)]
+    with patch.object(kernel, "compiled", None):
+        weights.append(arenas[1].add(7, rows, weight))
+    assert weights[0] == weights[1]
+    assert np.array_equal(arenas[0].profile, arenas[1].profile)
+    assert np.array_equal(arenas[0].stats, arenas[1].stats)
+
+
+@given(seeds)
+@settings(max_examples=100, deadline=None)
+def test_linear_scores_are_the_same_bits(seed):
+    """Sums in single precision, down the rows in order."""
+    rng = np.random.default_rng(seed)
+    features = (rng.normal(size=(FEATURES, COLUMNS)) * 10.0 ** int(rng.integers(-8, 8))).astype(np.float32)
+    weights = (rng.normal(size=(FEATURES, 1)) * (rng.random((FEATURES, 1)) < 0.5)).astype(np.float32)
+    compiled, by_numpy = both(linear_score, weights, features)
+    assert compiled.tobytes() == by_numpy.tobytes()
+
+
+BITS = np.zeros(8, np.float32)
+PROFILE = np.zeros((PROFILE_ROWS, 4), np.uint8)
+LAST = np.zeros(4)
+ROWS = np.ones(3, np.intp)
+OUT = np.zeros((FEATURES, COLUMNS), np.float32)
+ALIKE = (PROFILE, LAST, 0.0, ROWS, ROWS, BITS, 8, 16)
+SEEN = Evidence(
+    1.0,
+    False,
+    1.0,
+    0.5,
+    0,
+    [0],
+    np.ones((STATS, 4)),
+    PROFILE,
+    np.ones(TITLE + 4, np.intp),
+    np.ones(TITLE + 4 - VALUES, np.intp),
+    BITS,
+    WORDS + 1,
+    [0.0],
+    None,
+)
+WRONG = {
+    "a row beyond the profile": ("alike", (*ALIKE[:3], ROWS * PROFILE_ROWS, *ALIKE[4:])),
+    "a row below it": ("alike", (*ALIKE[:3], -ROWS, *ALIKE[4:])),
+    "a counter beyond the bits": ("alike", (*ALIKE[:4], ROWS * 8, *ALIKE[5:])),
+    "times of other slots": ("alike", (PROFILE, np.zeros(5), *ALIKE[2:])),
+    "a profile on its side": ("alike", (PROFILE.T, *ALIKE[1:])),
+    "a profile of another kind": ("alike", (PROFILE.astype(float), *ALIKE[1:])),
+    "more rows than an alert has": ("alike", (*ALIKE[:3], np.ones(65, np.intp), np.ones(65, np.intp), *ALIKE[5:])),
+    "none to keep": ("alike", (*ALIKE[:7], 0)),
+    "too few arguments": ("alike", ALIKE[:3]),
+    "a slot beyond the arena": ("add", (PROFILE, 4, ROWS, False)),
+    "a slot below it": ("add", (PROFILE, -1, ROWS, False)),
+    "a candidate beyond the arena": ("pair_features", (OUT, SEEN._replace(slots=[4]))),
+    "more candidates than columns": ("pair_features", (OUT, SEEN._replace(slots=[0] * 17, together=[0.0] * 17))),
+    "a turn that is nobody's": ("pair_features", (OUT, SEEN._replace(turn=1))),
+    "one number too few": ("pair_features", (OUT, SEEN._replace(together=[]))),
+    "details that begin nowhere": ("pair_features", (OUT, SEEN._replace(details=TITLE + 4 + VALUES))),
+    "a text for a time": ("pair_features", (OUT, SEEN._replace(at="now"))),
+    "half an evidence": ("pair_features", (OUT, SEEN[:9])),
+    "a small result": ("pair_features", (OUT[:9].copy(), SEEN)),
+    "weights of another layout": ("linear_score", (OUT[0].copy(), np.zeros((3, 1), np.float32), OUT)),
+}
+
+
+@pytest.mark.parametrize(("name", "arguments"), WRONG.values(), ids=WRONG)
+def test_what_does_not_fit_is_refused(name, arguments):
+    """Never memory beyond the arrays."""
+    with pytest.raises((ValueError, IndexError, TypeError)):
+        getattr(kernel.compiled, name)(*arguments)
+
+
+def test_what_fits_is_not():
+    """So the refusals above are of what is wrong in them."""
+    assert kernel.compiled is not None
+    assert kernel.compiled.alike(*ALIKE) == []
+    kernel.compiled.pair_features(OUT.copy(), SEEN)
+
+
+def test_a_core_of_another_layout_is_not_used():
+    """Somebody changed layout.py and did not build again: told at once."""
+    with patch("grouping.layout.CODE", 1), pytest.raises(RuntimeError, match="install the package again"):
+        runpy.run_path(kernel.__file__)
+
+
+def test_without_it_the_golden_log_gives_the_same_bytes():
+    """The committed outputs and state, by numpy alone."""
+    code = "import runpy, sys; from grouping import kernel; kernel.compiled = None; sys.argv = ['make', 'check']; "
+    code += "runpy.run_module('tests.golden.make', run_name='__main__')"
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, cwd=ROOT, check=True)
+    assert done.stdout == (ROOT / "tests" / "golden" / "expected.sha256").read_bytes()
+
+
+def test_without_a_compiler_the_package_is_built_all_the_same(tmp_path):
+    """With everything in it but the compiled core."""
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    shutil.copytree(ROOT / "grouping", tmp_path / "grouping", ignore=shutil.ignore_patterns("*.so", "__pycache__"))
+    command = [sys.executable, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps", "-w", "out", "."]
+    env = {**os.environ, "CC": "no-compiler-here", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    subprocess.run(command, cwd=tmp_path, env=env, check=True, capture_output=True)
+    (wheel,) = (tmp_path / "out").iterdir()
+    held = zipfile.ZipFile(wheel).namelist()
+    assert "grouping/engine.py" in held
+    assert "grouping/runtimes/report.html.j2" in held
+    assert not [name for name in held if name.endswith(".so")]
