@@ -61,9 +61,11 @@ def candidates(
         near = list(islice(reversed(joinable), RECENT))
         if last >= 0 and last not in near:
             near[-1] = last
-        near += [slot for slot in _hinted(scope, features.told) if slot not in near]
+        if scope.memory.partners:
+            near += [slot for slot in _hinted(scope, features.told) if slot not in near]
+        known = set(near)
         alike = scope.arena.alike(at - reach, features.rows[VALUES:], features.usual, bits, CANDIDATES)
-        near += [slot for slot in alike if slot not in near][: CANDIDATES - len(near)]
+        near += [slot for slot in alike if slot not in known][: CANDIDATES - len(near)]
     oldest, full = at - config.age_max_s, config.size_max
     since, until = at - reach, at + reach
     slots: list[int] = []

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from grouping.layout import IN_TIME, OPEN, TURN
+from grouping.layout import COLUMNS, IN_TIME, TURN
 
+_OPENING = np.zeros(COLUMNS, np.float32)
+_OPENING[0] = 0.5
 _LIMIT = np.float32(0.5)  # IN_TIME when the silence is just what the policy allows
 
 
@@ -15,6 +17,8 @@ class Rules:
 
     def score(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """1 for the key's last incident while in time, 1/2 for opening, 0 for all others."""
-        joins = (features[TURN] > 0) & (features[IN_TIME] >= _LIMIT)
-        scores: NDArray[np.float32] = joins + np.float32(0.5) * features[OPEN]
+        scores = _OPENING.copy()
+        turn = int(features[TURN].argmax())  # one at most has it
+        if features[TURN, turn] > 0 and features[IN_TIME, turn] >= _LIMIT:
+            scores[turn] = 1.0
         return scores
