@@ -93,7 +93,10 @@ def code(name: str, damage: str, corrections: int) -> str:
     if name in BASELINES or name in CHOOSERS or is_rule(name):
         paths += (ROOT / "benchmarks" / "baselines").glob("*.py")
     if name not in BASELINES and not is_rule(name):
-        paths += (ROOT / "grouping").rglob("*.py")
+        paths += [
+            *(ROOT / "grouping").glob("*.py"),
+            *(ROOT / "grouping" / "learners").glob("*.py"),
+        ]  # the doors decide nothing
     paths += [ROOT / "grouping" / f"{part}.py" for part in ("responder", "board", "decided")] if corrections else []
     if damage:
         paths.append(ROOT / "benchmarks" / "stress.py")
