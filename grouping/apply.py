@@ -9,7 +9,7 @@ from grouping.featurise import Features
 from grouping.layout import LAST
 from grouping.lifecycle import apart, chain, leave, line, opened, root, settle, stored, take_in
 from grouping.records import SEVERITY_RANK, Action, Alert, Change, Decision, Output
-from grouping.scope import Incident, OpenAlert, Scope, Standing
+from grouping.scope import Incident, OpenAlert, Scope, Standing, Written
 from grouping.state import State
 
 SWEEP = 64  # events of a scope between two looks for incidents that have gone quiet
@@ -104,10 +104,19 @@ def keep(state: State, scope: Scope, alert: Alert, at: float, decision: Decision
     kept = stored(alert, decision.incident, at)
     choice = decision.choice
     if choice is not None:
-        kept.decision += [decision.decision, decision.reason, decision.propensity, decision.model]
-        kept.decision += [choice.actions, choice.scores, choice.columns, choice.told, choice.policy]
-        kept.decision.append(0 if decision.action is Action.OPEN else choice.actions.index(decision.incident))
-        kept.decision.append(number)
+        kept.decision = Written(
+            decision.decision,
+            decision.reason,
+            decision.propensity,
+            decision.model,
+            choice.actions,
+            choice.scores,
+            choice.columns,
+            choice.told,
+            choice.policy,
+            0 if decision.action is Action.OPEN else choice.actions.index(decision.incident),
+            number,
+        )
         kept.features = choice.features
     state.put_alert(scope, alert.id, kept)
 

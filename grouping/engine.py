@@ -43,7 +43,7 @@ from grouping.records import (
     Status,
     Tick,
 )
-from grouping.scope import Incident, OpenAlert, Scope, StoredAlert
+from grouping.scope import Incident, OpenAlert, Scope, Written
 from grouping.score import Evidence, pair_features
 from grouping.state import Records, State, unpack
 
@@ -207,7 +207,9 @@ class Engine:
         """Where the alerts of an incident belong now, whether they are noise, and their numbers among the recent ones."""
         end = root(self.state, scope, id)
         newest = islice(members(self.state, scope, end), promote.LOOKED_AT)
-        alerts = [(kept.decision[-1], _decided(scope, alert, kept)) for alert, kept in newest if kept.decision]
+        alerts = [
+            (kept.decision.number, _decided(scope, alert, kept.decision)) for alert, kept in newest if kept.decision
+        ]
         return end.id, scope.memory.dismissed(end.id), alerts
 
     def _switch(self, scope: Scope, was: str) -> None:
@@ -320,10 +322,9 @@ def _evidence(scope: Scope, at: float, features: Features, near: Candidates) -> 
     )
 
 
-def _decided(scope: Scope, alert: str, kept: StoredAlert) -> int:
+def _decided(scope: Scope, alert: str, written: Written) -> int:
     """A code of the incident that an alert was decided into, wherever it is now."""
-    actions, chosen = kept.decision[4], kept.decision[-2]
-    incident = actions[chosen] if chosen else name("i", scope.name, alert)
+    incident = written.actions[written.chosen] if written.chosen else name("i", scope.name, alert)
     return zlib.crc32(incident.encode())
 
 

@@ -41,7 +41,7 @@ def stored(alert: Alert, incident: str, at: float) -> StoredAlert:
         alert.summary,
         alert.details,
     ]
-    return StoredAlert(incident, at, fields, [], b"")
+    return StoredAlert(incident, at, fields, None, b"")
 
 
 def restored(scope: Scope, id: str, kept: StoredAlert) -> Alert:

@@ -85,14 +85,30 @@ class OpenAlert:
     repeats: int = 0
 
 
+class Written(NamedTuple):
+    """A decision as it is written down; most of it is of records.Decision and records.Choice."""
+
+    id: str
+    reason: str
+    propensity: float
+    model: int
+    actions: list[str]
+    scores: list[float]
+    columns: list[int]
+    told: list[str] | None
+    policy: str
+    chosen: int  # which of the actions
+    number: int  # of the alert among the recent ones that tuning looks at, -1 if it is not one
+
+
 @dataclass(slots=True)
 class StoredAlert:
-    """An alert as it was decided. ``fields`` are those of records.Alert after ``status``; ``choice`` is as logged."""
+    """An alert as it was decided. ``fields`` are those of records.Alert after ``status``; ``features`` as in Choice."""
 
     incident: str
     at: float
     fields: list[Any]
-    decision: list[Any]
+    decision: Written | None
     features: bytes
 
 

@@ -44,6 +44,7 @@ from grouping.scope import (
     Standing,
     StoredAlert,
     Usual,
+    Written,
 )
 from grouping.title import Title
 from grouping.tune import Look, Tuning
@@ -147,7 +148,7 @@ class State:
             return None
         head, _, features = value.partition(b"\n")
         incident, at, fields, decision = orjson.loads(head)
-        return StoredAlert(incident, at, fields, decision, features)
+        return StoredAlert(incident, at, fields, Written(*decision) if decision else None, features)
 
     def has_alert(self, scope: Scope, id: str) -> bool:
         """Whether an alert of that id was decided."""
@@ -177,7 +178,7 @@ class State:
 
     def put_alert(self, scope: Scope, id: str, alert: StoredAlert) -> None:
         """Write an alert down."""
-        head = orjson.dumps([alert.incident, alert.at, alert.fields, alert.decision])
+        head = orjson.dumps([alert.incident, alert.at, alert.fields, tuple(alert.decision or ())])
         self._pending[record_key(b"a", scope.name, id)] = b"%b\n%b" % (head, alert.features)
 
     def put_feedback(self, scope: Scope, id: str, undo: dict[str, Any]) -> None:

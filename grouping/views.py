@@ -61,24 +61,25 @@ class Views:
         kept = self._state.alert(within, id)
         if kept is None or not kept.decision:
             return None
-        decision, code, _, _, actions, scores, columns, by, policy, chosen, _ = kept.decision
-        reason = Reason(code)
+        written = kept.decision
+        reason, actions, scores, columns = Reason(written.reason), written.actions, written.scores, written.columns
+        policy, chosen = written.policy, written.chosen
         table = np.frombuffer(kept.features, "<f4").reshape(FEATURES, len(columns))
         second = runner(scores, chosen) if len(scores) > 1 else None
         margin = None if second is None else scores[chosen] - scores[second]
         near = table[:, 1] if len(columns) > 1 else None  # what it joined, or could have joined
         told = [
             said_by(feedback, self._state.feedback(within, feedback), bool(table[TOLD, place] > 0))
-            for place, feedback in enumerate(by or ())
+            for place, feedback in enumerate(written.told or ())
             if feedback
         ]
         return {
             "alert": id,
             "scope": scope,
-            "decision": decision,
+            "decision": written.id,
             "action": "join" if chosen else "open",
             "incident": actions[chosen] if chosen else None,
-            "reason": code,
+            "reason": written.reason,
             "ruled": ruled(reason, near),
             "policy": policy,
             "score": scores[chosen],
@@ -168,17 +169,18 @@ def _incident(scope: str, incident: Incident) -> dict[str, Any]:
 
 def _decision(kept: StoredAlert) -> dict[str, Any]:
     """A decision as it was logged: every option with its score, and the features of those that were compared."""
-    if not kept.decision:
+    written = kept.decision
+    if written is None:
         return {}
-    id, reason, propensity, model, actions, scores, columns, by, policy, _, _ = kept.decision
+    actions, columns, by = written.actions, written.columns, written.told
     table = np.frombuffer(kept.features, "<f4").reshape(FEATURES, len(columns))
     return {
-        "decision": id,
-        "reason": reason,
-        "propensity": propensity,
-        "model": f"m{model}",
-        "policy": policy,
-        "actions": [_action(action, score) for action, score in _pairs(actions, scores)],
+        "decision": written.id,
+        "reason": written.reason,
+        "propensity": written.propensity,
+        "model": f"m{written.model}",
+        "policy": written.policy,
+        "actions": [_action(action, score) for action, score in _pairs(actions, written.scores)],
         "told": [
             {"incident": actions[column], "by": feedback}
             for column, feedback in zip(columns, by or (), strict=bool(by))
