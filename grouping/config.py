@@ -17,6 +17,9 @@ class Config:
 
     seed: int = 0  # of the draws; part of "same input, same config, same bytes"
     policy: str = "default"  # what decides in a scope until something better is chosen for it
+    policy_share: float = (
+        1.0  # of the scopes, by a hash of the name, that this policy is given to; the others: "default"
+    )
     explore: float = 0.02  # at most this share of decisions is drawn against the best score; 0 switches it off
     window_min_s: float = 300.0  # an incident takes new alerts for at least this long after its last one ...
     window_max_s: float = 3600.0  # ... and at most this long; in between, `window_pace` times the scope's own pace
@@ -55,6 +58,7 @@ class Config:
 _WORDS = {int: "a whole number", float: "a number", str: "a text"}
 _BOUNDS: dict[str, tuple[float, float]] = {
     "seed": (0, 2**63),
+    "policy_share": (0.0, 1.0),
     "explore": (0.0, 0.5),
     "window_min_s": (1.0, 604_800.0),
     "window_max_s": (1.0, 604_800.0),

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from grouping.explain import why
-from grouping.records import Decision, IncidentLine, Merged, Moved, Output, PolicyLine, Reason, Refused
+from grouping.records import Decision, IncidentLine, Merged, Moved, Output, PolicyLine, Reason, Refused, Suggestion
 
 
 def emit(seq: int, output: Output) -> bytes:
@@ -49,6 +49,10 @@ def _object(seq: int, output: Output) -> dict[str, Any]:
                 "into": output.into,
                 "by": output.by,
             }
+        case Suggestion():
+            line = {"kind": "suggestion", "seq": seq, "scope": output.scope, "action": output.action}
+            line |= {"incidents": output.incidents} | ({"alerts": output.alerts} if output.alerts else {})
+            return line | {"score": output.score, "reason": output.reason}
         case PolicyLine():
             return {
                 "kind": "policy",

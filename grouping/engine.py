@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from itertools import islice
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from grouping import apply, learn, promote, tune
+from grouping.beside import Side, compared, heard
 from grouping.candidates import Candidates, candidates, window
 from grouping.config import Config
 from grouping.correct import Desk, Impossible, correct
@@ -45,7 +48,10 @@ from grouping.records import (
 )
 from grouping.scope import Incident, OpenAlert, Scope, Written
 from grouping.score import Evidence, pair_features
-from grouping.state import Records, State, unpack
+from grouping.shadow import Shadow
+from grouping.state import Records, State, Under, pack, unpack
+
+SHADOWS = b"S"  # before the keys of records of policies that play along
 
 
 class Engine:
@@ -57,12 +63,18 @@ class Engine:
         policy(self.config.policy)  # a name that cannot be read is told now, not at the first alert
         self.state = State(self.config, records)
         self._featurise = Featuriser()
+        self._records: Records = {} if records is None else records
+        self._shadows: Engine | None = None  # decides for the policies that play along; made when there is one
 
     # -- the state as bytes
 
     def snapshot(self) -> bytes:
         """The whole state as bytes; the same state gives the same bytes."""
-        return self.state.snapshot()
+        records = self.state.records()
+        if self._shadows is not None:
+            records = {key: value for key, value in records.items() if key[:1] != SHADOWS}
+            records |= {SHADOWS + key: value for key, value in self._shadows.state.records().items()}
+        return pack(records)
 
     @classmethod
     def restore(cls, snapshot: bytes, config: Config | None = None) -> Engine:
@@ -71,7 +83,10 @@ class Engine:
 
     def drain(self) -> Mapping[bytes, bytes | None]:
         """The records that changed since the last call, to be written to the store; None: delete."""
-        return self.state.drain()
+        drained = self.state.drain()
+        if self._shadows is not None:
+            drained |= {SHADOWS + key: value for key, value in self._shadows.state.drain().items()}
+        return drained
 
     def open_incidents(self) -> int:
         """How many incidents take alerts, in the scopes held in memory."""
@@ -92,6 +107,8 @@ class Engine:
                 outputs = self._set_policy(scope, event)
             case Tick():
                 learn.tick(scope, event.at)
+        if scope.shadow is not None and not isinstance(event, PolicyEvent):
+            outputs += self._play_along(scope, scope.shadow, event, outputs)
         # Only now: sweeping may drop decoded records that a step still holds.
         if scope.events % apply.SWEEP == 0 or isinstance(event, Tick):
             apply.sweep(self.config, scope, window(self.config, scope), learn.clock(scope))
@@ -216,7 +233,7 @@ class Engine:
         """Another policy decides from here on."""
         scope.policies_before = [*scope.policies_before, was][-16:]
         scope.learned += 1
-        repolicy(self.state, scope, self.state.named(was), self.state.policy(scope))
+        repolicy(self.state, scope, self.state.named(scope, was), self.state.policy(scope))
 
     def _decide(
         self, scope: Scope, alert: Alert, now: Policy, near: Candidates, features: NDArray[np.float32]
@@ -276,13 +293,12 @@ class Engine:
         self.state.remember_id(scope, event.id)
         was, new = self.state.policy_name(scope), event.policy or "default"
         if event.mode in (Mode.SHADOW, Mode.SUGGEST):
-            error = f"$.mode: {event.mode} is not available in this version; use auto or rollback"
-            return [Refused(scope.name, event.id, error)]
+            return self._set_shadow(scope, event, new)
         if event.mode is Mode.ROLLBACK:
             if not scope.policies_before:
                 return [Refused(scope.name, event.id, f"$.mode: there is no policy before {was!r} to roll back to")]
             new = scope.policies_before[-1]
-            if new == "default" and self.config.policy == "default":
+            if new == scope.given == "default":
                 new = DEFAULT  # to stay: else the scope would find the same again
         else:
             try:
@@ -290,11 +306,45 @@ class Engine:
             except BadPolicy as error:
                 return [Refused(scope.name, event.id, f"$.policy: {error}")]
         scope.policy = new
+        ended, scope.shadow = scope.shadow, None
         self._switch(scope, was)
         if event.mode is Mode.ROLLBACK:
             del scope.policies_before[-2:]
         why = "rolled_back" if event.mode is Mode.ROLLBACK else "set"
-        return [PolicyLine(scope.name, self.state.policy_name(scope), was, why, {"by": event.id})]
+        evidence = {"by": event.id} | ({"ended": ended.figures()} if ended is not None else {})
+        return [PolicyLine(scope.name, self.state.policy_name(scope), was, why, evidence)]
+
+    def _set_shadow(self, scope: Scope, event: PolicyEvent, name: str) -> list[Output]:
+        """Let a policy play along; the one that decides ends it."""
+        try:
+            policy(name)
+        except BadPolicy as error:
+            return [Refused(scope.name, event.id, f"$.policy: {error}")]
+        ended, now = scope.shadow, self.state.policy_name(scope)
+        scope.shadow = None
+        evidence: dict[str, Any] = {"by": event.id, "mode": event.mode, "policy": name}
+        if name != now:
+            self._other().step(replace(event, mode=Mode.AUTO, policy=name))
+            scope.shadow = Shadow(name, event.mode is Mode.SUGGEST, event.id)
+        if ended is not None:
+            evidence["ended"] = ended.figures()
+        return [PolicyLine(scope.name, now, now, "set", evidence)]
+
+    def _other(self) -> Engine:
+        """The engine of the policies that play along: the same records, under a prefix of their own."""
+        if self._shadows is None:
+            config = replace(self.config, policy="default", explore=0.0)
+            self._shadows = Engine(config, Under(SHADOWS, self._records))
+        return self._shadows
+
+    def _play_along(self, scope: Scope, shadow: Shadow, event: Event, outputs: list[Output]) -> list[Output]:
+        """Let the shadow take the event, and compare."""
+        other = self._other()
+        truth, beside = Side(self.state, scope), Side(other.state, other.state.scope(scope.name))
+        heard(shadow, truth, beside, outputs)
+        said = compared(shadow, truth, beside, outputs, other.step(event))
+        scope.changed = True
+        return [] if said is None else [said]
 
     @staticmethod
     def _known(scope: Scope, id: str) -> bool:

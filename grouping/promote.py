@@ -5,8 +5,8 @@ about their alerts. A portfolio of rules - no field or a field that nearly all a
 recent alerts once more. So does the rule that decides now; what was decided, lessons included, counts for it if better. For every true group of two or more alerts the best Jaccard index
 with a group that a rule made, weighted by log2(1 + alerts), gives the rule's worth.
 
-The best rule is promoted if it is worth more by 0.02 and, over 200 paired bootstrap samples of the groups (Efron, 1979),
-is better in 90 % of them. The same holds for going back to what the scope had found by itself.
+The best rule is promoted if it is worth more by 0.1 and, over 200 paired bootstrap samples of the groups (Efron, 1979),
+is better in 98 % of them. The same holds for going back to what the scope had found by itself.
 
 One incident or one rule is looked at per recent alert: no decision waits for it.
 """

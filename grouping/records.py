@@ -217,6 +217,22 @@ class Moved:
 
 
 @dataclass(frozen=True, slots=True)
+class Suggestion:
+    """What a policy that only suggests would have done otherwise. ``action``: merge or move; proposed, not applied.
+
+    A merge names the incident to merge into and the one to merge; a move where the alerts are and where they would be,
+    None for an incident of their own.
+    """
+
+    scope: str
+    action: str
+    incidents: tuple[str | None, ...]
+    alerts: tuple[str, ...]
+    score: float | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyLine:
     """What decides in this scope has changed, and why."""
 
@@ -236,4 +252,4 @@ class Refused:
     error: str
 
 
-Output = Decision | IncidentLine | Merged | Moved | PolicyLine | Refused
+Output = Decision | IncidentLine | Merged | Moved | Suggestion | PolicyLine | Refused

@@ -14,6 +14,7 @@ from grouping.layout import USUAL_BITS
 from grouping.memory import Memory
 from grouping.policy import Limit
 from grouping.promote import Promotion
+from grouping.shadow import Shadow
 from grouping.title import Title
 from grouping.tune import Tuning
 
@@ -148,11 +149,13 @@ class Scope:
     """One wall that grouping never crosses. Scopes share nothing that changes."""
 
     name: str
-    policy: str = "default"
+    given: str = "default"  # what the configuration says; not part of the state
+    policy: str = "default"  # what a person says, "default" for what is given
     policies_before: list[str] = field(default_factory=list)
     limit: Limit = NO_LIMIT  # of the policy
     events: int = 0
     learned: int = 0
+    shadow: Shadow | None = None  # a policy that plays along
     times: list[float] = field(default_factory=list)  # the last CLOCK event times
     ticked: float = 0.0
     pace: Pace = field(default_factory=Pace)

@@ -17,7 +17,7 @@ Keys are a letter, the scope's length and name, and an id:
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from hashlib import blake2b
 from typing import Any, Protocol
@@ -26,6 +26,7 @@ import numpy as np
 import orjson
 
 from grouping.config import Config
+from grouping.draw import draw
 from grouping.layout import SHARE
 from grouping.learn import count_up
 from grouping.memory import Lesson, Memory, Saying
@@ -46,6 +47,7 @@ from grouping.scope import (
     Usual,
     Written,
 )
+from grouping.shadow import Shadow
 from grouping.title import Title
 from grouping.tune import Look, Tuning
 
@@ -69,6 +71,22 @@ class Records(Protocol):
     def items(self) -> Iterable[tuple[bytes, bytes]]:
         """All records, in any order."""
         ...
+
+
+class Under:
+    """The records whose keys begin with a prefix, without it."""
+
+    def __init__(self, prefix: bytes, records: Records) -> None:
+        self._prefix, self._records = prefix, records
+
+    def get(self, key: bytes, /) -> bytes | None:
+        """The value under a key."""
+        return self._records.get(self._prefix + key)
+
+    def items(self) -> Iterator[tuple[bytes, bytes]]:
+        """All of them."""
+        cut = len(self._prefix)
+        return ((key[cut:], value) for key, value in self._records.items() if key.startswith(self._prefix))
 
 
 def record_key(kind: bytes, scope: str, id: str = "") -> bytes:
@@ -266,21 +284,16 @@ class State:
 
     # -- all at once
 
-    def snapshot(self) -> bytes:
-        """All records as bytes: the same state gives the same bytes."""
+    def records(self) -> dict[bytes, bytes]:
+        """All records there are now, in memory and below."""
         for scope in self._scopes.values():
             self.flush(scope)
         records: dict[bytes, bytes | None] = dict(self._below.items())
         records |= self._pending
-        body = b"".join(
-            struct.pack(">II", len(key), len(value)) + key + value
-            for key, value in sorted(records.items())
-            if value is not None
-        )
-        return b"%b %d\n%b%b" % (_MAGIC, FORMAT, blake2b(body, digest_size=16).digest(), body)
+        return {key: value for key, value in records.items() if value is not None}
 
     def _load(self, name: str) -> Scope:
-        scope = Scope(name)
+        scope = Scope(name, _given(self._config, name))
         value = self.get(record_key(b"s", name))
         if value is None:
             scope.limit = self.policy(scope).limit
@@ -290,6 +303,8 @@ class State:
         scope.events, scope.learned, scope.turn = head["events"], head["learned"], head["turn"]
         scope.times, scope.ticked = head["times"], head["ticked"]
         scope.pace = Pace(*head["pace"])
+        if "shadow" in head:
+            scope.shadow = Shadow(**head["shadow"])
         value = self.get(record_key(b"u", name))
         if value is not None:
             scope.usual = _usual(value)
@@ -306,11 +321,12 @@ class State:
 
     def policy(self, scope: Scope) -> Policy:
         """What decides in a scope."""
-        return self.named(self.policy_name(scope))
+        return self.named(scope, self.policy_name(scope))
 
-    def named(self, name: str) -> Policy:
-        """The policy of a name that was written down; "default" is what the configuration says."""
-        return policy(self._config.policy if name == "default" else name)
+    @staticmethod
+    def named(scope: Scope, name: str) -> Policy:
+        """The policy of a name that was written down; "default" is what the configuration gives the scope."""
+        return policy(scope.given if name == "default" else name)
 
     def policy_name(self, scope: Scope) -> str:
         """The name of what decides: set by a person, else promoted, else what the scope found by itself, else "default"."""
@@ -324,9 +340,10 @@ class State:
             return learned(scope.tuning.rule)
         return scope.policy
 
-    def tuned(self, scope: Scope) -> bool:
+    @staticmethod
+    def tuned(scope: Scope) -> bool:
         """Whether a scope finds its policy by itself."""
-        return scope.policy == "default" and self._config.policy == "default"
+        return scope.policy == scope.given == "default"
 
     def _load_tuning(self, scope: Scope) -> None:
         value = self.get(record_key(b"t", scope.name))
@@ -368,6 +385,12 @@ class State:
         arena.stats[SHARE, slot] = 1.0 / incident.weight
 
 
+def pack(records: Mapping[bytes, bytes]) -> bytes:
+    """Records as bytes: the same records give the same bytes."""
+    body = b"".join(struct.pack(">II", len(key), len(value)) + key + value for key, value in sorted(records.items()))
+    return b"%b %d\n%b%b" % (_MAGIC, FORMAT, blake2b(body, digest_size=16).digest(), body)
+
+
 def unpack(snapshot: bytes) -> dict[bytes, bytes]:
     """The records of a snapshot. Raises BadState."""
     head, _, rest = snapshot.partition(b"\n")
@@ -384,6 +407,12 @@ def unpack(snapshot: bytes) -> dict[bytes, bytes]:
         records[bytes(body[start : start + key])] = bytes(body[start + key : start + key + value])
         start += key + value
     return records
+
+
+def _given(config: Config, scope: str) -> str:
+    """The policy that the configuration gives a scope: the same for good, and still the same when the share grows."""
+    within = config.policy_share >= 1.0 or draw(0, f"share\0{scope}") < config.policy_share
+    return config.policy if within else "default"
 
 
 def _restore_turns(scope: Scope) -> None:
@@ -428,6 +457,7 @@ def _head_bytes(scope: Scope) -> bytes:
             "ids_seen": scope.ids_seen,
             "joinable": [incident.id for incident in scope.joinable.values()],
         }
+        | ({"shadow": scope.shadow.figures()} if scope.shadow is not None else {})
     )
 
 

@@ -126,10 +126,12 @@ class Views:
         return {
             "scope": name,
             "policy": self._state.policy_name(scope),
+            "given": scope.given,
             "tuned": self._state.tuned(scope),
             "policies_before": list(scope.policies_before),
             "events": scope.events,
             "joinable": len(scope.joinable),
+            "shadow": None if scope.shadow is None else scope.shadow.figures(),
         }
 
     def _scope(self, name: str) -> Scope:

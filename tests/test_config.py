@@ -41,7 +41,7 @@ def test_the_bounds_of_a_setting(name: str) -> None:
 @pytest.mark.parametrize(
     ("settings", "error"),
     [
-        ({"exlpore": 0.1}, "exlpore: no such setting; there are: seed, policy, explore, "),
+        ({"exlpore": 0.1}, "exlpore: no such setting; there are: seed, policy, policy_share, explore, "),
         ({"seed": 1.5}, "seed: expected a whole number, got 1.5"),
         ({"seed": True}, "seed: expected a whole number, got True"),
         ({"seed": "1"}, "seed: expected a whole number, got '1'"),
@@ -51,6 +51,7 @@ def test_the_bounds_of_a_setting(name: str) -> None:
         ({"policy": 5}, "policy: expected a text, got 5"),
         ({"size_max": 1e3}, "size_max: expected a whole number, got 1000.0"),
         ({"seed": -1}, "seed: expected 0 to "),
+        ({"policy_share": 1.5}, "policy_share: expected 0.0 to 1.0, got 1.5"),
         ({"explore": 0.6}, "explore: expected 0.0 to 0.5, got 0.6"),
         ({"window_min_s": 7200}, "window_min_s: 7200.0 is above window_max_s 3600.0; lower it"),
     ],

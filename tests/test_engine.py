@@ -293,7 +293,7 @@ def test_a_policy_event_changes_what_decides_and_can_be_rolled_back() -> None:
     assert "nothing" not in story.tell(kind="policy", id="p3", mode="rollback", at=T)[0]["error"]
 
 
-@pytest.mark.parametrize(("mode", "name"), [("shadow", "*~1s"), ("suggest", "*~1s"), ("auto", "whatever you like")])
+@pytest.mark.parametrize(("mode", "name"), [("shadow", "nonsense"), ("suggest", "*~"), ("auto", "whatever you like")])
 def test_a_policy_that_cannot_be_used_is_refused(mode: str, name: str) -> None:
     """With the place and what to do, and nothing changes."""
     story = Story()
@@ -310,7 +310,8 @@ def test_the_decision_is_written_down_with_all_that_was_weighed() -> None:
     second = story.alert("a2", 1, service="db")
     kept = story.engine.state.alert(story.engine.state.scope("default"), "a2")
     assert kept is not None
-    decision, reason, propensity, model, actions, scores, columns, _, _, _, _ = kept.decision
+    assert kept.decision is not None
+    decision, reason, propensity, model, actions, scores, columns, *_ = kept.decision
     assert decision == second["decision"]
     assert (reason, propensity, model) == (second["reason"], second["propensity"], 0)
     assert actions == ["open", first["incident"]]
@@ -352,3 +353,35 @@ def test_open_incidents_have_a_bound() -> None:
         assert len(story.engine.state.scope("default").joinable) <= 164
     assert story.alert("b1", 11, host="h999")["action"] == "join"
     assert story.alert("b2", 11, host="h0")["action"] == "open"
+
+
+def test_a_policy_can_be_given_to_a_share_of_the_scopes() -> None:
+    """To about that share, to the same ones every time, and to these still when the share grows."""
+    scopes = [f"team-{number}" for number in range(1000)]
+
+    def given(share: float) -> set[str]:
+        engine = Engine(Config(policy="service~5s", policy_share=share))
+        return {name for name in scopes if engine.state.scope(name).given == "service~5s"}
+
+    tenth, third = given(0.1), given(0.3)
+    assert 70 <= len(tenth) <= 130
+    assert 250 <= len(third) <= 350
+    assert tenth < third
+    assert given(0.0) == set()
+    assert given(1.0) == set(scopes)
+
+
+def test_outside_the_share_a_scope_finds_its_policy_by_itself() -> None:
+    """As if nothing were configured: same lines."""
+    config = Config(policy="service~5s", policy_share=0.5)
+    scope = next(name for name in map(str, range(99)) if Engine(config).state.scope(name).given == "default")
+    shared, plain = Story(policy="service~5s", policy_share=0.5), Story(policy="default")
+    for number in range(300):
+        event = {
+            "id": f"a{number}",
+            "at": T + 7.0 * number,
+            "scope": scope,
+            "service": f"s{number % 3}",
+            "summary": "down",
+        }
+        assert shared.tell(**event) == plain.tell(**event)

@@ -29,7 +29,7 @@ from grouping.engine import Engine
 from grouping.outlets.announce import HELD, NOTICES, Announcer
 from grouping.parse import Malformed, parse
 from grouping.quality import Quality
-from grouping.records import Decision, IncidentLine, Merged, Moved, Output, PolicyLine, Reason, Refused
+from grouping.records import Decision, IncidentLine, Merged, Moved, Output, PolicyLine, Reason, Refused, Suggestion
 from grouping.runtimes.bypassed import bypassed, marked
 from grouping.runtimes.index import LOOKED_AT, Index
 from grouping.runtimes.link import Blocking, Gone
@@ -284,6 +284,8 @@ def _what(output: Output) -> str:
             return "merged"
         case Moved():
             return "moved"
+        case Suggestion():
+            return "suggestion"
         case Refused():
             return "refused"
 

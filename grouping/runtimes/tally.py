@@ -162,7 +162,7 @@ class Tally:
                 self.refused += 1
                 if len(self.refusals) < KEPT:
                     self.refusals.append(Refusal(self.events, output.scope, output.id, output.error))
-            case PolicyLine():
+            case PolicyLine() if output.policy != output.was:
                 self.policy_changes += 1
                 if len(self.policies) < KEPT:
                     change = PolicyChange(self._now, output.scope, output.was, output.policy, output.why)

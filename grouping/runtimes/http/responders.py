@@ -42,9 +42,9 @@ class Split(By):
 
 
 class SetPolicy(By):
-    """Set or roll back what decides in a scope."""
+    """Set or roll back what decides in a scope, or let a policy play along."""
 
-    mode: Literal["auto", "rollback"] = "auto"
+    mode: Literal["auto", "rollback", "shadow", "suggest"] = "auto"
     policy: Annotated[str | None, Field(max_length=MAX_NAME, examples=["default", "service~5s"])] = None
 
 
@@ -171,7 +171,7 @@ async def scope_state(live: Live, _: Responder, scope: str) -> JSONResponse:
 
 @router.put("/scopes/{scope}/policy", tags=["policies"])
 async def set_policy(live: Live, token: Administrator, request: Request, scope: str, body: SetPolicy) -> JSONResponse:
-    """Set what decides in a scope from here on, or go back to what decided before."""
+    """Set what decides in a scope from here on, go back to what decided before, or let a policy play along."""
     event = {"kind": "policy", "mode": body.mode, "policy": body.policy or "default"}
     return answered(await say(live, token, trace_of(request.scope), scope, body, event))
 
