@@ -20,6 +20,7 @@ COMMANDS = (
     "simulate",
     "outputs",
     "explain",
+    "rollout",
     "unlearn",
     "log",
     "config",

@@ -14,6 +14,11 @@ def draw(seed: int, decision_id: str) -> float:
     return (int.from_bytes(digest, "big") >> 11) / 2**53
 
 
+def within(share: float, scope: str) -> bool:
+    """Whether a scope is in a share of the scopes: for good, and still when the share grows."""
+    return share >= 1.0 or draw(0, f"share\0{scope}") < share
+
+
 def name(prefix: str, scope: str, origin: str) -> str:
     """An id derived from the event that caused it: ``prefix-`` and 64 bits in hex.
 

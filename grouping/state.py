@@ -26,7 +26,7 @@ import numpy as np
 import orjson
 
 from grouping.config import Config
-from grouping.draw import draw
+from grouping.draw import within
 from grouping.layout import SHARE
 from grouping.learn import count_up
 from grouping.memory import Lesson, Memory, Saying
@@ -411,8 +411,7 @@ def unpack(snapshot: bytes) -> dict[bytes, bytes]:
 
 def _given(config: Config, scope: str) -> str:
     """The policy that the configuration gives a scope: the same for good, and still the same when the share grows."""
-    within = config.policy_share >= 1.0 or draw(0, f"share\0{scope}") < config.policy_share
-    return config.policy if within else "default"
+    return config.policy if within(config.policy_share, scope) else "default"
 
 
 def _restore_turns(scope: Scope) -> None:

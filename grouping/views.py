@@ -126,6 +126,7 @@ class Views:
         return {
             "scope": name,
             "policy": self._state.policy_name(scope),
+            "set": scope.policy,
             "given": scope.given,
             "tuned": self._state.tuned(scope),
             "policies_before": list(scope.policies_before),

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grouping import Config, Engine, emit, parse
+from grouping.__main__ import main
 from grouping.views import Views
 from tests.logs import Player, logs
 
@@ -168,3 +171,57 @@ def test_a_restore_after_every_event_changes_nothing(log):
                 store[key] = value
         stored.engine = Engine(None, store)
     assert reference.engine.snapshot() == restored.engine.snapshot() == stored.engine.snapshot()
+
+
+# -- a policy is brought into a share of the scopes, step by step
+
+
+def rolled_out(state: Path, *options: str) -> list[dict[str, Any]]:
+    done = CliRunner().invoke(main, ["rollout", "service~5s", "--state", str(state), *options])
+    assert done.exit_code == 0, done.output
+    return [orjson.loads(line) for line in done.stdout_bytes.splitlines()]
+
+
+def replayed(state: Path, *events: dict[str, Any]) -> None:
+    """Go on with the state, by events that come after those it has had."""
+    log = state.parent / "log.jsonl"
+    with log.open("ab") as file:
+        file.writelines(orjson.dumps(event) + b"\n" for event in events)
+    done = CliRunner().invoke(main, ["replay", str(log), "--state", str(state), "--out", str(state.parent / "out")])
+    assert done.exit_code == 0, done.output
+
+
+def test_a_share_is_raised_step_by_step(tmp_path):
+    """Nobody gets it twice, those that have it keep it, and who was given another policy by hand is left alone."""
+    state = tmp_path / "state"
+    teams = [f"team-{number}" for number in range(60)]
+    replayed(state, *({"kind": "alert", "summary": "down", "scope": team} for team in teams))
+    mine = rolled_out(state, "--share", "1")[0]["scope"]
+    replayed(state, {"kind": "policy", "id": "by-hand", "scope": mine, "mode": "auto", "policy": "*=9s"})
+    some = rolled_out(state, "--share", "0.3")
+    assert 8 <= len(some) <= 28
+    replayed(state, *some)
+    assert rolled_out(state, "--share", "0.3") == []
+    rest = rolled_out(state, "--share", "1")
+    assert sorted(event["scope"] for event in some + rest) == sorted(set(teams) - {mine})
+    replayed(state, *rest)
+    assert [event["scope"] for event in rolled_out(state, "--share", "1", "--force")] == [mine]
+    outputs = [orjson.loads(line) for line in (tmp_path / "out").read_bytes().splitlines()]
+    assert sum(line["kind"] == "policy" and line["policy"] == "service~5s" for line in outputs) == len(teams) - 1
+
+
+def test_a_shadow_is_brought_in_the_same_way(tmp_path):
+    """Once per scope."""
+    state = tmp_path / "state"
+    replayed(state, {"kind": "alert", "summary": "down", "scope": "shop"})
+    events = rolled_out(state, "--share", "1", "--mode", "shadow")
+    assert [(event["scope"], event["mode"]) for event in events] == [("shop", "shadow")]
+    replayed(state, *events)
+    assert rolled_out(state, "--share", "1", "--mode", "shadow") == []
+
+
+def test_a_policy_that_cannot_be_read_is_not_rolled_out(tmp_path):
+    (tmp_path / "state").mkdir()
+    done = CliRunner().invoke(main, ["rollout", "whatever", "--share", "1", "--state", str(tmp_path / "state")])
+    assert done.exit_code == 2
+    assert "expected a policy such as" in done.output
