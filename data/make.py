@@ -9,6 +9,7 @@ from pathlib import Path
 import orjson
 
 from data.example import PAGE, filled
+from data import operations
 from data.respond import corrected
 from grouping.runtimes.simulate import write
 from grouping.simulate import WORKLOADS, simulate
@@ -28,3 +29,4 @@ if __name__ == "__main__":
         file.writelines(orjson.dumps(event) + b"\n" for event in corrected("demo", simulate("demo", 1), "service~5s"))
     (HERE / "workloads.sha256").write_text("".join(digests))
     PAGE.write_text(filled(PAGE.read_text()))
+    operations.PAGE.write_text(operations.filled(operations.PAGE.read_text()))

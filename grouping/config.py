@@ -17,9 +17,7 @@ class Config:
 
     seed: int = 0  # of the draws; part of "same input, same config, same bytes"
     policy: str = "default"  # what decides in a scope until something better is chosen for it
-    policy_share: float = (
-        1.0  # of the scopes, by a hash of the name, that this policy is given to; the others: "default"
-    )
+    policy_share: float = 1.0  # of the scopes get that policy, by a hash of the name, the others "default"
     explore: float = 0.02  # at most this share of decisions is drawn against the best score; 0 switches it off
     window_min_s: float = 300.0  # an incident takes new alerts for at least this long after its last one ...
     window_max_s: float = 3600.0  # ... and at most this long; in between, `window_pace` times the scope's own pace

@@ -250,12 +250,15 @@ class Engine:
         reason, runner_up = Reason.ONLY_CHOICE, None
         if count > 1:
             reason = Reason.BEST_SCORE if chosen == best else Reason.EXPLORED
-            if chosen == best and near.told is not None and chosen != _untold(now, near, features):
-                reason = Reason.TOLD
             second = runner(scores, chosen)
             runner_up = (actions[second] if second else None, scores[second])
             if second:
                 columns.append(second)
+            untold = chosen if near.told is None else _untold(now, near, features)
+            if chosen == best != untold:
+                reason = Reason.TOLD
+                if untold not in columns:
+                    columns.append(untold)
         joined = near.incidents[chosen - 1] if chosen else None
         decision = Decision(
             scope.name,

@@ -152,7 +152,8 @@ class Choice(NamedTuple):
     """The whole of one decision: what could be done, how each option looked, and how likely each was.
 
     ``actions[0]`` is ``"open"``; the others are incident ids. ``features`` holds the columns of the actions named by
-    ``columns`` (opening, the one chosen, the next best): (FEATURES, len(columns)) float32, little-endian, exactly
+    ``columns`` (opening, the one chosen, the next best, and what would have been chosen had responders said nothing):
+    (FEATURES, len(columns)) float32, little-endian, exactly
     what was scored, under ``policy``. ``told`` names for each of these the feedback that spoke for or against it, if one did.
     """
 

@@ -20,7 +20,6 @@ from grouping.scope import Incident, Scope, Standing, StoredAlert
 from grouping.state import Records, State, record_key
 
 _FIELDS = ("dedup_key", "severity", "source", "service", "host", "component", "group", "class", "summary", "details")
-_COLUMNS = ("open", "chosen", "runner_up")
 
 
 class Views:

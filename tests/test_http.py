@@ -34,6 +34,16 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
         assert "raceback" not in service.said()
 
 
+def test_a_correction_sent_as_curl_sends_it_is_taken(live: Live) -> None:
+    """Without a word of what the body is; a form is not what anybody means here."""
+    live.ask("POST", "/events", [event("c0", scope="curl"), event("c1", scope="curl")])
+    live.settled()
+    (one,) = live.ask("GET", "/incidents?scope=curl").json["incidents"]
+    form = {"Content_Type": "application/x-www-form-urlencoded"}
+    split = live.ask("POST", f"/incidents/{one['id']}/split", {"alerts": ["c1"]}, **form)
+    assert [line["kind"] for line in split.json["outputs"]] == ["incident", "moved"]
+
+
 def event(id: str | None = None, **fields: Any) -> dict[str, Any]:
     """An alert."""
     return {"kind": "alert", "summary": "disk full", **({"id": id} if id else {}), **fields}

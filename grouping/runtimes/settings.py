@@ -37,7 +37,7 @@ class Token:
 class Settings:
     """All that a person can set about the service."""
 
-    listen: str = "127.0.0.1:8080"
+    listen: str = "127.0.0.1:8080"  # HOST:PORT
     open_to_all: bool = False  # allow an address beyond this machine without tokens
     body_max: int = 8 * MIB  # bytes of one request
     events_max: int = 10_000  # events of one request

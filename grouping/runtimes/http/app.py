@@ -40,7 +40,23 @@ class Front:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take one request."""
-        await (self._doors.get(scope["path"]) or self._app)(scope, receive, send)
+        door = self._doors.get(scope["path"])
+        if door is not None:
+            await door(scope, receive, send)
+        else:
+            await self._app(_as_json(scope), receive, send)
+
+
+def _as_json(scope: Scope) -> Scope:
+    """A body that says nothing of what it is, as `curl -d` sends it, is JSON here: there are no forms."""
+    headers = [
+        (name, b"application/json" if name == b"content-type" and value == _CURL else value)
+        for name, value in scope["headers"]
+    ]
+    return {**scope, "headers": headers}
+
+
+_CURL = b"application/x-www-form-urlencoded"
 
 
 def application(service: Service, outbox: Outbox) -> Front:

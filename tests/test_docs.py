@@ -1,0 +1,66 @@
+"""The pages for whoever starts and runs the service: their commands are run, their tables are those of the code."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+import pytest
+
+from data import operations
+from tests.live import Live
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    with Live(tmp_path_factory.mktemp("docs") / "state") as service:
+        yield service
+
+
+def test_the_first_ten_minutes_go_as_the_page_says(live):
+    """Every command in docs/start.md: three alerts, one incident, a correction, and the next alert goes by it."""
+    commands = "".join(re.findall(r"```sh\n(.*?)```", (DOCS / "start.md").read_text(), re.DOTALL)).splitlines()
+    said = [_run(command, live) for command in commands]
+    (incident,) = orjson.loads(said[3])["incidents"]
+    assert incident["alerts"] == 3
+    assert f"/incidents/{incident['id']}/split" in commands[5]
+    moved = orjson.loads(said[5])["outputs"]
+    alert = orjson.loads(said[7])
+    assert alert["decision"]["reason"] == "told"
+    assert [line["kind"] for line in moved] == ["incident", "moved"]
+    assert alert["incident"] == incident["id"]
+    assert "ana" in said[8]
+
+
+def _run(command: str, live: Live) -> str:
+    command = command.partition("  #")[0].replace("localhost:8080", f"127.0.0.1:{live.port}")
+    command = command.replace("--state state", f"--state {live.state}")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        command, shell=True, capture_output=True, text=True, env={**os.environ, "PATH": path}, check=False
+    )
+    assert done.returncode == 0, f"{command}: {done.stderr}"
+    live.settled()
+    return done.stdout
+
+
+def test_the_settings_are_those_of_the_code():
+    """docs/operations.md is filled in by `make data`, never by hand."""
+    page = operations.PAGE.read_text()
+    assert "| `service.backlog_max` | 1000000 |" in page
+    assert operations.filled(page) == page
+
+
+def test_every_metric_is_on_the_page(live):
+    """And none that is not."""
+    text = live.ask("GET", "/metrics").body.decode()
+    there = {name for name in re.findall(r"^# HELP (\S+)", text, re.MULTILINE) if name.startswith("grouping_")}
+    page = operations.PAGE.read_text()
+    assert set(re.findall(r"grouping_\w+", page)) == there
