@@ -20,6 +20,7 @@ COMMANDS = (
     "simulate",
     "outputs",
     "explain",
+    "model",
     "rollout",
     "unlearn",
     "log",

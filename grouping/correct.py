@@ -306,6 +306,10 @@ def _unmove(desk: Desk, done: dict[str, Any], by: str) -> list[Output]:
 def _undo(desk: Desk, feedback: Feedback) -> list[Output]:
     id = feedback.feedback or ""
     done = desk.state.feedback(desk.scope, id)
+    if done is None and id in desk.scope.memory.lessons:  # it came with a model: there is nothing else to take back
+        desk.unlearn(id)
+        _remember(desk, feedback, undid=id)
+        return []
     if done is None:
         raise Impossible(f"$.feedback: no feedback {id} in scope {desk.scope.name!r}; look up its id and scope")
     if done["undone"]:

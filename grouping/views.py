@@ -15,6 +15,7 @@ from grouping.draw import name
 from grouping.explain import contributions, in_words, ruled, said_by
 from grouping.layout import FEATURE_NAMES, FEATURES, TOLD
 from grouping.lifecycle import members, root
+from grouping.model import exported
 from grouping.records import SEVERITY_BY_RANK, Reason, Status, Verb
 from grouping.scope import Incident, Scope, Standing, StoredAlert
 from grouping.state import Records, State, record_key
@@ -105,7 +106,7 @@ class Views:
         return [{"alert": alert} | _decision(kept) for alert, kept in rows]
 
     def feedback_of(self, actor: str) -> list[tuple[str, str]]:
-        """Scope and id of all feedback that somebody gave and that stands, the latest first."""
+        """Scope and id of all feedback that somebody gave and that stands, the latest first; of models, too."""
         found: list[tuple[str, float, int, str]] = []
         for key, value in self._records.items():
             if key[:1] != b"f":
@@ -117,7 +118,15 @@ class Views:
             scope, id = key[3:end].decode(), key[end:].decode()
             taught = list(self._state.scope(scope).memory.lessons)
             found.append((scope, record["at"] or 0.0, taught.index(id) if id in taught else -1, id))
-        return [(scope, id) for scope, _, _, id in sorted(found, reverse=True)]
+        given = [(scope, id) for scope, _, _, id in sorted(found, reverse=True)]
+        names = [key[3:].decode() for key, _ in self._records.items() if key[:1] == b"s"]
+        lessons = [(name, lesson) for name in names for lesson in self._state.scope(name).memory.lessons.values()]
+        came = [(name, one.feedback) for name, one in lessons if one.actor == actor]
+        return given + [one for one in reversed(came) if one not in given]
+
+    def model(self, scope: str) -> dict[str, Any]:
+        """What a scope has learned, as model.py has it."""
+        return exported(self._state, scope)
 
     def scope(self, name: str) -> dict[str, Any]:
         """What decides in a scope, and how much it has seen."""

@@ -92,6 +92,7 @@ class Decider:
             "decisions": self.decisions,
             "scopes": self.scopes,
             "scope": self.scope,
+            "model": self.model,
             "outputs": self.outputs,
             "notices": self.notices,
         }
@@ -241,6 +242,11 @@ class Decider:
         """What decides in a scope."""
         views = self._views()
         return views.scope(name) if views.knows(name) else None
+
+    def model(self, name: str) -> dict[str, Any] | None:
+        """What a scope has learned."""
+        views = self._views()
+        return views.model(name) if views.knows(name) else None
 
     def outputs(self, after: int, upto: int | None) -> dict[str, Any]:
         """Output lines of events after number ``after``, about a page of them, and the number they reach to."""

@@ -169,6 +169,12 @@ async def scope_state(live: Live, _: Responder, scope: str) -> JSONResponse:
     return found(await live.service.ask("scope", name=scope), f"scope {scope}")
 
 
+@router.get("/scopes/{scope}/model", tags=["policies"])
+async def model(live: Live, _: Responder, scope: str) -> JSONResponse:
+    """What a scope has learned: its rules and lessons, as `grouping model` takes them."""
+    return found(await live.service.ask("model", name=scope), f"scope {scope}")
+
+
 @router.put("/scopes/{scope}/policy", tags=["policies"])
 async def set_policy(live: Live, token: Administrator, request: Request, scope: str, body: SetPolicy) -> JSONResponse:
     """Set what decides in a scope from here on, go back to what decided before, or let a policy play along."""

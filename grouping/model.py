@@ -1,0 +1,146 @@
+"""What a scope has learned, as plain JSON that one can read, keep, compare, and give to another scope as its start.
+
+A model is the policy a person set, the rule the scope found, the rule that corrections promoted, and the lessons. All
+numbers are exact, so a model is its own copy. Counts of what is usual and the alerts looked at last are the stream's, not
+the model's: a scope that starts with a model gathers its own, and may find that another rule fits its stream better.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from grouping.lifecycle import repolicy
+from grouping.memory import LESSONS, Lesson, Saying
+from grouping.policy import BadPolicy, policy
+from grouping.state import State
+
+FORMAT = "grouping model 1"
+CODES = 1 << 33  # a signature is an even number below that, a kind an odd one
+SAYINGS = 4096  # pairs of one lesson
+NAME = 255  # characters of an id or a policy
+
+
+class BadModel(ValueError):
+    """JSON that is no model; the message names place and remedy."""
+
+
+def exported(state: State, name: str) -> dict[str, Any]:
+    """The model of a scope."""
+    scope = state.scope(name)
+    return {
+        "format": FORMAT,
+        "scope": name,
+        "events": scope.events,
+        "decides": state.policy_name(scope),
+        "set": scope.policy,
+        "found": scope.tuning.rule,
+        "promoted": scope.promotion.rule,
+        "lessons": [_shown(lesson) for lesson in scope.memory.lessons.values()],
+    }
+
+
+def start(state: State, name: str, model: Mapping[str, Any]) -> None:
+    """Let a new scope begin with a model. Raises BadModel, with nothing changed."""
+    rules = [_rule(model, key) for key in ("set", "found", "promoted")]
+    lessons = list(_lessons(model))
+    scope = state.scope(name)
+    if scope.events:
+        raise BadModel(
+            f"scope {name!r} has had {scope.events} events: a model is what a new one starts with; reset it first"
+        )
+    scope.policy, scope.tuning.rule, scope.promotion.rule = rules
+    scope.policy = scope.policy or "default"
+    for lesson in lessons:
+        scope.memory.learn(lesson)
+    scope.limit = state.policy(scope).limit
+    scope.changed = scope.usual_changed = scope.promotion_changed = scope.memory_changed = True
+
+
+def reset(state: State, name: str) -> None:
+    """Let a scope begin to learn anew: no policy of its own, no lessons. Its incidents stay. Raises BadModel."""
+    scope = state.scope(name)
+    if not scope.events:
+        raise BadModel(f"scope {name!r} has had no events; there is nothing to reset")
+    was = state.policy(scope)
+    state.forget(scope)
+    scope.learned += 1
+    repolicy(state, scope, was, state.policy(scope))
+
+
+def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[str]:
+    """What the second model has otherwise, a line each."""
+    for key in ("decides", "set", "found", "promoted"):
+        if one.get(key) != other.get(key):
+            yield f"{key}: {one.get(key) or 'nothing'} -> {other.get(key) or 'nothing'}"
+    before, after = ({lesson["feedback"]: lesson for lesson in each["lessons"]} for each in (one, other))
+    for id in sorted(before.keys() | after.keys()):
+        if before.get(id) != after.get(id):
+            sign = "+" if id not in before else "-" if id not in after else "~"
+            lesson = after.get(id) or before[id]
+            yield f"{sign} lesson {id} by {lesson['actor'] or 'somebody'}: {len(lesson['says'])} pairs about {lesson['incident']}"
+
+
+def _shown(lesson: Lesson) -> dict[str, Any]:
+    return {
+        "feedback": lesson.feedback,
+        "actor": lesson.actor,
+        "incident": lesson.where,
+        "noise": lesson.noise,
+        "says": [
+            {"pair": list(said.pair), "together": said.together, "silence_s": said.silence, "sure": said.sure}
+            for said in lesson.sayings
+        ],
+    }
+
+
+def _rule(model: Mapping[str, Any], key: str) -> str:
+    if model.get("format") != FORMAT:
+        raise BadModel(f"$.format: expected {FORMAT!r}, got {model.get('format')!r}; export it with this version")
+    rule = model.get(key)
+    if type(rule) is not str or len(rule) > NAME:
+        raise BadModel(f"$.{key}: expected the name of a policy or an empty text, got {rule!r}")
+    try:
+        policy(rule or "default")
+    except BadPolicy as error:
+        raise BadModel(f"$.{key}: {error}") from None
+    return rule
+
+
+def _lessons(model: Mapping[str, Any]) -> Iterator[Lesson]:
+    rows = model.get("lessons")
+    if type(rows) is not list or len(rows) > LESSONS:
+        raise BadModel(f"$.lessons: expected an array of at most {LESSONS}")
+    known: set[str] = set()
+    for index, row in enumerate(rows):
+        lesson = _lesson(row if type(row) is dict else {}, f"$.lessons[{index}]")
+        if lesson.feedback in known:
+            raise BadModel(f"$.lessons[{index}].feedback: {lesson.feedback!r} stands there twice")
+        known.add(lesson.feedback)
+        yield lesson
+
+
+def _lesson(row: dict[str, Any], place: str) -> Lesson:
+    for key in ("feedback", "incident", "actor"):
+        value = row.get(key)
+        if not (key == "actor" and value is None) and not (type(value) is str and 0 < len(value) <= NAME):
+            raise BadModel(f"{place}.{key}: expected a text of at most {NAME} characters, got {value!r}")
+    says, noise = row.get("says"), row.get("noise")
+    if type(noise) is not bool or type(says) is not list or len(says) > SAYINGS:
+        raise BadModel(f"{place}: expected noise, true or false, and says, an array of at most {SAYINGS}")
+    sayings = (_saying(said if type(said) is dict else {}, f"{place}.says[{index}]") for index, said in enumerate(says))
+    return Lesson(row["feedback"], row["actor"], row["incident"], tuple(sayings), noise)
+
+
+def _saying(said: dict[str, Any], place: str) -> Saying:
+    pair: Any = said.get("pair")
+    codes = type(pair) is list and len(pair) == 2 and all(type(code) is int and 0 <= code < CODES for code in pair)
+    if not codes or pair[0] > pair[1]:
+        raise BadModel(f"{place}.pair: expected two codes in order, got {pair!r}")
+    silence: Any = said.get("silence_s")
+    if type(silence) not in (int, float) or not -1.0 <= silence < 1e12:
+        raise BadModel(f"{place}.silence_s: expected seconds, got {silence!r}")
+    together, sure = said.get("together"), said.get("sure")
+    if type(together) is not bool or type(sure) is not bool:
+        raise BadModel(f"{place}: expected together and sure, true or false each")
+    return Saying((pair[0], pair[1]), together, float(silence), sure)
