@@ -71,12 +71,15 @@ def posted(
     resolved = said == "resolved" if type(said) is str else ends is not None and ends <= received
     at = ends if resolved else starts
     key = digest(dumped(labels, place))
+    level = labels.get("severity")
+    bad = severity(level)
     status = "resolved" if resolved else "firing"
     return alert(
         received if at is None else at,
         first(notes, *_SUMMARIES) or _titled(labels),
         {
             **rest(labels, "alertname", "severity", "service"),
+            **({"severity": level} if level and level != bad else {}),  # the sender's own word, also one unknown
             **({"annotations": notes} if notes else {}),
             **rest(raw, "labels", "annotations", "status", "startsAt", "endsAt"),
             **(shared or {}),
@@ -85,7 +88,7 @@ def posted(
         id=None if at is None else f"{key}/{status}/{at!r}",
         dedup_key=key,
         status=status,
-        severity=severity(labels.get("severity")),
+        severity=bad,
         source=source,
         service=first(labels, "service", "app", "job"),
         host=host(first(labels, "instance", "host", "hostname", "node")),

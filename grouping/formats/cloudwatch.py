@@ -34,6 +34,7 @@ _TYPES = ("Notification", "SubscriptionConfirmation", "UnsubscribeConfirmation")
 _STATES = {"ALARM": "firing", "OK": "resolved", "INSUFFICIENT_DATA": "firing"}
 _ENVELOPE = ("Type", "MessageId", "Message", "Timestamp", "Signature", "SignatureVersion", "SigningCertURL", "Subject")
 _HOSTS = ("InstanceId", "DBInstanceIdentifier", "CacheClusterId", "NodeName", "HostName")
+_METRIC = ("Namespace", "MetricName")
 _SERVICES = ("ServiceName", "FunctionName", "LoadBalancer", "QueueName", "TableName", "ApiName", "ClusterName")
 
 
@@ -113,7 +114,9 @@ def _alarm(raw: Raw, place: str, received: float, id: str | None) -> Raw:
         refuse(f"{place}.NewStateValue", f"expected one of {', '.join(_STATES)}", state, "send what CloudWatch sends")
     at = moment(raw.get("StateChangeTime"), f"{place}.StateChangeTime")
     trigger = raw.get("Trigger") if type(raw.get("Trigger")) is dict else {}
-    about = _dimensions(trigger)
+    stats = _stats(trigger)
+    about = _dimensions(stats)
+    namespace, metric = (next((found for stat in stats if (found := first(stat, key))), None) for key in _METRIC)
     reason = first(raw, "AlarmDescription", "NewStateReason")
     identity = [raw.get("AWSAccountId"), raw.get("Region"), raw.get("AlarmName")]
     return alert(
@@ -126,22 +129,27 @@ def _alarm(raw: Raw, place: str, received: float, id: str | None) -> Raw:
         status=_STATES[state],
         severity="warning" if state == "INSUFFICIENT_DATA" else None,
         source="cloudwatch",
-        service=first(about, *_SERVICES) or (first(trigger, "Namespace") if trigger else None),
+        service=first(about, *_SERVICES) or namespace,
         host=host(first(about, *_HOSTS)),
-        component=first(trigger, "Namespace") if trigger else None,
+        component=namespace,
         group=first(raw, "AWSAccountId"),
-        class_=first(trigger, "MetricName") if trigger else None,
+        class_=metric,
     )
 
 
-def _dimensions(trigger: Any) -> dict[str, str]:
+def _stats(trigger: Any) -> list[Raw]:
+    """The metrics an alarm looks at: its own, or those its expression is made of."""
+    metrics = trigger.get("Metrics") if type(trigger.get("Metrics")) is list else []
+    inner = [one.get("MetricStat") for one in metrics[:16] if type(one) is dict]
+    stats = [trigger, *(one.get("Metric") for one in inner if type(one) is dict)]
+    return [stat for stat in stats if type(stat) is dict]
+
+
+def _dimensions(stats: list[Raw]) -> dict[str, str]:
     """What an alarm looks at; of those of several metrics, the first one's."""
     found: dict[str, str] = {}
-    metrics = trigger.get("Metrics") if type(trigger.get("Metrics")) is list else []
-    inner = [one.get("MetricStat", {}) for one in metrics[:16] if type(one) is dict]
-    stats = [trigger, *(one.get("Metric", {}) for one in inner if type(one) is dict)]
     for stat in stats:
-        listed = stat.get("Dimensions") if type(stat) is dict else None
+        listed = stat.get("Dimensions")
         for one in listed if type(listed) is list else []:
             if type(one) is dict and type(one.get("name")) is str and type(one.get("value")) is str:
                 found.setdefault(one["name"], one["value"])

@@ -47,15 +47,17 @@ def translate(payload: bytes, headers: Mapping[str, str], received: float) -> li
         for scope_at, scope_item in enumerate(rows(group.get("scopeLogs"), f"{place}.scopeLogs")):
             inner = f"{place}.scopeLogs[{scope_at}]"
             scope = record(scope_item, inner, "send a ScopeLogs")
-            library = first(within(scope, "scope", inner), "name")
+            told = within(scope, "scope", inner)
+            library, own = first(told, "name"), _attributes(told, f"{inner}.scope")
             records = rows(scope.get("logRecords"), f"{inner}.logRecords")
-            spread(resource, max(len(records), 1), f"{place}.resource")
+            shared = {**rest(told, "name", "attributes"), **({"attributes": own} if own else {})}
+            spread({"resource": resource, "scope": shared}, max(len(records), 1), f"{place}.resource")
             for index, one in enumerate(records):
                 if len(events) == MAX_EVENTS:
                     raise Malformed(f"{inner}.logRecords: more than {MAX_EVENTS} events; send fewer at once")
                 where = f"{inner}.logRecords[{index}]"
                 try:
-                    event = _record(record(one, where, "send a LogRecord"), resource, library, where, received)
+                    event = _record(record(one, where, "send a LogRecord"), resource, library, shared, where, received)
                 except Malformed as error:
                     events.append(error)
                 else:
@@ -63,8 +65,8 @@ def translate(payload: bytes, headers: Mapping[str, str], received: float) -> li
     return events
 
 
-def _record(raw: Raw, resource: Raw, library: str | None, place: str, received: float) -> Raw | None:
-    """The alert of a record; None where it is below a warning."""
+def _record(raw: Raw, resource: Raw, library: str | None, scope: Raw, place: str, received: float) -> Raw | None:
+    """The alert of a record; None where it is below a warning. ``scope``: what is said of the library beside its name."""
     level = _level(raw, place)
     if level in ("info", "debug"):
         return None
@@ -78,6 +80,7 @@ def _record(raw: Raw, resource: Raw, library: str | None, place: str, received: 
     details = rest(raw, "attributes", "body", "timeUnixNano", "observedTimeUnixNano", "severityText")
     details |= {"attributes": own} if own else {}
     details |= {"resource": resource} if resource else {}
+    details |= {"scope": scope} if scope else {}
     details |= {} if type(body) is str or body is None else {"body": body}
     return alert(
         at or received,
@@ -151,7 +154,9 @@ def _value(raw: Any, place: str, depth: int) -> Any:
         items = rows(within(raw, "arrayValue", place).get("values"), f"{place}.arrayValue.values")
         return [_value(item, f"{place}.arrayValue.values[{at}]", depth - 1) for at, item in enumerate(items)]
     if "kvlistValue" in raw:
-        pairs = rows(within(raw, "kvlistValue", place).get("values"), f"{place}.kvlistValue.values")
+        listed = raw["kvlistValue"]  # the protocol's own example has the pairs themselves there
+        inner = within(raw, "kvlistValue", place).get("values") if type(listed) is not list else listed
+        pairs = rows(inner, f"{place}.kvlistValue.values")
         found: Raw = {}
         for at, item in enumerate(pairs):
             where = f"{place}.kvlistValue.values[{at}]"
