@@ -1,12 +1,13 @@
 """CloudWatch alarms as Amazon SNS posts them.
 
 https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html. SNS asks once to confirm a subscription by
-fetching an address. That address is somebody's payload: it is shown in an alert, and a person opens it; nothing here
-does. Other messages of a topic are alerts with their text.
+fetching an address. That address is somebody's payload: it is shown in an alert, as a command that a person runs; nothing
+here does. Other messages of a topic are alerts with their text.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,7 +29,7 @@ from grouping.formats.base import (
     rest,
     rows,
 )
-from grouping.parse import Malformed
+from grouping.parse import MAX_TEXT, Malformed
 
 _TYPES = ("Notification", "SubscriptionConfirmation", "UnsubscribeConfirmation")
 _STATES = {"ALARM": "firing", "OK": "resolved", "INSUFFICIENT_DATA": "firing"}
@@ -83,15 +84,20 @@ def _message(raw: Raw, place: str, received: float) -> Raw:
 
 
 def _asked(raw: Raw, kind: str, place: str, received: float) -> Raw:
-    """SNS asks for a confirmation: shown, so that a person decides."""
+    """SNS asks for a confirmation: shown, with the command that gives it, so that a person decides."""
     at, topic = moment(raw.get("Timestamp"), f"{place}.Timestamp"), _topic(raw) or "a topic"
-    confirm = kind == "SubscriptionConfirmation"
+    confirm, address = kind == "SubscriptionConfirmation", first(raw, "SubscribeURL") or ""
+    amazons = len(address) <= MAX_TEXT - 8 and _CONFIRM.fullmatch(address) is not None
+    if amazons:
+        do = "run details.confirm if it is yours" if confirm else "run details.confirm to take it up again"
+    else:
+        do = "its address is not Amazon's: leave it"
+    asks = "SNS asks to confirm the subscription to" if confirm else "SNS has ended the subscription to"
+    kept = rest(raw, "Type", "MessageId", "Timestamp", "Signature", "SignatureVersion", "SigningCertURL", "Token")
     return alert(
         received if at is None else at,
-        f"SNS asks to confirm the subscription to {topic}: open details.SubscribeURL if it is yours"
-        if confirm
-        else f"SNS has ended the subscription to {topic}: open details.SubscribeURL to take it up again",
-        rest(raw, "Type", "MessageId", "Timestamp", "Signature", "SignatureVersion", "SigningCertURL", "Token"),
+        f"{asks} {topic[:256]}: {do}",
+        kept | ({"confirm": f"curl -fsS '{address}'"} if amazons else {}),
         place,
         id=name(raw.get("MessageId")),
         severity="info" if confirm else "warning",
@@ -99,6 +105,10 @@ def _asked(raw: Raw, kind: str, place: str, received: float) -> Raw:
         group=_topic(raw),
         class_=kind,
     )
+
+
+# What a shell takes between quotes as it stands; hosts as SNS has them, also in China.
+_CONFIRM = re.compile(r"https://sns\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/\?[A-Za-z0-9&=:%._~+/-]+", re.ASCII)
 
 
 def _topic(raw: Raw) -> str | None:

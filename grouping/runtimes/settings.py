@@ -12,6 +12,7 @@ from typing import Any
 from grouping.config import BadConfig
 from grouping.formats import formats_of
 from grouping.runtimes.outbox.subscriptions import Subscription, subscriptions
+from grouping.runtimes.signatures import Signed, signatures
 
 MIB = 1 << 20
 
@@ -54,6 +55,7 @@ class Settings:
     log_level: str = "info"  # debug, info, warning or error
     tokens: tuple[Token, ...] = field(default=())
     subscriptions: tuple[Subscription, ...] = field(default=())  # who is told what is decided
+    signed: Mapping[str, Signed] = field(default_factory=dict)  # formats that are taken only when they are signed
     formats: Mapping[str, Any] = field(default_factory=dict)  # the file's table [formats]: mappings of foreign JSON
 
     def __post_init__(self) -> None:
@@ -86,12 +88,13 @@ class Settings:
         kinds = {spec.name: type(spec.default) for spec in fields(cls) if spec.name not in _APART}
         clean: dict[str, Any] = {"tokens": _tokens(table.get("tokens", [])), "formats": table.get("formats", {})}
         clean["subscriptions"] = subscriptions(table.get("subscriptions", []), environment)
+        clean["signed"] = signatures(table.get("signed", []), environment, formats_of(clean["formats"]))
         for key, value in table.items():
             if key in _APART:
                 continue
             if key not in kinds:
                 raise BadConfig(
-                    f"service.{key}: no such setting; there are: {', '.join([*kinds, 'tokens', 'subscriptions'])}"
+                    f"service.{key}: no such setting; there are: {', '.join([*kinds, 'tokens', 'subscriptions', 'signed'])}"
                 )
             fitting = float(value) if kinds[key] is float and type(value) is int else value
             if type(fitting) is not kinds[key]:
@@ -104,7 +107,7 @@ class Settings:
         return cls(**clean)
 
 
-_APART = ("tokens", "subscriptions", "formats")  # tables
+_APART = ("tokens", "subscriptions", "signed", "formats")  # tables
 _LEVELS = ("debug", "info", "warning", "error")
 _WORDS: dict[type, str] = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
 _BOUNDS: dict[str, tuple[float, float]] = {

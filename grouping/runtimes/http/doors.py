@@ -21,7 +21,8 @@ from grouping.parse import MAX_LINE, Malformed, event_of
 from grouping.runtimes.http.limits import Denied, Gate, Receive, Scope, Send, body_of
 from grouping.runtimes.http.metrics import Tally
 from grouping.runtimes.service import Service, Unavailable
-from grouping.runtimes.settings import Right
+from grouping.runtimes.settings import Right, Token
+from grouping.runtimes.signatures import Unsigned
 
 SHORT = 1 << 20  # bytes of a body that may be answered on the short way
 _PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
@@ -158,7 +159,7 @@ class Door:
         ):
             return None
         try:
-            token = self._gate.admit(scope, Right.INGEST)
+            token = self._admitted(scope, body)
             raws = self._read(body, Headers(raw=scope["headers"]), time.time())
             if not raws or len(raws) > self._service.settings.events_max:
                 return None
@@ -180,6 +181,17 @@ class Door:
             trace.encode(),
             answer,
         )
+
+    def _admitted(self, scope: Scope, body: bytes) -> Token:
+        """Who sent it: by its token, or by its signature where the format has to be signed. Raises Denied."""
+        signed = self._gate.settings.signed.get(self._name)
+        if signed is None:
+            return self._gate.admit(scope, Right.INGEST)
+        try:
+            signed.check(Headers(raw=scope["headers"]), body, time.time())
+        except Unsigned as why:
+            raise Denied(401, str(why)) from None
+        return Token(f"signed {self._name}", "", frozenset((Right.INGEST,)))
 
     def _accepted(
         self,
@@ -204,8 +216,10 @@ class Door:
         """Status and answer. Raises Denied, Unavailable."""
         if scope["method"] != "POST":
             raise Denied(405, "events are sent by POST")
-        token = self._gate.admit(scope, Right.INGEST)
+        signed = self._name in self._gate.settings.signed
+        token = None if signed else self._gate.admit(scope, Right.INGEST)  # before its body is waited for
         body = await body_of(scope, receive, self._service.settings)
+        token = token or self._admitted(scope, body)
         received = round(time.time(), 3)
         try:
             raws = self._read(body, Headers(raw=scope["headers"]), received)
@@ -252,7 +266,8 @@ class Door:
 
     async def _deny(self, send: Send, status: int, message: str, after: int | None, trace: str) -> None:
         self._tally.denied[status] += 1
-        logger.debug("denied", extra={"door": self._name, "status": status, "why": message, "trace": trace})
+        level = logging.INFO if status == 401 else logging.DEBUG  # a sender without its token or signature goes unheard
+        logger.log(level, "denied", extra={"door": self._name, "status": status, "why": message, "trace": trace})
         await reply(send, status, orjson.dumps({"error": message, "trace": trace}), trace, after)
 
 
