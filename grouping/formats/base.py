@@ -67,7 +67,7 @@ def each(items: Iterable[Any], place: str, make: Callable[[Any, str], Raw]) -> l
         try:
             events.append(make(item, f"{place}[{index}]"))
         except Malformed as error:
-            events.append(error)
+            events.append(error.with_traceback(None))  # it would keep alive what was looked at
     return events
 
 

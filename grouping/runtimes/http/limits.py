@@ -142,12 +142,16 @@ async def _all(receive: Receive, most: int) -> bytes:
 
 
 def _unpacked(body: bytes, most: int) -> bytes:
+    inflate = zlib.decompressobj(wbits=31)
     try:
-        unpacked = zlib.decompressobj(wbits=31).decompress(body, most + 1)
+        unpacked = inflate.decompress(body, most + 1)
     except zlib.error as error:
         raise Denied(400, f"the body is not gzip: {error}; send it as it is, without Content-Encoding") from None
     if len(unpacked) > most:
         raise _too_large(most)
+    if not inflate.eof or inflate.unused_data:
+        why = "goes on after its end" if inflate.eof else "ends early"
+        raise Denied(400, f"the body is not gzip: it {why}; pack it in one piece")
     return unpacked
 
 
