@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
 import pytest
@@ -29,6 +30,7 @@ TICKER = {
     "service": "app",
 }
 ALL = formats_of({"ticker": TICKER})
+FORM = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
 
 
 def format_of(sample: str) -> str:
@@ -124,10 +126,42 @@ def test_no_damage_to_a_sample_breaks_its_translator(data: st.DataObject) -> Non
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.sampled_from(sorted(ALL)), JUNK.map(orjson.dumps) | st.binary(max_size=40))
-def test_any_bytes_are_taken_or_refused(name: str, payload: bytes) -> None:
+@given(
+    st.sampled_from(sorted(ALL)),
+    JUNK.map(orjson.dumps) | st.binary(max_size=40),
+    st.sampled_from([{}, FORM, {"content-type": "application/x-protobuf"}]),
+)
+def test_any_bytes_are_taken_or_refused(name: str, payload: bytes, headers: dict[str, str]) -> None:
     """JSON of any shape, and what is no JSON."""
-    holds(name, payload, {})
+    holds(name, payload, headers)
+
+
+def test_a_form_is_the_same_as_the_object_of_its_fields() -> None:
+    """As Datadog sends it with `Encode as form`, Zabbix with a query string, and what is written for Slack."""
+    fields = {"eventid": "7", "eventname": "disk & more = 97 % ü", "eventvalue": "1", "nothing": ""}
+    assert translated("zabbix", urlencode(fields).encode(), FORM) == translated("zabbix", fields)
+    fields = {"title": "x", "alert_transition": "Recovered", "tags": "host:a,service:b"}
+    assert translated("datadog", urlencode(fields).encode(), FORM) == translated("datadog", fields)
+    slack = {"items": [{"kind": "alarm", "app": "cart", "text": "down"}]}
+    as_slack = urlencode({"payload": orjson.dumps(slack)}).encode()
+    assert translated("ticker", as_slack, FORM) == translated("ticker", slack)
+    twice = translated("zabbix", b"eventid=7&eventname=x&note=a&note=b&note=c", FORM)
+    assert twice == translated("zabbix", {"eventid": "7", "eventname": "x", "note": ["a", "b", "c"]})
+    # curl -d calls JSON a form, and other formats have none.
+    assert translated("zabbix", b' {"eventid":7,"eventname":"x"}', FORM)[0]["dedup_key"] == "zabbix/7"
+    with pytest.raises(Malformed, match="not JSON"):
+        translated("sentry", b"a=b", FORM)
+
+
+@pytest.mark.parametrize("body", [b"", b"no form", b"a=b&c", b"\xff=1", b"a=1&" * 513 + b"a=1"])
+def test_what_is_no_form_is_refused(body: bytes) -> None:
+    """With the remedy; also one of more fields than an event may have."""
+    if not body:
+        with pytest.raises(Malformed):
+            translated("zabbix", body, FORM)
+        return
+    with pytest.raises(Malformed, match=r"\$: not a form of at most 512 fields: .*; encode it, or send JSON"):
+        translated("zabbix", body, FORM)
 
 
 def test_hostile_payloads_are_bounded() -> None:

@@ -32,7 +32,8 @@ def check(file: Path | None) -> None:
     for name, value in service.items():
         click.echo(f"service.{name} = {value!r}")
     for token in tokens:
-        click.echo(f"service.tokens: {token.name}: {', '.join(sorted(token.rights))}")
+        own = "" if token.rate is None else f", {token.rate:g} events/s" if token.rate else ", as fast as it can"
+        click.echo(f"service.tokens: {token.name}: {', '.join(sorted(token.rights))}{own}")
     for name, how in signed.items():
         click.echo(f"service.signed: {name}: {how}")
     for one in subscriptions:

@@ -32,6 +32,8 @@ class Token:
     name: str
     sha256: str
     rights: frozenset[Right]
+    rate: float | None = None  # events/s, in place of the service's own
+    burst: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,8 +159,9 @@ def _tokens(rows: Any) -> tuple[Token, ...]:
 
 
 def _token(row: Any, place: str) -> Token:
-    if type(row) is not dict or set(row) != {"name", "sha256", "rights"}:
-        raise BadConfig(f"{place}: expected name, sha256 and rights; `grouping config token NAME` prints them")
+    if type(row) is not dict or set(row) - {"rate", "burst"} != {"name", "sha256", "rights"}:
+        told = "expected name, sha256 and rights, rate and burst if it has its own"
+        raise BadConfig(f"{place}: {told}; `grouping config token NAME` prints them")
     name, digest, rights = row["name"], row["sha256"], row["rights"]
     if type(name) is not str or not name:
         raise BadConfig(f"{place}.name: expected a text, got {name!r}")
@@ -167,4 +170,12 @@ def _token(row: Any, place: str) -> Token:
     words = [str(right) for right in Right]
     if type(rights) is not list or not rights or not all(right in words for right in rights):
         raise BadConfig(f"{place}.rights: expected some of {', '.join(words)}, got {rights!r}")
-    return Token(name, digest, frozenset(Right(right) for right in rights))
+    own = {key: _own_rate(row[key], key, place) for key in ("rate", "burst") if key in row}
+    return Token(name, digest, frozenset(Right(right) for right in rights), **own)
+
+
+def _own_rate(value: Any, key: str, place: str) -> float:
+    low, high = _BOUNDS[key]
+    if type(value) not in (int, float) or not low <= value <= high:
+        raise BadConfig(f"{place}.{key}: expected a number from {low:g} to {high:g}, got {value!r}")
+    return float(value)

@@ -62,7 +62,8 @@ class Gate:
 
     def spend(self, token: Token, events: int) -> None:
         """Count events against a token's rate. Raises Denied, and then they are not counted."""
-        rate, burst = self.settings.rate, self.settings.burst
+        rate = self.settings.rate if token.rate is None else token.rate
+        burst = self.settings.burst if token.burst is None else token.burst
         if not rate:
             return
         now = self._clock()
