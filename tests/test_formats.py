@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -12,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grouping.config import BadConfig
-from grouping.formats import FORMATS, Malformed, formats_of
+from grouping.formats import FORMATS, Malformed, alertmanager, formats_of
+from grouping.formats.base import each
 from grouping.parse import parse
 
 RECEIVED = 1_772_436_400.5
@@ -199,6 +202,58 @@ def test_an_alert_is_the_same_by_either_door_of_alertmanager() -> None:
     (over,) = translated("alertmanager", [alert | {"endsAt": "2026-03-02T07:20:00Z"}])
     assert over["dedup_key"] == posted["dedup_key"]
     assert (over["status"], over["id"] != posted["id"]) == ("resolved", True)
+
+
+TIMES = [RECEIVED - 3600, RECEIVED - 1800, RECEIVED, RECEIVED + 240]
+WRITTEN = [None, "", "0001-01-01T00:00:00Z", *(f"{datetime.fromtimestamp(at, UTC):%FT%TZ}" for at in TIMES), 7, "soon"]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {"labels": st.dictionaries(st.sampled_from(["alertname", "host", ""]), st.sampled_from(["a", "b", "", 3]))},
+            optional={
+                "annotations": st.just({"summary": "s"}),
+                "startsAt": st.sampled_from(WRITTEN),
+                "endsAt": st.sampled_from(WRITTEN),
+                "status": st.sampled_from(["firing", "resolved", None]),
+                "generatorURL": st.sampled_from(["", "u"]),
+            },
+        )
+        | st.sampled_from(
+            [None, 3, [], {"labels": {"a": "b"}, "deep": functools.reduce(lambda d, _: [d], range(300), 1)}]
+        ),
+        max_size=12,
+    ),
+    st.sampled_from(TIMES),
+)
+def test_what_is_remembered_of_prometheus_is_what_would_be_said_anew(alerts: list[Any], received: float) -> None:
+    """Also when the same alert comes with another end, and after somebody wrote into what was handed out."""
+    for item in alerts:
+        try:
+            anew: Any = alertmanager.posted(item, "$[0]", received)
+        except Malformed as error:
+            anew = f"refused: {error}"
+        for _ in range(2):
+            (found,) = [
+                f"refused: {one}" if isinstance(one, Malformed) else one
+                for one in each([item], "$", lambda one, place: alertmanager._pushed(one, place, received))
+            ]
+            assert found == anew
+            if isinstance(found, dict):
+                found["scope"] = "elsewhere"
+                found.get("details", {})["more"] = 1
+
+
+def test_what_is_remembered_of_prometheus_is_bounded() -> None:
+    """In number, the oldest goes first; and in size."""
+    start = "2026-03-02T07:15:30Z"
+    translated("alertmanager", [{"labels": {"n": str(n)}, "startsAt": start} for n in range(alertmanager.MEMO + 5)])
+    assert len(alertmanager._memo) == alertmanager.MEMO
+    assert not any(key.startswith(b'{"labels":{"n":"4"}') for key in alertmanager._memo)
+    translated("alertmanager", [{"labels": {"n": "x" * alertmanager.MEMO_KEY}, "startsAt": start}])
+    assert max(map(len, alertmanager._memo)) <= alertmanager.MEMO_KEY
 
 
 def test_dedup_keys_of_pagerduty_count_within_their_routing_key() -> None:
