@@ -144,6 +144,7 @@ def test_sns_is_refused_with_place_and_remedy(sns: tuple[Path, Sign]) -> None:
         (signed(raw, Signature=7), r"\$\.Signature: expected base64"),
         (signed(raw, SignatureVersion="3"), r"\$\.SignatureVersion: expected 1 or 2, got '3'"),
         (signed(raw | {"TopicArn": "arn:x"}), r"\$\.TopicArn: 'arn:x' is not among `topics`; add it if it is yours"),
+        (signed(raw | {"TopicArn": "x"}, TopicArn=[TOPIC]), r"\$\.TopicArn: .* is not among `topics`"),
         (signed(raw, Message=7), r"\$\.Message: expected a text"),
     ]
     for body, told in cases:

@@ -149,4 +149,5 @@ def _titled(labels: Raw) -> str:
     others = ", ".join(
         f"{key}={value}" for key, value in sorted(labels.items()) if key not in ("alertname", "severity")
     )
-    return f"{labels.get('alertname', 'alert')}: {others}" if others else labels.get("alertname", "alert")
+    called = first(labels, "alertname") or "alert"
+    return f"{called}: {others}" if others else called

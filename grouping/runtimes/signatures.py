@@ -100,7 +100,7 @@ class Sns:
         if version not in ("1", "2"):
             raise Unsigned(f"$.SignatureVersion: expected 1 or 2, got {str(version)[:20]!r}; set it for the topic")
         topic = raw.get("TopicArn")
-        if topic not in self.topics:
+        if type(topic) is not str or topic not in self.topics:
             raise Unsigned(f"$.TopicArn: {str(topic)[:200]!r} is not among `topics`; add it if it is yours")
         said = _said(raw)
         if not any(one.signed(said, signature, sha1=version == "1") for one in self.certificates if one.valid(now)):
