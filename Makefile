@@ -40,8 +40,9 @@ bench: $(VENV)/.bench  ## measure speed and quality; FLAGS hands options over
 data: $(VENV)/.run  ## make the samples in data/ and the examples in docs/ again
 	$(IN)/python -m data.make
 
-fuzz: $(VENV)/.fuzz  ## throw bytes at the door for a minute; FLAGS="-max_total_time=600" for longer
+fuzz: $(VENV)/.fuzz  ## throw bytes at the door and at the formats, a minute each; FLAGS="-max_total_time=600" for longer
 	$(IN)/python -m tests.fuzz.fuzz_parse $(or $(FLAGS),-max_total_time=60)
+	$(IN)/python -m tests.fuzz.fuzz_formats $(or $(FLAGS),-max_total_time=60)
 
 kafka: build/kafka/libs/.all  ## fetch the jars of a Kafka broker for the tests; needs Maven, and Java to run them
 

@@ -17,6 +17,7 @@ HERE = Path(__file__).parent
 RUNS: dict[str, list[str]] = {
     "whole": ["benchmarks.whole"],
     "steps": ["benchmarks.steps"],
+    "formats": ["benchmarks.formats"],
     "beside": ["benchmarks.beside"],
     "history": ["benchmarks.history"],
     "history-repeats": ["benchmarks.history", "--workload", "repeats"],

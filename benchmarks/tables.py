@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-PAGES = tuple(HERE.parent / name for name in ("README.md", "docs/quality.md", "docs/kafka.md"))
+PAGES = tuple(HERE.parent / name for name in ("README.md", "docs/quality.md", "docs/kafka.md", "docs/sources.md"))
 SHORT = ("default", "*~2s", "*=30s", "*=300s", "service~1s", "class=300s")  # players in the table of the README
 SAMPLES = HERE.parent / "data"
 
@@ -37,6 +37,14 @@ def _beside(figures: dict[str, Any]) -> list[str]:
 def _steps(figures: dict[str, Any]) -> list[str]:
     lines = ["| step | median | p99 |", "|---|--:|--:|"]
     lines += [f"| {row['name']} | {row['p50_us']:.1f} us | {row['p99_us']:.1f} us |" for row in figures["rows"]]
+    return lines
+
+
+def _formats(figures: dict[str, Any]) -> list[str]:
+    lines = ["| payload | format | bytes | median | p99 |", "|---|---|--:|--:|--:|"]
+    for row in figures["rows"]:
+        times = f"{row['p50_us']:.1f} us | {row['p99_us']:.1f} us"
+        lines.append(f"| {row['name']} | {row['format']} | {row['bytes']:,} | {times} |")
     return lines
 
 
@@ -204,6 +212,7 @@ TABLES: dict[str, Render] = {  # by what a result file holds
     "whole": _whole,
     "beside": _beside,
     "steps": _steps,
+    "formats": _formats,
     "history": _history,
     "service": _service,
     "kafka": _kafka,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
 import pytest
@@ -11,8 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grouping.config import BadConfig
-from grouping.formats import FORMATS, Malformed, formats_of
+from grouping.formats import FORMATS, Malformed, alertmanager, formats_of
+from grouping.formats.base import each
 from grouping.parse import parse
+from tests import wellsaid
 
 RECEIVED = 1_772_436_400.5
 SAMPLES = Path(__file__).parent / "formats"
@@ -29,6 +34,7 @@ TICKER = {
     "service": "app",
 }
 ALL = formats_of({"ticker": TICKER})
+FORM = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
 
 
 def format_of(sample: str) -> str:
@@ -93,21 +99,7 @@ def swapped(node: Any, path: tuple[Any, ...], value: Any) -> Any:
 
 
 def holds(name: str, payload: bytes, headers: dict[str, str]) -> None:
-    """Nothing but Malformed; what comes out is taken by parse; the same again gives the same."""
-    try:
-        found = ALL[name](payload, headers, RECEIVED)
-    except Malformed as error:
-        found = [error]
-    for one in found:
-        if isinstance(one, Malformed):
-            assert str(one).startswith("$"), one
-            assert ";" in str(one)
-            continue
-        assert one["at"] is not None
-        parse(orjson.dumps(one))
-    if not (len(found) == 1 and isinstance(found[0], Malformed)):
-        again = ALL[name](payload, headers, RECEIVED)
-        assert list(map(str, again)) == list(map(str, found))
+    wellsaid.holds(ALL[name], payload, headers, RECEIVED, whole=name != "canonical")
 
 
 @settings(max_examples=600, deadline=None)
@@ -124,10 +116,42 @@ def test_no_damage_to_a_sample_breaks_its_translator(data: st.DataObject) -> Non
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.sampled_from(sorted(ALL)), JUNK.map(orjson.dumps) | st.binary(max_size=40))
-def test_any_bytes_are_taken_or_refused(name: str, payload: bytes) -> None:
+@given(
+    st.sampled_from(sorted(ALL)),
+    JUNK.map(orjson.dumps) | st.binary(max_size=40),
+    st.sampled_from([{}, FORM, {"content-type": "application/x-protobuf"}]),
+)
+def test_any_bytes_are_taken_or_refused(name: str, payload: bytes, headers: dict[str, str]) -> None:
     """JSON of any shape, and what is no JSON."""
-    holds(name, payload, {})
+    holds(name, payload, headers)
+
+
+def test_a_form_is_the_same_as_the_object_of_its_fields() -> None:
+    """As Datadog sends it with `Encode as form`, Zabbix with a query string, and what is written for Slack."""
+    fields = {"eventid": "7", "eventname": "disk & more = 97 % ü", "eventvalue": "1", "nothing": ""}
+    assert translated("zabbix", urlencode(fields).encode(), FORM) == translated("zabbix", fields)
+    fields = {"title": "x", "alert_transition": "Recovered", "tags": "host:a,service:b"}
+    assert translated("datadog", urlencode(fields).encode(), FORM) == translated("datadog", fields)
+    slack = {"items": [{"kind": "alarm", "app": "cart", "text": "down"}]}
+    as_slack = urlencode({"payload": orjson.dumps(slack)}).encode()
+    assert translated("ticker", as_slack, FORM) == translated("ticker", slack)
+    twice = translated("zabbix", b"eventid=7&eventname=x&note=a&note=b&note=c", FORM)
+    assert twice == translated("zabbix", {"eventid": "7", "eventname": "x", "note": ["a", "b", "c"]})
+    # curl -d calls JSON a form, and other formats have none.
+    assert translated("zabbix", b' {"eventid":7,"eventname":"x"}', FORM)[0]["dedup_key"] == "zabbix/7"
+    with pytest.raises(Malformed, match="not JSON"):
+        translated("sentry", b"a=b", FORM)
+
+
+@pytest.mark.parametrize("body", [b"", b"no form", b"a=b&c", b"\xff=1", b"a=1&" * 513 + b"a=1"])
+def test_what_is_no_form_is_refused(body: bytes) -> None:
+    """With the remedy; also one of more fields than an event may have."""
+    if not body:
+        with pytest.raises(Malformed):
+            translated("zabbix", body, FORM)
+        return
+    with pytest.raises(Malformed, match=r"\$: not a form of at most 512 fields: .*; encode it, or send JSON"):
+        translated("zabbix", body, FORM)
 
 
 def test_hostile_payloads_are_bounded() -> None:
@@ -165,6 +189,58 @@ def test_an_alert_is_the_same_by_either_door_of_alertmanager() -> None:
     (over,) = translated("alertmanager", [alert | {"endsAt": "2026-03-02T07:20:00Z"}])
     assert over["dedup_key"] == posted["dedup_key"]
     assert (over["status"], over["id"] != posted["id"]) == ("resolved", True)
+
+
+TIMES = [RECEIVED - 3600, RECEIVED - 1800, RECEIVED, RECEIVED + 240]
+WRITTEN = [None, "", "0001-01-01T00:00:00Z", *(f"{datetime.fromtimestamp(at, UTC):%FT%TZ}" for at in TIMES), 7, "soon"]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {"labels": st.dictionaries(st.sampled_from(["alertname", "host", ""]), st.sampled_from(["a", "b", "", 3]))},
+            optional={
+                "annotations": st.just({"summary": "s"}),
+                "startsAt": st.sampled_from(WRITTEN),
+                "endsAt": st.sampled_from(WRITTEN),
+                "status": st.sampled_from(["firing", "resolved", None]),
+                "generatorURL": st.sampled_from(["", "u"]),
+            },
+        )
+        | st.sampled_from(
+            [None, 3, [], {"labels": {"a": "b"}, "deep": functools.reduce(lambda d, _: [d], range(300), 1)}]
+        ),
+        max_size=12,
+    ),
+    st.sampled_from(TIMES),
+)
+def test_what_is_remembered_of_prometheus_is_what_would_be_said_anew(alerts: list[Any], received: float) -> None:
+    """Also when the same alert comes with another end, and after somebody wrote into what was handed out."""
+    for item in alerts:
+        try:
+            anew: Any = alertmanager.posted(item, "$[0]", received)
+        except Malformed as error:
+            anew = f"refused: {error}"
+        for _ in range(2):
+            (found,) = [
+                f"refused: {one}" if isinstance(one, Malformed) else one
+                for one in each([item], "$", lambda one, place: alertmanager._pushed(one, place, received))
+            ]
+            assert found == anew
+            if isinstance(found, dict):
+                found["scope"] = "elsewhere"
+                found.get("details", {})["more"] = 1
+
+
+def test_what_is_remembered_of_prometheus_is_bounded() -> None:
+    """In number, the oldest goes first; and in size."""
+    start = "2026-03-02T07:15:30Z"
+    translated("alertmanager", [{"labels": {"n": str(n)}, "startsAt": start} for n in range(alertmanager.MEMO + 5)])
+    assert len(alertmanager._memo) == alertmanager.MEMO
+    assert not any(key.startswith(b'{"labels":{"n":"4"}') for key in alertmanager._memo)
+    translated("alertmanager", [{"labels": {"n": "x" * alertmanager.MEMO_KEY}, "startsAt": start}])
+    assert max(map(len, alertmanager._memo)) <= alertmanager.MEMO_KEY
 
 
 def test_dedup_keys_of_pagerduty_count_within_their_routing_key() -> None:

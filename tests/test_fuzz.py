@@ -23,12 +23,13 @@ RUNS = 20_000
 @pytest.mark.skipif(
     importlib.util.find_spec("atheris") is None, reason="atheris is not installed: make fuzz installs it"
 )
-def test_no_bytes_break_the_engine(tmp_path: Path) -> None:
-    """Bytes that libFuzzer makes from good lines, led by what they reach. They are the same in every run."""
+@pytest.mark.parametrize("target", ["fuzz_parse", "fuzz_formats"])
+def test_no_bytes_break_the_engine_or_a_translator(tmp_path: Path, target: str) -> None:
+    """Bytes that libFuzzer makes from good lines and payloads, led by what they reach. The same in every run."""
     command = [
         sys.executable,
         "-m",
-        "tests.fuzz.fuzz_parse",
+        f"tests.fuzz.{target}",
         f"-runs={RUNS}",
         "-seed=1",
         f"-artifact_prefix={tmp_path}/",

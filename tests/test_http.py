@@ -378,6 +378,24 @@ def test_tokens_give_rights_and_have_a_rate(tmp_path: Path) -> None:
         assert len(live.log()) == 3
 
 
+def test_a_token_may_have_a_rate_of_its_own(tmp_path: Path) -> None:
+    """In place of the service's; 0 is as fast as it can. What another one sends does not count."""
+    own = {"slow": "rate = 0.001\nburst = 2\n", "free": "rate = 0\n", "usual": ""}
+    rows = "".join(
+        f'[[service.tokens]]\nname = "{name}"\nrights = ["ingest"]\nsha256 = "{sha256(name.encode()).hexdigest()}"\n{more}'
+        for name, more in own.items()
+    )
+    with Live(tmp_path / "state", f"[service]\nrate = 0.002\nburst = 4\n{rows}") as live:
+        for name, most in (("slow", 2), ("usual", 4), ("free", 6)):
+            sent = [live.ask("POST", "/events", event(f"{name}{n}"), Authorization=f"Bearer {name}") for n in range(6)]
+            assert [one.status for one in sent] == [202] * most + [429] * (6 - most)
+        told = live.ask("POST", "/events", event("x"), Authorization="Bearer slow").json["error"]
+        assert told == "slow sends more than 0.001 events a second; send slower"
+    checked = grouping("config", "check", tmp_path / "state.toml").stdout.decode()
+    assert "service.tokens: slow: ingest, 0.001 events/s\n" in checked
+    assert "service.tokens: free: ingest, as fast as it can\n" in checked
+
+
 def test_settings_are_read_again_on_sighup(tmp_path: Path) -> None:
     """New tokens, rates and bounds hold from then on; a file that cannot be used changes nothing."""
     with Live(tmp_path / "state") as live:
@@ -414,6 +432,9 @@ def test_settings_are_checked_before_anything_starts(tmp_path: Path) -> None:
         "service = 1\n": "service: expected a table",
         "[[service.tokens]]\nname = 'x'\n": "service.tokens[0]: expected name, sha256 and rights",
         "[[service.tokens]]\nname = 'x'\nsha256 = 'y'\nrights = ['ingest']\n": "64 hexadecimal digits",
+        f"{TOKENS}rate = -1\n": "service.tokens[2].rate: expected a number from 0 to 1e+09, got -1",
+        f"{TOKENS}burst = '9'\n": "service.tokens[2].burst: expected a number from 1 to 1e+09, got '9'",
+        f"{TOKENS}speed = 9\n": "service.tokens[2]: expected name, sha256 and rights, rate and burst if it has its own",
         "seed = 'x'\n": "seed: expected a whole number",
     }
     for text, said in cases.items():

@@ -28,11 +28,14 @@ def check(file: Path | None) -> None:
         click.echo(f"{name} = {value!r}")
     found = service_settings(file, dict(os.environ), {})
     service = {one.name: getattr(found, one.name) for one in fields(found)}
-    tokens, subscriptions = service.pop("tokens"), service.pop("subscriptions")
+    tokens, subscriptions, signed = service.pop("tokens"), service.pop("subscriptions"), service.pop("signed")
     for name, value in service.items():
         click.echo(f"service.{name} = {value!r}")
     for token in tokens:
-        click.echo(f"service.tokens: {token.name}: {', '.join(sorted(token.rights))}")
+        own = "" if token.rate is None else f", {token.rate:g} events/s" if token.rate else ", as fast as it can"
+        click.echo(f"service.tokens: {token.name}: {', '.join(sorted(token.rights))}{own}")
+    for name, how in signed.items():
+        click.echo(f"service.signed: {name}: {how}")
     for one in subscriptions:
         signed = f", signed with {len(one.keys)} secrets" if one.keys else ""
         click.echo(f"service.subscriptions: {one.name}: {one.shape} to {one.host}{signed}")

@@ -4,8 +4,8 @@
 parse.py accepts (unless longer than its MAX_LINE), each with its time, and in the place of an item that could not be translated a ``Malformed``.
 Raises ``Malformed``, and nothing else, when the payload cannot be read at all.
 
-payload: the bytes of one request or message. headers: by lower-case name, only those of CloudEvents in binary mode and
-of Sentry are looked at. received: s since the epoch, the time of events that bring none. The same three give the same
+payload: the bytes of one request or message. headers: by lower-case name; those of CloudEvents in binary mode, those of
+Sentry and the content type are looked at. received: s since the epoch, the time of events that bring none. The same three give the same
 events, so that a repeat of a message with its own time is a no-op.
 """
 
@@ -21,6 +21,7 @@ from grouping.formats import (
     cloudevents,
     cloudwatch,
     datadog,
+    form,
     grafana,
     mapping,
     otlp,
@@ -39,12 +40,12 @@ FORMATS: dict[str, Translate] = {
     "pagerduty-change": pagerduty.translate_changes,
     "alertmanager": alertmanager.translate,
     "grafana": grafana.translate,
-    "datadog": datadog.translate,
+    "datadog": form.formed(datadog.translate),
     "cloudwatch": cloudwatch.translate,
     "cloudevents": cloudevents.translate,
     "otlp": otlp.translate,
     "sentry": sentry.translate,
-    "zabbix": zabbix.translate,
+    "zabbix": form.formed(zabbix.translate),
 }
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
@@ -59,5 +60,5 @@ def formats_of(table: Any) -> dict[str, Translate]:
             raise BadConfig(f"formats.{name}: this format is there already; give yours another name")
         if not _NAME.fullmatch(name):
             raise BadConfig(f"formats.{name}: expected a name of a-z, 0-9, - and _; it becomes part of an address")
-        found[name] = mapping.compiled(name, rules)
+        found[name] = form.formed(mapping.compiled(name, rules))
     return found

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
+
 from grouping.formats.base import (
     Raw,
     alert,
@@ -30,6 +32,8 @@ from grouping.formats.base import (
 )
 from grouping.parse import Malformed
 
+MEMO = 8192  # alerts that fire at once and are remembered, translated
+MEMO_KEY = 4096  # bytes of one, at most
 _SUMMARIES = ("summary", "description", "message", "title")
 
 
@@ -37,8 +41,41 @@ def translate(payload: bytes, headers: Mapping[str, str], received: float) -> li
     """The array of `/api/v2/alerts`, or a webhook message. Raises Malformed."""
     raw = loaded(payload)
     if type(raw) is list:
-        return each(raw, "$", lambda item, place: posted(item, place, received))
+        return each(raw, "$", lambda item, place: _pushed(item, place, received))
     return message(raw, received, "prometheus")
+
+
+def _pushed(raw: Any, place: str, received: float) -> Raw:
+    """One alert of Prometheus, which repeats all that fires each minute, with a later end that says only: it still does.
+
+    What is remembered is a function of the alert alone, as JSON: it costs no more than its bytes. Raises Malformed.
+    """
+    key = _key(raw)
+    known = None if key is None else _memo.get(key)
+    if known is None:
+        event = posted(raw, place, received)
+        if key is not None and event["status"] == "firing" and "id" in event:  # it has the time at which it began
+            if len(_memo) == MEMO:
+                del _memo[next(iter(_memo))]
+            _memo[key] = orjson.dumps(event)
+        return event
+    event = orjson.loads(known)
+    ends = moment(raw.get("endsAt"), f"{place}.endsAt")
+    return event if ends is None or (ends > received and ends >= event["at"]) else posted(raw, place, received)
+
+
+def _key(raw: Any) -> bytes | None:
+    """What an alert says but for its end; None where that is not all it takes, or too long to be remembered."""
+    if type(raw) is not dict or "status" in raw:
+        return None
+    try:
+        key = orjson.dumps({key: value for key, value in raw.items() if key != "endsAt"})
+    except orjson.JSONEncodeError:  # too deep: refused in the usual words
+        return None
+    return key if len(key) <= MEMO_KEY else None
+
+
+_memo: dict[bytes, bytes] = {}  # the oldest first
 
 
 def message(raw: Any, received: float, source: str) -> list[Raw | Malformed]:
@@ -71,12 +108,15 @@ def posted(
     resolved = said == "resolved" if type(said) is str else ends is not None and ends <= received
     at = ends if resolved else starts
     key = digest(dumped(labels, place))
+    level = labels.get("severity")
+    bad = severity(level)
     status = "resolved" if resolved else "firing"
     return alert(
         received if at is None else at,
         first(notes, *_SUMMARIES) or _titled(labels),
         {
             **rest(labels, "alertname", "severity", "service"),
+            **({"severity": level} if level and level != bad else {}),  # the sender's own word, also one unknown
             **({"annotations": notes} if notes else {}),
             **rest(raw, "labels", "annotations", "status", "startsAt", "endsAt"),
             **(shared or {}),
@@ -85,7 +125,7 @@ def posted(
         id=None if at is None else f"{key}/{status}/{at!r}",
         dedup_key=key,
         status=status,
-        severity=severity(labels.get("severity")),
+        severity=bad,
         source=source,
         service=first(labels, "service", "app", "job"),
         host=host(first(labels, "instance", "host", "hostname", "node")),
@@ -109,4 +149,5 @@ def _titled(labels: Raw) -> str:
     others = ", ".join(
         f"{key}={value}" for key, value in sorted(labels.items()) if key not in ("alertname", "severity")
     )
-    return f"{labels.get('alertname', 'alert')}: {others}" if others else labels.get("alertname", "alert")
+    called = first(labels, "alertname") or "alert"
+    return f"{called}: {others}" if others else called

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, NoReturn
 
@@ -67,7 +68,7 @@ def each(items: Iterable[Any], place: str, make: Callable[[Any, str], Raw]) -> l
         try:
             events.append(make(item, f"{place}[{index}]"))
         except Malformed as error:
-            events.append(error)
+            events.append(error.with_traceback(None))  # it would keep alive what was looked at
     return events
 
 
@@ -108,9 +109,11 @@ def text(value: object, most: int = MAX_TEXT) -> str | None:
 def first(raw: Mapping[str, Any], *keys: str) -> str | None:
     """The first of several fields that has a text."""
     for key in keys:
-        found = text(raw.get(key))
-        if found is not None:
-            return found
+        value = raw.get(key)
+        if value is not None:
+            found = text(value)
+            if found is not None:
+                return found
     return None
 
 
@@ -148,6 +151,7 @@ _TIME = re.compile(
     r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:[.,](\d{1,12}))?\s?(?:[Zz]|UTC|([+-]\d{2}):?(\d{2})Z?)", re.ASCII
 )
 _YEAR_ONE = "0001-01-01T00:00:00"
+_LONGEST = 64  # characters of a time
 
 
 def moment(value: object, place: str) -> float | None:
@@ -156,20 +160,9 @@ def moment(value: object, place: str) -> float | None:
     Go's zero time means none. Raises Malformed.
     """
     if type(value) is str:
-        if not value or value.isspace() or value.startswith(_YEAR_ONE):
+        seconds = _read(value) if len(value) <= _LONGEST else -1.0
+        if seconds is None:
             return None
-        match = _TIME.fullmatch(value.strip())
-        if match is not None:
-            day, clock, fraction, hours, minutes = match.groups()
-            offset = f"{hours}:{minutes}" if hours else "+00:00"
-            try:
-                seconds = datetime.fromisoformat(f"{day}T{clock}{offset}").timestamp() + float(f"0.{fraction or 0}")
-            except ValueError:
-                seconds = -1.0
-        elif len(value) <= 32 and value.isascii() and value.isdigit():
-            seconds = _scaled(int(value))
-        else:
-            seconds = -1.0
     elif type(value) is int or type(value) is float:
         seconds = _scaled(value)
     elif value is None:
@@ -179,6 +172,22 @@ def moment(value: object, place: str) -> float | None:
     if not 0.0 <= seconds <= LAST_SECOND:
         refuse(place, "expected a time between 1970 and the year 3000", value, "write it like 2025-11-01T12:00:00.25Z")
     return seconds + 0.0
+
+
+@lru_cache(4096)  # one end for all alerts of a rule, one start for each resend
+def _read(value: str) -> float | None:
+    """Seconds of a text, None where it says that there is no time, -1 where it cannot be read."""
+    if not value or value.isspace() or value.startswith(_YEAR_ONE):
+        return None
+    match = _TIME.fullmatch(value.strip())
+    if match is not None:
+        day, clock, fraction, hours, minutes = match.groups()
+        offset = f"{hours}:{minutes}" if hours else "+00:00"
+        try:
+            return datetime.fromisoformat(f"{day}T{clock}{offset}").timestamp() + float(f"0.{fraction or 0}")
+        except ValueError:
+            return -1.0
+    return _scaled(int(value)) if len(value) <= 32 and value.isascii() and value.isdigit() else -1.0
 
 
 def _scaled(value: float) -> float:
@@ -206,14 +215,16 @@ def alert(at: float, summary: object, details: Raw, place: str, **fields: object
         refuse(place, "expected a text that says what is wrong", summary, "fill in the title or summary")
     event: Raw = {"kind": "alert", "at": at, "summary": said}
     for key in ("id", "scope", "dedup_key"):
-        found = name(fields.get(key))
+        value = fields.get(key)
+        found = None if value is None else name(value)
         if found is not None:
             event[key] = found
     for key in ("status", "severity"):
         if fields.get(key) is not None:
             event[key] = fields[key]
     for key in FIELDS:
-        found = text(fields.get("class_" if key == "class" else key))
+        value = fields.get("class_" if key == "class" else key)
+        found = None if value is None else text(value)
         if found is not None:
             event[key] = found
     if details:

@@ -1,12 +1,13 @@
 """CloudWatch alarms as Amazon SNS posts them.
 
 https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html. SNS asks once to confirm a subscription by
-fetching an address. That address is somebody's payload: it is shown in an alert, and a person opens it; nothing here
-does. Other messages of a topic are alerts with their text.
+fetching an address. That address is somebody's payload: it is shown in an alert, as a command that a person runs; nothing
+here does. Other messages of a topic are alerts with their text.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,12 +29,13 @@ from grouping.formats.base import (
     rest,
     rows,
 )
-from grouping.parse import Malformed
+from grouping.parse import MAX_TEXT, Malformed
 
 _TYPES = ("Notification", "SubscriptionConfirmation", "UnsubscribeConfirmation")
 _STATES = {"ALARM": "firing", "OK": "resolved", "INSUFFICIENT_DATA": "firing"}
 _ENVELOPE = ("Type", "MessageId", "Message", "Timestamp", "Signature", "SignatureVersion", "SigningCertURL", "Subject")
 _HOSTS = ("InstanceId", "DBInstanceIdentifier", "CacheClusterId", "NodeName", "HostName")
+_METRIC = ("Namespace", "MetricName")
 _SERVICES = ("ServiceName", "FunctionName", "LoadBalancer", "QueueName", "TableName", "ApiName", "ClusterName")
 
 
@@ -82,15 +84,20 @@ def _message(raw: Raw, place: str, received: float) -> Raw:
 
 
 def _asked(raw: Raw, kind: str, place: str, received: float) -> Raw:
-    """SNS asks for a confirmation: shown, so that a person decides."""
+    """SNS asks for a confirmation: shown, with the command that gives it, so that a person decides."""
     at, topic = moment(raw.get("Timestamp"), f"{place}.Timestamp"), _topic(raw) or "a topic"
-    confirm = kind == "SubscriptionConfirmation"
+    confirm, address = kind == "SubscriptionConfirmation", first(raw, "SubscribeURL") or ""
+    amazons = len(address) <= MAX_TEXT - 8 and _CONFIRM.fullmatch(address) is not None
+    if amazons:
+        do = "run details.confirm if it is yours" if confirm else "run details.confirm to take it up again"
+    else:
+        do = "its address is not Amazon's: leave it"
+    asks = "SNS asks to confirm the subscription to" if confirm else "SNS has ended the subscription to"
+    kept = rest(raw, "Type", "MessageId", "Timestamp", "Signature", "SignatureVersion", "SigningCertURL", "Token")
     return alert(
         received if at is None else at,
-        f"SNS asks to confirm the subscription to {topic}: open details.SubscribeURL if it is yours"
-        if confirm
-        else f"SNS has ended the subscription to {topic}: open details.SubscribeURL to take it up again",
-        rest(raw, "Type", "MessageId", "Timestamp", "Signature", "SignatureVersion", "SigningCertURL", "Token"),
+        f"{asks} {topic[:256]}: {do}",
+        kept | ({"confirm": f"curl -fsS '{address}'"} if amazons else {}),
         place,
         id=name(raw.get("MessageId")),
         severity="info" if confirm else "warning",
@@ -98,6 +105,10 @@ def _asked(raw: Raw, kind: str, place: str, received: float) -> Raw:
         group=_topic(raw),
         class_=kind,
     )
+
+
+# What a shell takes between quotes as it stands; hosts as SNS has them, also in China.
+_CONFIRM = re.compile(r"https://sns\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/\?[A-Za-z0-9&=:%._~+/-]+", re.ASCII)
 
 
 def _topic(raw: Raw) -> str | None:
@@ -113,7 +124,9 @@ def _alarm(raw: Raw, place: str, received: float, id: str | None) -> Raw:
         refuse(f"{place}.NewStateValue", f"expected one of {', '.join(_STATES)}", state, "send what CloudWatch sends")
     at = moment(raw.get("StateChangeTime"), f"{place}.StateChangeTime")
     trigger = raw.get("Trigger") if type(raw.get("Trigger")) is dict else {}
-    about = _dimensions(trigger)
+    stats = _stats(trigger)
+    about = _dimensions(stats)
+    namespace, metric = (next((found for stat in stats if (found := first(stat, key))), None) for key in _METRIC)
     reason = first(raw, "AlarmDescription", "NewStateReason")
     identity = [raw.get("AWSAccountId"), raw.get("Region"), raw.get("AlarmName")]
     return alert(
@@ -126,22 +139,27 @@ def _alarm(raw: Raw, place: str, received: float, id: str | None) -> Raw:
         status=_STATES[state],
         severity="warning" if state == "INSUFFICIENT_DATA" else None,
         source="cloudwatch",
-        service=first(about, *_SERVICES) or (first(trigger, "Namespace") if trigger else None),
+        service=first(about, *_SERVICES) or namespace,
         host=host(first(about, *_HOSTS)),
-        component=first(trigger, "Namespace") if trigger else None,
+        component=namespace,
         group=first(raw, "AWSAccountId"),
-        class_=first(trigger, "MetricName") if trigger else None,
+        class_=metric,
     )
 
 
-def _dimensions(trigger: Any) -> dict[str, str]:
+def _stats(trigger: Any) -> list[Raw]:
+    """The metrics an alarm looks at: its own, or those its expression is made of."""
+    metrics = trigger.get("Metrics") if type(trigger.get("Metrics")) is list else []
+    inner = [one.get("MetricStat") for one in metrics[:16] if type(one) is dict]
+    stats = [trigger, *(one.get("Metric") for one in inner if type(one) is dict)]
+    return [stat for stat in stats if type(stat) is dict]
+
+
+def _dimensions(stats: list[Raw]) -> dict[str, str]:
     """What an alarm looks at; of those of several metrics, the first one's."""
     found: dict[str, str] = {}
-    metrics = trigger.get("Metrics") if type(trigger.get("Metrics")) is list else []
-    inner = [one.get("MetricStat", {}) for one in metrics[:16] if type(one) is dict]
-    stats = [trigger, *(one.get("Metric", {}) for one in inner if type(one) is dict)]
     for stat in stats:
-        listed = stat.get("Dimensions") if type(stat) is dict else None
+        listed = stat.get("Dimensions")
         for one in listed if type(listed) is list else []:
             if type(one) is dict and type(one.get("name")) is str and type(one.get("value")) is str:
                 found.setdefault(one["name"], one["value"])

@@ -26,7 +26,8 @@ def translate(payload: bytes, headers: Mapping[str, str], received: float) -> li
     told = {**raw, **{f"alert_{key}": value for key, value in inner.items()}} if type(inner) is dict else raw
     transition = first(told, "alert_transition", "transition") or ""
     tags = _tags(told.get("tags"))
-    at = moment(told.get("last_updated", told.get("date")), "$.last_updated")
+    when = "last_updated" if "last_updated" in told else "date"
+    at = moment(told.get(when), f"$.{when}")
     key = first(told, "alert_cycle_key", "aggreg_key", "alert_id")
     event = alert(
         received if at is None else at,

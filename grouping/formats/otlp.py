@@ -1,4 +1,4 @@
-"""OpenTelemetry logs as OTLP/JSON: https://opentelemetry.io/docs/specs/otlp/ and .../semantic_conventions/.
+"""OpenTelemetry logs by OTLP, as JSON or protobuf: https://opentelemetry.io/docs/specs/otlp/ and .../semantic_conventions/.
 
 Which logs are alerts is for the collector to say (its filter processor); here every record of severity WARN or above is
 one, and so is a record without a severity. Others are passed over.
@@ -6,9 +6,11 @@ one, and so is a record without a severity. Others are passed over.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
+from grouping.formats import otlp_protobuf
 from grouping.formats.base import (
     MAX_EVENTS,
     Raw,
@@ -30,41 +32,100 @@ from grouping.formats.base import (
 )
 from grouping.parse import Malformed
 
+MAX_RECORDS = 100_000  # of one request, also those that are no alerts
 WARN = 13  # SeverityNumber: 1 TRACE, 5 DEBUG, 9 INFO, 13 WARN, 17 ERROR, 21 FATAL
 _DEPTH = 32  # levels of an attribute's value
 
 
-def translate(payload: bytes, headers: Mapping[str, str], received: float) -> list[Raw | Malformed]:  # noqa: ARG001 — the shape of all
-    """The alerts of an ExportLogsServiceRequest. Raises Malformed."""
+class _Group(NamedTuple):
+    """Records of one library: their place, what is said of all of them, and how each becomes an object."""
+
+    place: str
+    resource: Raw
+    library: str | None
+    scope: Raw  # what is said of the library beside its name
+    records: Sequence[Any]
+    read: Callable[[Any, str], Raw]
+
+
+def translate(payload: bytes, headers: Mapping[str, str], received: float) -> list[Raw | Malformed]:
+    """The alerts of an ExportLogsServiceRequest, as JSON or, by its content type, as protobuf. Raises Malformed."""
+    packed = headers.get("content-type", "").partition(";")[0].strip().lower() == otlp_protobuf.MEDIA_TYPE
+    events: list[Raw | Malformed] = []
+    seen = 0
+    for place, resource, library, scope, records, read in _packed(payload) if packed else _plain(payload):
+        seen += 1 + len(records)
+        _few(seen, place)
+        spread({"resource": resource, "scope": scope}, max(len(records), 1), place)
+        for index, one in enumerate(records):
+            if len(events) == MAX_EVENTS:
+                raise Malformed(f"{place}: more than {MAX_EVENTS} events; send fewer at once")
+            where = f"{place}.logRecords[{index}]"
+            try:
+                event = _record(read(one, where), resource, library, scope, where, received)
+            except Malformed as error:
+                events.append(error.with_traceback(None))  # it would keep the record alive
+            else:
+                events += [] if event is None else [event]
+    return events
+
+
+def _few(count: int, place: str) -> None:
+    if count > MAX_RECORDS:
+        raise Malformed(f"{place}: more than {MAX_RECORDS} records; send fewer at once")
+
+
+def _plain(payload: bytes) -> Iterator[_Group]:
+    """The groups of a request as JSON."""
     raw = record(loaded(payload), "$", "send an ExportLogsServiceRequest")
     if "resourceLogs" not in raw:
         refuse("$.resourceLogs", "expected an array", None, "send an ExportLogsServiceRequest")
-    events: list[Raw | Malformed] = []
     for at, item in enumerate(rows(raw["resourceLogs"], "$.resourceLogs")):
         place = f"$.resourceLogs[{at}]"
+        _few(at, place)
         group = record(item, place, "send a ResourceLogs")
         resource = _attributes(within(group, "resource", place), f"{place}.resource")
         for scope_at, scope_item in enumerate(rows(group.get("scopeLogs"), f"{place}.scopeLogs")):
             inner = f"{place}.scopeLogs[{scope_at}]"
-            scope = record(scope_item, inner, "send a ScopeLogs")
-            library = first(within(scope, "scope", inner), "name")
-            records = rows(scope.get("logRecords"), f"{inner}.logRecords")
-            spread(resource, max(len(records), 1), f"{place}.resource")
-            for index, one in enumerate(records):
-                if len(events) == MAX_EVENTS:
-                    raise Malformed(f"{inner}.logRecords: more than {MAX_EVENTS} events; send fewer at once")
-                where = f"{inner}.logRecords[{index}]"
-                try:
-                    event = _record(record(one, where, "send a LogRecord"), resource, library, where, received)
-                except Malformed as error:
-                    events.append(error)
-                else:
-                    events += [] if event is None else [event]
-    return events
+            told = record(scope_item, inner, "send a ScopeLogs")
+            records = rows(told.get("logRecords"), f"{inner}.logRecords")
+            library, scope = _scope(within(told, "scope", inner), inner)
+            yield _Group(inner, resource, library, scope, records, lambda one, at: record(one, at, "send a LogRecord"))
 
 
-def _record(raw: Raw, resource: Raw, library: str | None, place: str, received: float) -> Raw | None:
-    """The alert of a record; None where it is below a warning."""
+def _packed(payload: bytes) -> Iterator[_Group]:
+    """The groups of a request as protobuf. The numbers are those of logs.proto and logs_service.proto."""
+    reader = otlp_protobuf.Reader()
+    for at, group in enumerate(one for number, one in otlp_protobuf.fields(payload, "$") if number == 1):
+        place = f"$.resourceLogs[{at}]"
+        _few(at, place)
+        parts = _parts(group, place)
+        said = b"".join(one for number, one in parts if number == 1)  # a message that is there twice is one, merged
+        resource = _attributes(reader.resource(said, f"{place}.resource"), f"{place}.resource")
+        for scope_at, message in enumerate(one for number, one in parts if number == 2):
+            inner = f"{place}.scopeLogs[{scope_at}]"
+            inside = _parts(message, inner)
+            told = b"".join(one for number, one in inside if number == 1)
+            library, scope = _scope(reader.scope(told, f"{inner}.scope"), inner)
+            records = [one for number, one in inside if number == 2]
+            yield _Group(inner, resource, library, scope, records, reader.record)
+
+
+def _parts(message: bytes, place: str) -> list[tuple[int, bytes]]:
+    """The fields of a message."""
+    parts = list(itertools.islice(otlp_protobuf.fields(message, place), MAX_RECORDS + 1))
+    _few(len(parts), place)
+    return parts
+
+
+def _scope(raw: Raw, place: str) -> tuple[str | None, Raw]:
+    """The name of a library, and what else is said of it."""
+    own = _attributes(raw, f"{place}.scope")
+    return first(raw, "name"), {**rest(raw, "name", "attributes"), **({"attributes": own} if own else {})}
+
+
+def _record(raw: Raw, resource: Raw, library: str | None, scope: Raw, place: str, received: float) -> Raw | None:
+    """The alert of a record; None where it is below a warning. ``scope``: what is said of the library beside its name."""
     level = _level(raw, place)
     if level in ("info", "debug"):
         return None
@@ -78,6 +139,7 @@ def _record(raw: Raw, resource: Raw, library: str | None, place: str, received: 
     details = rest(raw, "attributes", "body", "timeUnixNano", "observedTimeUnixNano", "severityText")
     details |= {"attributes": own} if own else {}
     details |= {"resource": resource} if resource else {}
+    details |= {"scope": scope} if scope else {}
     details |= {} if type(body) is str or body is None else {"body": body}
     return alert(
         at or received,
@@ -151,7 +213,9 @@ def _value(raw: Any, place: str, depth: int) -> Any:
         items = rows(within(raw, "arrayValue", place).get("values"), f"{place}.arrayValue.values")
         return [_value(item, f"{place}.arrayValue.values[{at}]", depth - 1) for at, item in enumerate(items)]
     if "kvlistValue" in raw:
-        pairs = rows(within(raw, "kvlistValue", place).get("values"), f"{place}.kvlistValue.values")
+        listed = raw["kvlistValue"]  # the protocol's own example has the pairs themselves there
+        inner = within(raw, "kvlistValue", place).get("values") if type(listed) is not list else listed
+        pairs = rows(inner, f"{place}.kvlistValue.values")
         found: Raw = {}
         for at, item in enumerate(pairs):
             where = f"{place}.kvlistValue.values[{at}]"

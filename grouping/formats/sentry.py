@@ -50,7 +50,7 @@ def translate(payload: bytes, headers: Mapping[str, str], received: float) -> li
             return [] if status is None else [_issue(told, context, id, status, received)]
         case _:
             if action not in _METRIC:
-                refuse("$.action", f"expected one of {', '.join(_METRIC)}", action, "send what Sentry posts")
+                refuse("$.action", f"expected one of {', '.join(_METRIC)}", raw.get("action"), "send what Sentry posts")
             return [_metric(told, data, context, id, received)]
 
 
@@ -82,8 +82,8 @@ def _event(raw: Raw, context: Raw, id: str | None, received: float) -> Raw:
 def _issue(raw: Raw, context: Raw, id: str | None, status: str, received: float) -> Raw:
     """An issue has come, gone, or come back."""
     project = raw.get("project") if type(raw.get("project")) is dict else {}
-    seen = raw.get("lastSeen" if status == "firing" else "statusChangedAt")
-    at, key = moment(seen, "$.data.issue.lastSeen"), first(raw, "id")
+    seen = "lastSeen" if status == "firing" else "statusChangedAt"
+    at, key = moment(raw.get(seen), f"$.data.issue.{seen}"), first(raw, "id")
     return alert(
         received if at is None else at,
         first(raw, "title", "culprit", "shortId"),
@@ -104,8 +104,8 @@ def _metric(raw: Raw, data: Raw, context: Raw, id: str | None, received: float) 
     """A metric alert has crossed a threshold, or is back."""
     status, severity = _METRIC[context["action"]]
     rule = within(raw, "alert_rule", "$.data.metric_alert")
-    when = raw.get("date_closed") if status == "resolved" else raw.get("date_started")
-    at = moment(when, "$.data.metric_alert.date_started")
+    when = "date_closed" if status == "resolved" else "date_started"
+    at = moment(raw.get(when), f"$.data.metric_alert.{when}")
     projects = raw.get("projects")
     key = first(raw, "id", "identifier") or first(rule, "id")
     return alert(

@@ -12,6 +12,7 @@ from typing import Any
 from grouping.config import BadConfig
 from grouping.formats import formats_of
 from grouping.runtimes.outbox.subscriptions import Subscription, subscriptions
+from grouping.runtimes.signatures import Signed, signatures
 
 MIB = 1 << 20
 
@@ -31,6 +32,8 @@ class Token:
     name: str
     sha256: str
     rights: frozenset[Right]
+    rate: float | None = None  # events/s, in place of the service's own
+    burst: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,7 @@ class Settings:
     log_level: str = "info"  # debug, info, warning or error
     tokens: tuple[Token, ...] = field(default=())
     subscriptions: tuple[Subscription, ...] = field(default=())  # who is told what is decided
+    signed: Mapping[str, Signed] = field(default_factory=dict)  # formats that are taken only when they are signed
     formats: Mapping[str, Any] = field(default_factory=dict)  # the file's table [formats]: mappings of foreign JSON
 
     def __post_init__(self) -> None:
@@ -86,12 +90,13 @@ class Settings:
         kinds = {spec.name: type(spec.default) for spec in fields(cls) if spec.name not in _APART}
         clean: dict[str, Any] = {"tokens": _tokens(table.get("tokens", [])), "formats": table.get("formats", {})}
         clean["subscriptions"] = subscriptions(table.get("subscriptions", []), environment)
+        clean["signed"] = signatures(table.get("signed", []), environment, formats_of(clean["formats"]))
         for key, value in table.items():
             if key in _APART:
                 continue
             if key not in kinds:
                 raise BadConfig(
-                    f"service.{key}: no such setting; there are: {', '.join([*kinds, 'tokens', 'subscriptions'])}"
+                    f"service.{key}: no such setting; there are: {', '.join([*kinds, 'tokens', 'subscriptions', 'signed'])}"
                 )
             fitting = float(value) if kinds[key] is float and type(value) is int else value
             if type(fitting) is not kinds[key]:
@@ -104,7 +109,7 @@ class Settings:
         return cls(**clean)
 
 
-_APART = ("tokens", "subscriptions", "formats")  # tables
+_APART = ("tokens", "subscriptions", "signed", "formats")  # tables
 _LEVELS = ("debug", "info", "warning", "error")
 _WORDS: dict[type, str] = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
 _BOUNDS: dict[str, tuple[float, float]] = {
@@ -154,8 +159,9 @@ def _tokens(rows: Any) -> tuple[Token, ...]:
 
 
 def _token(row: Any, place: str) -> Token:
-    if type(row) is not dict or set(row) != {"name", "sha256", "rights"}:
-        raise BadConfig(f"{place}: expected name, sha256 and rights; `grouping config token NAME` prints them")
+    if type(row) is not dict or set(row) - {"rate", "burst"} != {"name", "sha256", "rights"}:
+        told = "expected name, sha256 and rights, rate and burst if it has its own"
+        raise BadConfig(f"{place}: {told}; `grouping config token NAME` prints them")
     name, digest, rights = row["name"], row["sha256"], row["rights"]
     if type(name) is not str or not name:
         raise BadConfig(f"{place}.name: expected a text, got {name!r}")
@@ -164,4 +170,12 @@ def _token(row: Any, place: str) -> Token:
     words = [str(right) for right in Right]
     if type(rights) is not list or not rights or not all(right in words for right in rights):
         raise BadConfig(f"{place}.rights: expected some of {', '.join(words)}, got {rights!r}")
-    return Token(name, digest, frozenset(Right(right) for right in rights))
+    own = {key: _own_rate(row[key], key, place) for key in ("rate", "burst") if key in row}
+    return Token(name, digest, frozenset(Right(right) for right in rights), **own)
+
+
+def _own_rate(value: Any, key: str, place: str) -> float:
+    low, high = _BOUNDS[key]
+    if type(value) not in (int, float) or not low <= value <= high:
+        raise BadConfig(f"{place}.{key}: expected a number from {low:g} to {high:g}, got {value!r}")
+    return float(value)

@@ -21,7 +21,8 @@ from grouping.parse import MAX_LINE, Malformed, event_of
 from grouping.runtimes.http.limits import Denied, Gate, Receive, Scope, Send, body_of
 from grouping.runtimes.http.metrics import Tally
 from grouping.runtimes.service import Service, Unavailable
-from grouping.runtimes.settings import Right
+from grouping.runtimes.settings import Right, Token
+from grouping.runtimes.signatures import Unsigned
 
 SHORT = 1 << 20  # bytes of a body that may be answered on the short way
 _PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
@@ -30,8 +31,18 @@ _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}
 
 logger = logging.getLogger("grouping.doors")
 
-# The events that were read and those of them that were refused -> status and body.
-Say = Callable[[Sequence[Any], Sequence[dict[str, Any]]], tuple[int, bytes]]
+
+class Answer(NamedTuple):
+    """What a sender is told."""
+
+    status: int
+    body: bytes
+    type: bytes = b"application/json"
+
+
+# The headers of a request, the events that were read and those of them that were refused -> what is answered.
+Say = Callable[[Mapping[str, str], Sequence[Any], Sequence[dict[str, Any]]], Answer]
+Deny = Callable[[Mapping[str, str], int, str], Answer]  # headers, status, why the request is not taken
 Reader = Callable[[bytes, Mapping[str, str], float], Sequence[Any]]  # body, headers, time of receipt -> events
 
 
@@ -123,30 +134,32 @@ class Door:
         gate: Gate,
         tally: Tally,
         say: Say | None = None,
+        deny: Deny | None = None,
     ) -> None:
-        """``say``: makes the status and body that the format's senders expect, where those are not ours."""
+        """``say``, ``deny``: make the answers that the format's senders expect, where those are not ours."""
         self._name = name
         self._read = read
         self._service = service
         self._gate = gate
         self._tally = tally
         self._say = say
+        self._deny_as = deny
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take one request."""
         begun = time.perf_counter()
         trace = trace_of(scope)
         try:
-            status, answer = await self._take(scope, receive, trace)
+            answer = await self._take(scope, receive, trace)
         except Denied as denied:
-            await self._deny(send, denied.status, str(denied), denied.after, trace)
+            await self._deny(scope, send, denied, trace)
             return
         except Unavailable as unavailable:
-            await self._deny(send, 503, str(unavailable), unavailable.after, trace)
+            await self._deny(scope, send, Denied(503, str(unavailable), unavailable.after), trace)
             return
-        if status < 400:
+        if answer.status < 400:
             self._tally.took.add(time.perf_counter() - begun)
-        await reply(send, status, answer, trace)
+        await reply(send, answer, trace)
 
     def short(self, scope: Scope, body: bytes) -> bytes | None:
         """The whole answer to a request that holds nothing but what is on disk already; None where it is not so."""
@@ -158,8 +171,9 @@ class Door:
         ):
             return None
         try:
-            token = self._gate.admit(scope, Right.INGEST)
-            raws = self._read(body, Headers(raw=scope["headers"]), time.time())
+            token = self._admitted(scope, body)
+            headers = Headers(raw=scope["headers"])
+            raws = self._read(body, headers, time.time())
             if not raws or len(raws) > self._service.settings.events_max:
                 return None
             _in_scope(raws, scope["query_string"])
@@ -171,44 +185,59 @@ class Door:
             return None  # said on the usual way
         self._tally.resent[self._name] += len(known)
         trace = trace_of(scope)
-        status, answer = self._accepted(raws, [], known[0], len(known), None, trace)
+        status, answer, kind = self._accepted(headers, raws, [], known[0], None, trace)
         self._tally.took.add(time.perf_counter() - begun)
-        return b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nx-trace-id: %b\r\n\r\n%b" % (
+        return b"HTTP/1.1 %d %b\r\ncontent-type: %b\r\ncontent-length: %d\r\nx-trace-id: %b\r\n\r\n%b" % (
             status,
             _PHRASES[status],
+            kind,
             len(answer),
             trace.encode(),
             answer,
         )
 
+    def _admitted(self, scope: Scope, body: bytes) -> Token:
+        """Who sent it: by its token, or by its signature where the format has to be signed. Raises Denied."""
+        signed = self._gate.settings.signed.get(self._name)
+        if signed is None:
+            return self._gate.admit(scope, Right.INGEST)
+        try:
+            signed.check(Headers(raw=scope["headers"]), body, time.time())
+        except Unsigned as why:
+            raise Denied(401, str(why)) from None
+        return Token(f"signed {self._name}", "", frozenset((Right.INGEST,)))
+
     def _accepted(
         self,
+        headers: Mapping[str, str],
         raws: Sequence[Any],
         refused: list[dict[str, Any]],
         first: int | None,
-        count: int,
         id: str | None,
         trace: str,
-    ) -> tuple[int, bytes]:
-        """Status and body that say so. ``id``: of a single event, where it was derived."""
+    ) -> Answer:
+        """What says so. ``id``: of a single event, where it was derived."""
         if self._say is not None:
-            return self._say(raws, refused)
+            return self._say(headers, raws, refused)
+        count = len(raws) - len(refused)
         answer: dict[str, Any] = {"status": "accepted", "accepted": count, "seq": first}
         if len(raws) == 1 and count:
             answer["id"] = id or raws[0]["id"]
         if refused:
             answer["refused"] = refused[:SHOWN]
-        return 202, orjson.dumps(answer | {"trace": trace})
+        return Answer(202, orjson.dumps(answer | {"trace": trace}))
 
-    async def _take(self, scope: Scope, receive: Receive, trace: str) -> tuple[int, bytes]:
-        """Status and answer. Raises Denied, Unavailable."""
+    async def _take(self, scope: Scope, receive: Receive, trace: str) -> Answer:
+        """What is answered. Raises Denied, Unavailable."""
         if scope["method"] != "POST":
             raise Denied(405, "events are sent by POST")
-        token = self._gate.admit(scope, Right.INGEST)
+        signed = self._name in self._gate.settings.signed
+        token = None if signed else self._gate.admit(scope, Right.INGEST)  # before its body is waited for
         body = await body_of(scope, receive, self._service.settings)
-        received = round(time.time(), 3)
+        token = token or self._admitted(scope, body)
+        received, headers = round(time.time(), 3), Headers(raw=scope["headers"])
         try:
-            raws = self._read(body, Headers(raw=scope["headers"]), received)
+            raws = self._read(body, headers, received)
         except Malformed as error:
             raws = [error]
         _in_scope(raws, scope["query_string"])
@@ -236,8 +265,9 @@ class Door:
             )
         if refused and not lines and not known:
             if self._say is not None:
-                return self._say(raws, refused)
-            return 400, orjson.dumps({"error": refused[0]["error"], "refused": refused[:SHOWN], "trace": trace})
+                return self._say(headers, raws, refused)
+            told = {"error": refused[0]["error"], "refused": refused[:SHOWN], "trace": trace}
+            return Answer(400, orjson.dumps(told))
         self._gate.spend(token, len(lines) + len(known))
         first = known[0] if known else None
         if lines:
@@ -248,18 +278,25 @@ class Door:
                     resent.note(line.scope, line.id, number)
         self._tally.accepted[self._name] += len(lines)
         self._tally.resent[self._name] += len(known)
-        return self._accepted(raws, refused, first, len(lines) + len(known), lines[0].id if lines else None, trace)
+        return self._accepted(headers, raws, refused, first, lines[0].id if lines else None, trace)
 
-    async def _deny(self, send: Send, status: int, message: str, after: int | None, trace: str) -> None:
+    async def _deny(self, scope: Scope, send: Send, denied: Denied, trace: str) -> None:
+        status, message = denied.status, str(denied)
         self._tally.denied[status] += 1
-        logger.debug("denied", extra={"door": self._name, "status": status, "why": message, "trace": trace})
-        await reply(send, status, orjson.dumps({"error": message, "trace": trace}), trace, after)
+        level = logging.INFO if status == 401 else logging.DEBUG  # a sender without its token or signature goes unheard
+        logger.log(level, "denied", extra={"door": self._name, "status": status, "why": message, "trace": trace})
+        if self._deny_as is not None:
+            answer = self._deny_as(Headers(raw=scope["headers"]), status, message)
+        else:
+            answer = Answer(status, orjson.dumps({"error": message, "trace": trace}))
+        await reply(send, answer, trace, denied.after)
 
 
-async def reply(send: Send, status: int, body: bytes, trace: str, after: int | None = None) -> None:
-    """Send a whole answer of JSON."""
+async def reply(send: Send, answer: Answer, trace: str, after: int | None = None) -> None:
+    """Send a whole answer."""
+    status, body, kind = answer
     headers = [
-        (b"content-type", b"application/json"),
+        (b"content-type", kind),
         (b"content-length", b"%d" % len(body)),
         (b"x-trace-id", trace.encode()),
     ]

@@ -62,7 +62,8 @@ class Gate:
 
     def spend(self, token: Token, events: int) -> None:
         """Count events against a token's rate. Raises Denied, and then they are not counted."""
-        rate, burst = self.settings.rate, self.settings.burst
+        rate = self.settings.rate if token.rate is None else token.rate
+        burst = self.settings.burst if token.burst is None else token.burst
         if not rate:
             return
         now = self._clock()
@@ -142,12 +143,16 @@ async def _all(receive: Receive, most: int) -> bytes:
 
 
 def _unpacked(body: bytes, most: int) -> bytes:
+    inflate = zlib.decompressobj(wbits=31)
     try:
-        unpacked = zlib.decompressobj(wbits=31).decompress(body, most + 1)
+        unpacked = inflate.decompress(body, most + 1)
     except zlib.error as error:
         raise Denied(400, f"the body is not gzip: {error}; send it as it is, without Content-Encoding") from None
     if len(unpacked) > most:
         raise _too_large(most)
+    if not inflate.eof or inflate.unused_data:
+        why = "goes on after its end" if inflate.eof else "ends early"
+        raise Denied(400, f"the body is not gzip: it {why}; pack it in one piece")
     return unpacked
 
 

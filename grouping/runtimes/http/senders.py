@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
 from fastapi import APIRouter, HTTPException
 
 from grouping.formats import FORMATS, formats_of
-from grouping.runtimes.http.doors import Door, Say
+from grouping.runtimes.http import otlp
+from grouping.runtimes.http.doors import Answer, Deny, Door, Say
 from grouping.runtimes.http.limits import Gate
 from grouping.runtimes.http.metrics import Tally
 from grouping.runtimes.http.parts import Live
@@ -18,35 +19,28 @@ from grouping.runtimes.service import Service
 WEBHOOKS = "/v1/webhooks/"
 
 
-def _enqueued(raws: Sequence[Any], refused: Sequence[dict[str, Any]]) -> tuple[int, bytes]:
+def _enqueued(headers: Mapping[str, str], raws: Sequence[Any], refused: Sequence[dict[str, Any]]) -> Answer:  # noqa: ARG001 — the shape of all
     """As PagerDuty answers. https://developer.pagerduty.com/docs/events-api-v2-overview#response-codes--retry-logic."""
     if refused:
         errors = [one["error"] for one in refused]
         if errors[0].startswith("$: not JSON"):
             answer = {"status": "Unrecognized object", "message": "Event object format is unrecognized"}
-            return 400, orjson.dumps(answer | {"errors": ["JSON parse error", *errors]})
-        return 400, orjson.dumps({"status": "invalid event", "message": "Event object is invalid", "errors": errors})
+            return Answer(400, orjson.dumps(answer | {"errors": ["JSON parse error", *errors]}))
+        told = {"status": "invalid event", "message": "Event object is invalid", "errors": errors}
+        return Answer(400, orjson.dumps(told))
     answer = {"status": "success", "message": "Event processed"}
     if len(raws) == 1 and "dedup_key" in raws[0]:
         # Told as it was sent: without the digest of the routing key before it.
         cut = raws[0].get("details", {}).get("dedup_key")
         answer["dedup_key"] = cut or raws[0]["dedup_key"].partition("/")[2]
-    return 202, orjson.dumps(answer)
+    return Answer(202, orjson.dumps(answer))
 
 
-def _posted(raws: Sequence[Any], refused: Sequence[dict[str, Any]]) -> tuple[int, bytes]:  # noqa: ARG001 — the shape of all
+def _posted(headers: Mapping[str, str], raws: Sequence[Any], refused: Sequence[dict[str, Any]]) -> Answer:  # noqa: ARG001 — the shape of all
     """As Alertmanager answers: nothing, or what is wrong as one JSON text; what is right beside it is taken."""
-    return (400, orjson.dumps("; ".join(one["error"] for one in refused[:100]))) if refused else (200, b"")
-
-
-def _exported(raws: Sequence[Any], refused: Sequence[dict[str, Any]]) -> tuple[int, bytes]:
-    """As an OTLP receiver answers: https://opentelemetry.io/docs/specs/otlp/#otlphttp-response."""
     if not refused:
-        return 200, b"{}"
-    if len(refused) == len(raws):
-        return 400, orjson.dumps({"code": 3, "message": refused[0]["error"]})
-    partial = {"rejectedLogRecords": str(len(refused)), "errorMessage": refused[0]["error"]}
-    return 200, orjson.dumps({"partialSuccess": partial})
+        return Answer(200, b"")
+    return Answer(400, orjson.dumps("; ".join(one["error"] for one in refused[:100])))
 
 
 class Address(NamedTuple):
@@ -56,6 +50,7 @@ class Address(NamedTuple):
     summary: str
     say: Say | None
     taken: str  # status
+    deny: Deny | None = None
 
 
 ADDRESSES = {
@@ -63,7 +58,9 @@ ADDRESSES = {
     "/v2/change/enqueue": Address("pagerduty-change", "PagerDuty Events API v2: one change event.", _enqueued, "202"),
     "/api/v2/alerts": Address("alertmanager", "Alertmanager API v2: what Prometheus posts.", _posted, "200"),
     "/alertmanager/webhook": Address("alertmanager", "Alertmanager's webhook, version 4.", None, "202"),
-    "/v1/logs": Address("otlp", "OpenTelemetry logs, OTLP/HTTP in JSON.", _exported, "200"),
+    "/v1/logs": Address(
+        "otlp", "OpenTelemetry logs, OTLP/HTTP as JSON or protobuf.", otlp.exported, "200", otlp.denied
+    ),
 }
 
 router = APIRouter()
@@ -80,7 +77,8 @@ def doors(service: Service, gate: Gate, tally: Tally) -> dict[str, Door]:
     """The doors by their address; those of the configuration's own formats too."""
     formats = formats_of(service.settings.formats)
     found = {
-        path: Door(one.format, formats[one.format], service, gate, tally, one.say) for path, one in ADDRESSES.items()
+        path: Door(one.format, formats[one.format], service, gate, tally, one.say, one.deny)
+        for path, one in ADDRESSES.items()
     }
     return found | {f"{WEBHOOKS}{name}": Door(name, read, service, gate, tally) for name, read in formats.items()}
 

@@ -1,7 +1,6 @@
 """Who is told what, and where: the tables [[service.subscriptions]] of the configuration.
 
-Addresses come from here alone. Secrets stand in files or variables, named ``file:/run/secrets/x`` or ``env:NAME``: the
-configuration itself holds none.
+Addresses come from here alone; secrets stand elsewhere (runtimes/secrets.py).
 """
 
 from __future__ import annotations
@@ -9,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,8 +18,7 @@ from grouping.outlets.notice import Filter, Happening
 from grouping.outlets.pagerduty import ADDRESS
 from grouping.outlets.signing import BadSecret, key_of
 from grouping.records import Severity
-
-SECRET_MAX = 8192  # bytes of a file that holds one
+from grouping.runtimes.secrets import secret_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,21 +128,7 @@ class _Row:
 
     def _secret(self, key: str, said: str) -> str:
         """What a reference names."""
-        kind, _, rest = said.partition(":")
-        if kind not in ("env", "file") or not rest:
-            raise BadConfig(f"{self._place}.{key}: expected env:NAME or file:PATH; a secret does not stand in the file")
-        if kind == "env":
-            found = self._environment.get(rest, "")
-        else:
-            try:
-                with Path(rest).open("rb") as file:
-                    found = file.read(SECRET_MAX).decode()
-            except (OSError, UnicodeDecodeError) as error:
-                raise BadConfig(f"{self._place}.{key}: {said}: {error}; make it readable") from None
-        found = found.strip()
-        if not found or not found.isprintable() or not found.isascii():
-            raise BadConfig(f"{self._place}.{key}: {said}: nothing readable in it; put the secret there")
-        return found
+        return secret_of(f"{self._place}.{key}", said, self._environment)
 
     # -- kinds of value
 
