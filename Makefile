@@ -54,7 +54,7 @@ build/kafka/libs/.all: tests/kafka/pom.xml
 # One version of each package for every Python, so that they all compute the same; only where a
 # package left an old Python behind (atheris) do the versions differ.
 UV ?= uv
-TRIED = --extra dev --extra kafka --extra river
+TRIED = --extra dev --extra kafka --extra river --extra otlp --extra sns
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links $(FLAGS)
 
@@ -63,7 +63,7 @@ lock:  ## renew requirements/*.txt, with uv; FLAGS=--upgrade takes newer version
 	$(COMPILE) --fork-strategy fewest pyproject.toml requirements/build.in $(TRIED) -o requirements/dev.txt
 	$(COMPILE) --fork-strategy fewest pyproject.toml requirements/build.in \
 		-c requirements/dev.txt -o requirements/run.txt
-	$(COMPILE) --fork-strategy fewest pyproject.toml requirements/build.in --extra kafka \
+	$(COMPILE) --fork-strategy fewest pyproject.toml requirements/build.in --extra kafka --extra otlp --extra sns \
 		-c requirements/dev.txt -o requirements/image.txt
 	$(COMPILE) --fork-strategy fewest pyproject.toml requirements/build.in $(TRIED) --extra bench \
 		-c requirements/dev.txt -o requirements/bench.txt
