@@ -23,8 +23,9 @@ RUNS: dict[str, list[str]] = {
     "history-repeats": ["benchmarks.history", "--workload", "repeats"],
     "service": ["benchmarks.service"],
     "quality": ["benchmarks.quality"],
+    "robustness": ["benchmarks.robustness"],
 }
-REAL = ("whole", "quality")  # those that also take real streams
+REAL = ("whole", "quality", "robustness")  # those that also take real streams
 
 
 @click.command()

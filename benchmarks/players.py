@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -47,10 +48,15 @@ Pair = tuple[str, str | None]
 ROOT = Path(__file__).parent.parent
 
 
-def play(name: str, events: Sequence[Event], truth: Truth, corrections: int = 0, seed: int = 1) -> list[Pair]:
+def habits(corrections: int) -> Habits | None:
+    """Those of the responder of the tables, who makes so many moves and merges."""
+    return Habits(budget=corrections, look=LOOK, delay=DELAY_S) if corrections else None
+
+
+def play(name: str, events: Sequence[Event], truth: Truth, seed: int = 1, habits: Habits | None = None) -> list[Pair]:
     """(incident, group) of every firing alert of the stream, as decided when it came.
 
-    ``corrections``: so many moves and merges does a responder make, as they fall due; ``seed`` says which.
+    ``habits``: of a responder who corrects, as reviews fall due; ``seed`` says what that one looks at.
     """
     if is_rule(name) or name in BASELINES:
         alerts = (event for event in events if isinstance(event, Alert))
@@ -58,9 +64,7 @@ def play(name: str, events: Sequence[Event], truth: Truth, corrections: int = 0,
         return [(label, truth[alert]) for alert, label in made]
     store: dict[bytes, bytes] = {}
     engine = Taught(CHOOSERS[name], Config(), store) if name in CHOOSERS else Engine(Config(policy=name), store)
-    responder = (
-        Responder(truth, Habits(budget=corrections, look=LOOK, delay=DELAY_S, seed=seed)) if corrections else None
-    )
+    responder = Responder(truth, replace(habits, seed=seed)) if habits is not None and habits.budget else None
     decided = Decided()
     for number, (event, now) in enumerate(zip(events, arrivals(events), strict=True), 1):
         if responder is not None:
@@ -73,7 +77,7 @@ def play(name: str, events: Sequence[Event], truth: Truth, corrections: int = 0,
         if responder is not None:
             responder.watch(event, outputs, now)
         if number % COMMIT == 0:
-            _commit(store, engine, forget=not corrections)
+            _commit(store, engine, forget=responder is None)
     return [(incident, truth[alert]) for incident, alert in zip(decided.names, decided.alerts, strict=True)]
 
 

@@ -26,7 +26,7 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.machine import machine
-from benchmarks.players import COLD, LEARNERS, LEVELS, SLOW, code, play
+from benchmarks.players import COLD, LEARNERS, LEVELS, SLOW, code, habits, play
 from benchmarks.streams import Source, digest, sources, stream
 from benchmarks.stress import DAMAGES
 from benchmarks.summary import summary
@@ -145,7 +145,7 @@ def _read(cache: Path) -> dict[tuple[str, ...], Row]:
 def _play(job: Job) -> tuple[Job, Row]:
     events, truth = stream(job.source, job.damage, job.seed, job.cap)
     begun = perf_counter()
-    pairs = play(job.policy, events, truth, job.corrections, job.seed)
+    pairs = play(job.policy, events, truth, job.seed, habits(job.corrections))
     row: Row = {"alerts": len(pairs), "seconds": round(perf_counter() - begun, 3)}
     row["cut"] = bool(job.cap) and len(events) == job.cap
     if pairs:

@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-PAGES = tuple(HERE.parent / name for name in ("README.md", "docs/quality.md", "docs/kafka.md", "docs/sources.md"))
+PAGES = tuple(
+    HERE.parent / name
+    for name in ("README.md", "docs/quality.md", "docs/kafka.md", "docs/sources.md", "docs/learning.md")
+)
 SHORT = ("default", "*~2s", "*=30s", "*=300s", "service~1s", "class=300s")  # players in the table of the README
 SAMPLES = HERE.parent / "data"
 
@@ -185,6 +188,20 @@ def _corrections(figures: dict[str, Any]) -> list[str]:
     return _players(named, "half") if named else ["Nothing was measured yet."]
 
 
+def _robustness(figures: dict[str, Any]) -> list[str]:
+    """Streams down, cases across."""
+    cases = list(figures["rows"][0]["scores"])
+    lines = [
+        "| stream | " + " | ".join(cases) + " | gain kept | lost by more |",
+        "|---" + "|--:" * (len(cases) + 2) + "|",
+    ]
+    for row in figures["rows"]:
+        kept = "" if row["kept"] is None else f"{row['kept']:.0%}"
+        scores = " | ".join(f"{score:.3f}" for score in row["scores"].values())
+        lines.append(f"| {row['name']} | {scores} | {kept} | {max(row['lost'], 0):.3f} |")
+    return lines
+
+
 def _kafka(figures: dict[str, Any]) -> list[str]:
     """Three tables: flow, hand-over, recovery."""
     lines = [
@@ -216,6 +233,7 @@ TABLES: dict[str, Render] = {  # by what a result file holds
     "history": _history,
     "service": _service,
     "kafka": _kafka,
+    "robustness": _robustness,
     "quality": _quality,
 }
 VIEWS: dict[str, Render] = {  # further tables from quality.json

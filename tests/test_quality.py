@@ -78,13 +78,13 @@ def test_a_responder_takes_part_only_where_corrections_are_asked_for() -> None:
     """The same alerts are judged with and without; without, as each was decided; with, later ones go better or not."""
     for package in ("river", "drain3", "vowpalwabbit"):
         pytest.importorskip(package)
-    from benchmarks.players import play  # noqa: PLC0415 — only where what it compares with is installed
+    from benchmarks.players import habits, play  # noqa: PLC0415 — only where what it compares with is installed
     from benchmarks.streams import sources, stream  # noqa: PLC0415
 
     source = next(one for one in sources(None) if one.name == "two_faults")
     events, truth = stream(source)
     without = play("default", events, truth)
-    assert [group for _, group in without] == [group for _, group in play("default", events, truth, corrections=50)]
-    taught = play("river LogisticRegression", events, truth, corrections=50)
+    assert [group for _, group in without] == [group for _, group in play("default", events, truth, habits=habits(50))]
+    taught = play("river LogisticRegression", events, truth, habits=habits(50))
     assert [group for _, group in without] == [group for _, group in taught]
     assert without != taught
