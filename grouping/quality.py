@@ -2,6 +2,9 @@
 
 A correction is an event that merged incidents or moved alerts; undoing one counts too. What it overrides are decisions:
 a merged incident says that opening it was wrong, a moved alert that it was put wrongly.
+
+Two rates are watched for drift (adwin.py): the share of decisions that open, and of decisions that are corrected. An
+alarm says that the alerts, or what people think of the grouping, are not what they were.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from grouping.adwin import Adwin
 from grouping.records import Action, Change, Decision, IncidentLine, Merged, Moved, Output
 
 
@@ -19,13 +23,14 @@ class Quality:
     def __init__(self, counts: Mapping[str, int] | None = None) -> None:
         self.counts: Counter[str] = Counter(counts or {})
         self._corrected = -1  # number of the event last counted as a correction
+        self._watched = {what: Adwin() for what in DRIFTS}
 
     def take(self, seq: int, outputs: Iterable[Output]) -> None:
         """Take in what the engine put out for one event."""
         for output in outputs:
             match output:
                 case Decision():
-                    self.counts[str(output.action)] += 1
+                    self._decided(output.action)
                 case IncidentLine(event=Change.OPENED):
                     self.counts["incidents"] += 1
                 case Merged():
@@ -39,7 +44,7 @@ class Quality:
         """Take in an output line, decoded."""
         match line["kind"]:
             case "decision":
-                self.counts[line["action"]] += 1
+                self._decided(line["action"])
             case "incident" if line["event"] == Change.OPENED:
                 self.counts["incidents"] += 1
             case "merged":
@@ -49,10 +54,22 @@ class Quality:
             case _:
                 pass
 
+    def _decided(self, action: str) -> None:
+        self.counts[str(action)] += 1
+        if action != Action.DUPLICATE:
+            self._watch("opening_drifts", float(action == Action.OPEN))
+            self._watch("correction_drifts", 0.0)
+
     def _override(self, seq: int, decisions: int) -> None:
         self.counts["overridden"] += decisions
-        self.counts["corrections"] += seq != self._corrected
+        if seq != self._corrected:
+            self.counts["corrections"] += 1
+            self._watch("correction_drifts", 1.0)
         self._corrected = seq
+
+    def _watch(self, what: str, value: float) -> None:
+        if self._watched[what].add(value):
+            self.counts[what] += 1
 
     def corrections_per_100(self) -> float:
         """Corrections per 100 incidents opened."""
@@ -67,7 +84,8 @@ class Quality:
         return _share(self.counts[Action.OPEN], self.counts[Action.OPEN] + self.counts[Action.JOIN])
 
 
-COUNTED = ("open", "join", "duplicate", "incidents", "corrections", "overridden")
+DRIFTS = ("opening_drifts", "correction_drifts")  # alarms
+COUNTED = ("open", "join", "duplicate", "incidents", "corrections", "overridden", *DRIFTS)
 
 
 def _share(part: int, whole: int) -> float:

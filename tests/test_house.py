@@ -35,6 +35,8 @@ OFF_THE_ROAD = (
     "grouping.backtest",
     "grouping.ledger",
     "grouping.carry",
+    "grouping.adwin",
+    "grouping.quality",
 )  # decides nothing
 
 
