@@ -8,12 +8,14 @@ the chain. So a merge costs the same for ten alerts and ten thousand, and undoin
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any, NamedTuple
 
 from grouping import lessons
 from grouping.config import Config
 from grouping.featurise import Featuriser
-from grouping.lifecycle import chain, close, leave, line, members, opened, rebuild, root, settle
+from grouping.lifecycle import chain, close, direct_members, leave, line, members, opened, rebuild, root, settle
 from grouping.memory import Lesson, Saying
 from grouping.policy import Policy
 from grouping.records import Change, Feedback, Merged, Moved, Output, Verb
@@ -55,11 +57,15 @@ class Desk(NamedTuple):
         self.scope.memory_changed = True
         self.scope.learned += 1
 
-    def touch(self, feedback: Feedback, *incidents: Incident) -> None:
-        """Somebody looked at these incidents: what stands in them now is what belongs together."""
+    def touch(self, feedback: Feedback, *incidents: Incident, of: Iterable[StoredAlert] = ()) -> None:
+        """Somebody looked at these incidents: what stands in them now is what belongs together.
+
+        ``of``: the alerts of which a correction says that they were decided wrongly.
+        """
         corrects = feedback.action in (Verb.MERGE, Verb.MOVE)
         ids = [root(self.state, self.scope, incident.id).id for incident in incidents]
-        self.scope.promotion.touch(feedback.id, list(dict.fromkeys(ids)), corrects)
+        number = max((kept.decision.number for kept in of if kept.decision), default=-1)
+        self.scope.promotion.touch(feedback.id, list(dict.fromkeys(ids)), corrects, number)
         self.scope.promotion_changed = True
 
     def unlearn(self, feedback: str) -> None:
@@ -145,7 +151,7 @@ def _merge(desk: Desk, feedback: Feedback) -> list[Output]:
     theirs = [seen for source in sources for seen in desk.seen_in(source)]
     said = lessons.lesson(lessons.together(desk.scope.tuning.recent, theirs, desk.seen_in(target)))
     desk.learn(Lesson(feedback.id, feedback.actor, target.id, said))
-    desk.touch(feedback, target)
+    desk.touch(feedback, target, of=_first_of(desk, sources))
     for source in sources:
         close(desk.scope, source, Standing.MERGED)
         source.into = target.id
@@ -155,6 +161,13 @@ def _merge(desk: Desk, feedback: Feedback) -> list[Output]:
     desk.scope.changed_incidents.add(target.id)
     _remember(desk, feedback, into=target.id, sources=were)
     return [Merged(desk.scope.name, source.id, target.id, feedback.id) for source in sources]
+
+
+def _first_of(desk: Desk, incidents: Iterable[Incident]) -> Iterator[StoredAlert]:
+    """The alerts that opened incidents, as far as they are still in them."""
+    for incident in incidents:
+        for _, kept in islice(direct_members(desk.state, desk.scope, incident, newest_first=False), 1):
+            yield kept
 
 
 def _shift(incident: Incident, part: Incident, sign: int) -> None:
@@ -210,7 +223,8 @@ def _move(desk: Desk, feedback: Feedback) -> list[Output]:
     said = _said_by_move(desk, moving, [origin for _, origin in origins], there)
     desk.learn(Lesson(feedback.id, feedback.actor, target.id, lessons.lesson(said)))
     sources = dict.fromkeys(origin for _, origin in origins)
-    desk.touch(feedback, target, *(desk.state.known_incident(desk.scope, origin) for origin in sources))
+    left = (desk.state.known_incident(desk.scope, origin) for origin in sources)
+    desk.touch(feedback, target, *left, of=[kept for _, kept in moving])
     if created:
         outputs.insert(0, line(desk.scope, target, Change.OPENED))
     closed: list[str] = []

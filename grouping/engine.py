@@ -207,6 +207,11 @@ class Engine:
     def _promoted(self, scope: Scope, was: str) -> list[Output]:
         """Go on with a trial of other rules on what responders corrected; say so if one is promoted."""
         promotion = scope.promotion
+        if promote.due(promotion):
+            scope.promotion_changed = True
+            evidence = promote.worse(promotion, scope.tuning.recent.count)
+            if evidence is not None:
+                return self._demoted(scope, was, evidence)
         if promotion.trial is None and len(promotion.corrections) < promotion.next_at:
             return []
         scope.promotion_changed = True
@@ -215,10 +220,17 @@ class Engine:
         if outcome is None or outcome.rule is None:
             return []
         back = outcome.rule == found
-        promotion.rule = "" if back else outcome.rule
+        promotion.promote("" if back else outcome.rule, scope.tuning.recent.count)
         self._switch(scope, was)
         why = "rolled_back" if back else "promoted"
         return [PolicyLine(scope.name, self.state.policy_name(scope), was, why, outcome.evidence)]
+
+    def _demoted(self, scope: Scope, was: str, evidence: dict[str, Any]) -> list[Output]:
+        """What was promoted brought more corrections than what decided before: that decides again."""
+        scope.promotion.demote(scope.tuning.recent.count)
+        scope.promotion.trial = None  # it compared with what no longer decides
+        self._switch(scope, was)
+        return [PolicyLine(scope.name, self.state.policy_name(scope), was, "rolled_back", evidence)]
 
     def _labelled(self, scope: Scope, id: str) -> tuple[str, bool, list[tuple[int, int]]]:
         """Where the alerts of an incident belong now, whether they are noise, and their numbers among the recent ones."""

@@ -9,6 +9,10 @@ The best rule is promoted if it is worth more by 0.1 and, over 200 paired bootst
 is better in 98 % of them. The same holds for going back to what the scope had found by itself.
 
 One incident or one rule is looked at per recent alert: no decision waits for it.
+
+A promoted rule is watched. Each correction counts for the alert that it is about, so that what was decided before the
+promotion does not speak against it. When as many alerts as that give clearly more corrections than before (the conditional
+test of two Poisson rates, Przyborowski and Wilenski, 1940, in its normal approximation), it goes, and is not tried again.
 """
 
 from __future__ import annotations
@@ -31,6 +35,9 @@ SILENCES = (2, 5, 10, 30, 60, 120, 300)  # s
 PRESENT = 0.9  # share of alerts that must have a field for it to be a key
 GROUPS = 8  # true groups needed
 GAIN, SURE, SAMPLES = 0.1, 0.98, 200
+WATCHED = 8  # corrections of what a promoted rule decided, before it is judged; then twice as many each time
+WORSE = 2.33  # standard deviations by which they have to be too many: 99 %
+DEMOTED = 16  # rules remembered as demoted
 _WEIGHT = log2_table(KEPT + 1)
 
 Ints = NDArray[np.int64]
@@ -60,19 +67,34 @@ class Promotion:
     """``touched``: incident -> the feedback about it. ``rule``: the one promoted last, "" for none."""
 
     touched: dict[str, list[str]] = field(default_factory=dict)
-    corrections: dict[str, None] = field(default_factory=dict)  # merges and moves that stand
+    corrections: dict[str, int] = field(default_factory=dict)  # merges and moves that stand -> number of the alert
     next_at: int = FIRST
     rule: str = ""
     trial: Trial | None = None
+    before: str = ""  # the rule promoted before
+    since: int = 0  # number of the first alert that the rule decided
+    watch_at: int = 0  # corrections at which it is judged next
+    demoted: list[str] = field(default_factory=list)
 
-    def touch(self, feedback: str, incidents: Sequence[str], corrects: bool) -> None:
-        """A responder looked at these incidents, and may have corrected them."""
+    def promote(self, rule: str, number: int) -> None:
+        """Let a rule decide from that alert on, "" for what the scope found."""
+        self.before, self.rule, self.since = self.rule, rule, number
+        self.watch_at = len(self.corrections) + WATCHED
+
+    def demote(self, number: int) -> None:
+        """Go back to what decided before, from that alert on."""
+        self.demoted = [*self.demoted, self.rule][-DEMOTED:]
+        self.rule, self.before, self.since = "" if self.before in self.demoted else self.before, "", number
+        self.watch_at = len(self.corrections) + WATCHED
+
+    def touch(self, feedback: str, incidents: Sequence[str], corrects: bool, number: int = -1) -> None:
+        """A responder looked at these incidents, and may have corrected what became of the ``number``-th alert."""
         for id in incidents:
             self.touched[id] = [*self.touched.pop(id, []), feedback]
         while len(self.touched) > INCIDENTS:
             del self.touched[next(iter(self.touched))]
         if corrects:
-            self.corrections[feedback] = None
+            self.corrections[feedback] = number
 
     def untouch(self, feedback: str) -> None:
         """As if that feedback had never been given."""
@@ -91,6 +113,38 @@ class Outcome(NamedTuple):
     evidence: dict[str, Any]
 
 
+def due(promotion: Promotion) -> bool:
+    """Whether a promoted rule is to be judged by the corrections since."""
+    return bool(promotion.rule) and len(promotion.corrections) >= promotion.watch_at
+
+
+def worse(promotion: Promotion, count: int) -> dict[str, Any] | None:
+    """The evidence that a promoted rule brought more corrections than what decided before; None if it did not.
+
+    ``count``: recent alerts so far. Compared are the alerts since the promotion, and as many before it as can be looked
+    back upon, from the first corrected one on: earlier, perhaps nobody looked.
+    """
+    start, numbers = promotion.since, [number for number in promotion.corrections.values() if number >= 0]
+    first = max(start - KEPT, min(numbers, default=start))
+    alerts_before, alerts = start - first, count - start
+    before, after = sum(first <= number < start for number in numbers), sum(number >= start for number in numbers)
+    promotion.watch_at = len(promotion.corrections) + (after if after >= WATCHED else WATCHED - after)
+    if after < WATCHED or alerts_before <= 0:
+        return None
+    total, share = before + after, alerts / (alerts_before + alerts)
+    over = after - total * share
+    if over <= 0 or over * over < WORSE * WORSE * total * share * (1.0 - share):
+        return None
+    return {
+        "corrections": after,
+        "alerts": alerts,
+        "rate": round(after / alerts, 4),
+        "corrections_before": before,
+        "alerts_before": alerts_before,
+        "rate_before": round(before / alerts_before, 4),
+    }
+
+
 def step(promotion: Promotion, recent: Recent, labelled: Labelled, now: str, found: str) -> Outcome | None:
     """One piece of a trial, if one is due; its outcome if it ends with it.
 
@@ -107,7 +161,7 @@ def step(promotion: Promotion, recent: Recent, labelled: Labelled, now: str, fou
     if trial.todo:
         _label(trial, *labelled(trial.todo.pop()))
         return None
-    outcome = _try(trial, recent, now, found)
+    outcome = _try(trial, recent, now, found, promotion.demoted)
     if outcome is not None:
         promotion.trial = None
     return outcome
@@ -124,7 +178,7 @@ def _label(trial: Trial, root: str, noise: bool, alerts: list[tuple[int, int]]) 
     trial.groups += [0 if noise else len(trial.roots)] * len(held)
 
 
-def _try(trial: Trial, recent: Recent, now: str, found: str) -> Outcome | None:
+def _try(trial: Trial, recent: Recent, now: str, found: str, demoted: Sequence[str]) -> Outcome | None:
     """Play the next rule; the outcome after the last one."""
     groups = np.array(trial.groups, np.int64)
     true = (
@@ -145,7 +199,7 @@ def _try(trial: Trial, recent: Recent, now: str, found: str) -> Outcome | None:
         if not trial.tried:  # with the lessons, which a rule by itself does not have
             lived = jaccards(np.array(trial.decided, np.int64), groups, true)
             trial.now = trial.best = max((lived, values), key=lambda found: _worth(found, weights))
-        elif _worth(values, weights) > _worth(trial.best, weights):
+        elif (name == found or name not in demoted) and _worth(values, weights) > _worth(trial.best, weights):
             trial.best, trial.rule = values, name
         trial.tried += 1
         return None

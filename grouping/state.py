@@ -51,7 +51,7 @@ from grouping.shadow import Shadow
 from grouping.title import Title
 from grouping.tune import Look, Tuning
 
-FORMAT = 3  # of the records; a store or snapshot of another format is refused
+FORMAT = 4  # of the records; a store or snapshot of another format is refused
 KEYS_KEPT = 65_536  # decoded dedup keys held in memory per scope
 INCIDENTS_KEPT = 1024  # decoded incidents held beyond the joinable ones
 _MAGIC = b"grouping-snapshot"
@@ -531,15 +531,17 @@ def _incident(id: str, fields: list[Any]) -> Incident:
 def _promotion_bytes(promotion: Promotion) -> bytes:
     trial = promotion.trial
     going = None if trial is None else [getattr(trial, spec.name) for spec in fields(trial)]
-    given = list(promotion.corrections)
-    return orjson.dumps([promotion.touched, given, promotion.next_at, promotion.rule, going])
+    given, numbers = list(promotion.corrections), list(promotion.corrections.values())
+    watch = [promotion.before, promotion.since, promotion.watch_at, promotion.demoted]
+    return orjson.dumps([promotion.touched, given, promotion.next_at, promotion.rule, going, numbers, *watch])
 
 
 def _promotion(value: bytes | None) -> Promotion:
     if value is None:
         return Promotion()
-    touched, given, next_at, rule, going = orjson.loads(value)
-    return Promotion(touched, dict.fromkeys(given), next_at, rule, None if going is None else Trial(*going))
+    touched, given, next_at, rule, going, numbers, *watch = orjson.loads(value)
+    trial = None if going is None else Trial(*going)
+    return Promotion(touched, dict(zip(given, numbers, strict=True)), next_at, rule, trial, *watch)
 
 
 def _memory_bytes(memory: Memory) -> bytes:

@@ -15,7 +15,7 @@ from grouping.config import Config
 from grouping.engine import Engine
 from grouping.parse import parse
 from grouping.policy import policy
-from grouping.promote import FIRST, GROUPS, Outcome, Promotion, certainty, jaccards, play, step
+from grouping.promote import FIRST, GROUPS, WATCHED, Outcome, Promotion, certainty, due, jaccards, play, step, worse
 from grouping.recent import Recent
 from grouping.records import Output, PolicyLine
 from grouping.responder import Habits, Responder, arrivals
@@ -155,12 +155,11 @@ def test_certainty_is_a_share_of_samples() -> None:
     assert 0.2 < half < 0.5  # ties are not better
 
 
-def told(restart: int = 0) -> list[Output]:
-    """A stream on which a responder's corrections promote a rule; restored after every so many events."""
-    rows = list(simulate("two_faults", seed=12))
+def lived(rows: list[tuple[dict[str, Any], str | None]], habits: Habits, restart: int) -> tuple[list[Output], bytes]:
+    """A stream and a responder; the engine is restored after every so many events. What it said and its state."""
     events = [parse(orjson.dumps(event)) for event, _ in rows]
-    truth: dict[str, Any] = {str(event["id"]): group for event, group in rows if event.get("id")}
-    engine, responder = Engine(Config()), Responder(truth, Habits(budget=60))
+    truth = {str(event["id"]): group for event, group in rows if event.get("id")}
+    engine, responder = Engine(Config()), Responder(truth, habits)
     outputs: list[Output] = []
     for number, (event, now) in enumerate(zip(events, arrivals(events), strict=True)):
         while (feedback := responder.next(event.scope, now)) is not None:
@@ -172,7 +171,12 @@ def told(restart: int = 0) -> list[Output]:
         responder.watch(event, said, now)
         if restart and number % restart == 0:
             engine = Engine.restore(engine.snapshot(), engine.config)
-    return outputs
+    return outputs, engine.snapshot()
+
+
+def told(restart: int = 0) -> list[Output]:
+    """A stream on which a responder's corrections promote a rule."""
+    return lived(list(simulate("two_faults", seed=12)), Habits(budget=60), restart)[0]
 
 
 def test_it_is_said_and_survives_a_restart_at_any_point() -> None:
@@ -181,3 +185,116 @@ def test_it_is_said_and_survives_a_restart_at_any_point() -> None:
     assert len(lines) == 1
     assert lines[0].evidence["better_in"] >= 0.98
     assert told(restart=37) == outputs
+
+
+# -- what was promoted is watched
+
+
+def watched(before: int, after: int, count: int = 2000) -> Promotion:
+    """A rule promoted at alert 1,000, with corrections spread evenly over the alerts before and since."""
+    promotion = Promotion()
+    promotion.promote("learned(*=30s)", 1000)
+    promotion.corrections = {f"b{n}": n * 1000 // before for n in range(before)} | {
+        f"a{n}": 1000 + n * (count - 1000) // after for n in range(after)
+    }
+    return promotion
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "demoted"),
+    [
+        (10, 40, True),  # four times as many
+        (10, 10, False),
+        (40, 10, False),  # it helped
+        (10, 14, False),  # chance
+        (1, 7, False),  # too few to tell
+        (1, 12, True),
+        (100, 130, False),
+        (100, 160, True),
+    ],
+)
+def test_more_corrections_than_before_speak_against_it(before, after, demoted):
+    found = worse(watched(before, after), 2000)
+    assert (found is not None) == demoted
+    if found is not None:
+        assert found == {
+            "corrections": after,
+            "alerts": 1000,
+            "rate": after / 1000,
+            "corrections_before": before,
+            "alerts_before": 1000,
+            "rate_before": before / 1000,
+        }
+
+
+def test_it_counts_how_many_alerts_there_were():
+    """Forty corrections in ten thousand alerts are not more than ten in one thousand."""
+    assert worse(watched(10, 40, count=11_000), 11_000) is None
+
+
+def test_it_is_judged_seldom():
+    """After 8 corrections, then after twice as many each time: many looks would find something by chance."""
+    promotion, looks = watched(50, 1), []
+    for number in range(200):
+        promotion.touch(f"c{number}", ["i"], corrects=True, number=1000 + number)
+        if due(promotion):
+            worse(promotion, 10_000)
+            looks.append(sum(at >= 1000 for at in promotion.corrections.values()))
+    assert looks[0] <= 2 * WATCHED
+    assert len(looks) <= 6
+
+
+def test_what_an_undone_correction_said_does_not_speak_against_it():
+    promotion = watched(10, 40)
+    for number in range(28):
+        promotion.untouch(f"a{number}")
+    assert worse(promotion, 2000) is None
+
+
+def test_what_was_demoted_is_not_tried_again():
+    recent, incidents = faults(12)
+    promotion = Promotion()
+    promotion.promote("learned(*=30s)", 5)
+    promotion.demote(9)
+    assert (promotion.rule, promotion.before) == ("", "")
+    for number, id in enumerate(incidents):
+        promotion.touch(f"f{number}", [id], corrects=True)
+    found = None
+    while found is None:
+        found = step(promotion, recent, lambda one: (one, False, incidents[one]), NOW, NOW)
+    assert found.rule == "learned(*=60s)"
+
+
+def test_it_goes_back_to_the_rule_promoted_before():
+    promotion = Promotion()
+    promotion.promote("learned(*=30s)", 5)
+    promotion.promote("learned(*=60s)", 9)
+    promotion.demote(12)
+    assert (promotion.rule, promotion.since) == ("learned(*=30s)", 12)
+
+
+def turned(restart: int = 0) -> tuple[list[Output], bytes]:
+    """Two faults at once, where corrections promote a rule by region; then one region breaks in many ways at once.
+
+    The responder corrects all. What was right before, one incident for what a region has within 30 s, is wrong then.
+    """
+    rows = list(simulate("two_faults", seed=12))
+    start = float(rows[-1][0]["at"]) + 7200.0
+    for number in range(400):
+        at = start + 20.0 * number + 1500.0 * (number // 6)
+        event = {"kind": "alert", "id": f"own-{number}", "at": at, "scope": "two_faults", "service": f"t{number}"}
+        details = {"region": "eu-1"}
+        rows.append(
+            (event | {"class": f"c{number}", "summary": f"way {number} to break", "details": details}, f"o{number}")
+        )
+    return lived(rows, Habits(), restart)
+
+
+def test_a_rule_that_has_become_wrong_is_rolled_back():
+    """With the figures, once; and the same with restarts in between, to the last byte of the state."""
+    outputs, state = turned()
+    lines = [output for output in outputs if isinstance(output, PolicyLine) and output.why != "tuned"]
+    assert [line.why for line in lines] == ["promoted", "rolled_back"]
+    assert lines[1].was == lines[0].policy
+    assert lines[1].evidence["rate"] > 2 * lines[1].evidence["rate_before"]
+    assert turned(restart=41) == (outputs, state)
