@@ -7,17 +7,14 @@ and start state, give the same bytes, on any machine, in any batching, with a re
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
-from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from grouping import apply, learn, promote, tune
+from grouping import apply, learn, steer, tune
 from grouping.beside import Side, compared, heard
 from grouping.candidates import Candidates, candidates, window
 from grouping.config import Config
@@ -26,8 +23,8 @@ from grouping.decide import distribution, pick, runner
 from grouping.draw import draw, name
 from grouping.featurise import Features, Featuriser
 from grouping.layout import IN_TIME, RULED, TOLD, TURN
-from grouping.lifecycle import members, policy_key, repolicy, root
-from grouping.policy import DEFAULT, BadPolicy, Policy, policy
+from grouping.lifecycle import policy_key
+from grouping.policy import BadPolicy, Policy, policy
 from grouping.records import (
     ALONE,
     Action,
@@ -46,7 +43,7 @@ from grouping.records import (
     Status,
     Tick,
 )
-from grouping.scope import Incident, OpenAlert, Scope, Written
+from grouping.scope import Incident, OpenAlert, Scope
 from grouping.score import Evidence, pair_features
 from grouping.shadow import Shadow
 from grouping.state import Records, State, Under, pack, unpack
@@ -180,9 +177,9 @@ class Engine:
         recorded = scope.tuning.recent.count > number
         apply.keep(self.state, scope, alert, at, decision, number if recorded else -1)
         if found is not None:
-            outputs += self._tuned(scope, was, found)
+            outputs += steer.tuned(self.state, scope, was, found)
         elif recorded:
-            outputs += self._promoted(scope, was)
+            outputs += steer.promoted(self.state, scope, was)
         return outputs
 
     def _bypass(self, scope: Scope, alert: Alert, at: float) -> list[Output]:
@@ -195,57 +192,6 @@ class Engine:
         )
         apply.keep(self.state, scope, alert, at, decision)
         return [*outputs, decision]
-
-    def _tuned(self, scope: Scope, was: str, found: tune.Found) -> list[Output]:
-        """A look at the scope's own stream has ended: say so if it changes what decides."""
-        name = self.state.policy_name(scope)
-        if name == was:
-            return []
-        self._switch(scope, was)
-        return [PolicyLine(scope.name, name, was, "tuned", found.evidence)]
-
-    def _promoted(self, scope: Scope, was: str) -> list[Output]:
-        """Go on with a trial of other rules on what responders corrected; say so if one is promoted."""
-        promotion = scope.promotion
-        if promote.due(promotion):
-            scope.promotion_changed = True
-            evidence = promote.worse(promotion, scope.tuning.recent.count)
-            if evidence is not None:
-                return self._demoted(scope, was, evidence)
-        if promotion.trial is None and len(promotion.corrections) < promotion.next_at:
-            return []
-        scope.promotion_changed = True
-        found = self.state.found_name(scope)
-        outcome = promote.step(promotion, scope.tuning.recent, partial(self._labelled, scope), was, found)
-        if outcome is None or outcome.rule is None:
-            return []
-        back = outcome.rule == found
-        promotion.promote("" if back else outcome.rule, scope.tuning.recent.count)
-        self._switch(scope, was)
-        why = "rolled_back" if back else "promoted"
-        return [PolicyLine(scope.name, self.state.policy_name(scope), was, why, outcome.evidence)]
-
-    def _demoted(self, scope: Scope, was: str, evidence: dict[str, Any]) -> list[Output]:
-        """What was promoted brought more corrections than what decided before: that decides again."""
-        scope.promotion.demote(scope.tuning.recent.count)
-        scope.promotion.trial = None  # it compared with what no longer decides
-        self._switch(scope, was)
-        return [PolicyLine(scope.name, self.state.policy_name(scope), was, "rolled_back", evidence)]
-
-    def _labelled(self, scope: Scope, id: str) -> tuple[str, bool, list[tuple[int, int]]]:
-        """Where the alerts of an incident belong now, whether they are noise, and their numbers among the recent ones."""
-        end = root(self.state, scope, id)
-        newest = islice(members(self.state, scope, end), promote.LOOKED_AT)
-        alerts = [
-            (kept.decision.number, _decided(scope, alert, kept.decision)) for alert, kept in newest if kept.decision
-        ]
-        return end.id, scope.memory.dismissed(end.id), alerts
-
-    def _switch(self, scope: Scope, was: str) -> None:
-        """Another policy decides from here on."""
-        scope.policies_before = [*scope.policies_before, was][-16:]
-        scope.learned += 1
-        repolicy(self.state, scope, self.state.named(scope, was), self.state.policy(scope))
 
     def _decide(
         self, scope: Scope, alert: Alert, now: Policy, near: Candidates, features: NDArray[np.float32]
@@ -306,28 +252,9 @@ class Engine:
             return []
         self._begin(scope)
         self.state.remember_id(scope, event.id)
-        was, new = self.state.policy_name(scope), event.policy or "default"
         if event.mode in (Mode.SHADOW, Mode.SUGGEST):
-            return self._set_shadow(scope, event, new)
-        if event.mode is Mode.ROLLBACK:
-            if not scope.policies_before:
-                return [Refused(scope.name, event.id, f"$.mode: there is no policy before {was!r} to roll back to")]
-            new = scope.policies_before[-1]
-            if new == scope.given == "default":
-                new = DEFAULT  # to stay: else the scope would find the same again
-        else:
-            try:
-                policy(new)
-            except BadPolicy as error:
-                return [Refused(scope.name, event.id, f"$.policy: {error}")]
-        scope.policy = new
-        ended, scope.shadow = scope.shadow, None
-        self._switch(scope, was)
-        if event.mode is Mode.ROLLBACK:
-            del scope.policies_before[-2:]
-        why = "rolled_back" if event.mode is Mode.ROLLBACK else "set"
-        evidence = {"by": event.id} | ({"ended": ended.figures()} if ended is not None else {})
-        return [PolicyLine(scope.name, self.state.policy_name(scope), was, why, evidence)]
+            return self._set_shadow(scope, event, event.policy or "default")
+        return steer.given(self.state, scope, event)
 
     def _set_shadow(self, scope: Scope, event: PolicyEvent, name: str) -> list[Output]:
         """Let a policy play along; the one that decides ends it."""
@@ -385,12 +312,6 @@ def _evidence(scope: Scope, at: float, features: Features, near: Candidates) -> 
         learn.together(scope.usual, features.kind, [one.kind for one in near.incidents]),
         None if near.told is None else [said for said, _ in near.told],
     )
-
-
-def _decided(scope: Scope, alert: str, written: Written) -> int:
-    """A code of the incident that an alert was decided into, wherever it is now."""
-    incident = written.actions[written.chosen] if written.chosen else name("i", scope.name, alert)
-    return zlib.crc32(incident.encode())
 
 
 def _untold(now: Policy, near: Candidates, features: NDArray[np.float32]) -> int:

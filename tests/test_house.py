@@ -53,7 +53,7 @@ ROAD = [name for name in CORE if not under(name, *OFF_THE_ROAD)]
 ALONE = {"records", "config", "draw", "layout", "template", "title"}
 ARRAYS = {"arena", "score", "pairs"}
 STEPS = {"parse", "candidates", "featurise", "score", "decide", "learn", "tune", "promote", "apply", "correct", "emit"}
-CALLERS = {"engine", "__init__"}
+CALLERS = {"engine", "steer", "__init__"}
 SHARED = {  # what is not a type and yet shared
     ("learn", "score", "log2_table"),  # a table
     ("promote", "score", "log2_table"),

@@ -1,0 +1,99 @@
+"""What decides in a scope, and when that changes: by what it found, by what corrections say, by a person."""
+
+from __future__ import annotations
+
+import zlib
+from functools import partial
+from itertools import islice
+from typing import Any
+
+from grouping import promote, tune
+from grouping.draw import name
+from grouping.lifecycle import members, repolicy, root
+from grouping.policy import DEFAULT, BadPolicy, policy
+from grouping.records import Mode, Output, PolicyEvent, PolicyLine, Refused
+from grouping.scope import Scope, Written
+from grouping.state import State
+
+
+def tuned(state: State, scope: Scope, was: str, found: tune.Found) -> list[Output]:
+    """A look at the scope's own stream has ended: say so if it changes what decides."""
+    name = state.policy_name(scope)
+    if name == was:
+        return []
+    switch(state, scope, was)
+    return [PolicyLine(scope.name, name, was, "tuned", found.evidence)]
+
+
+def promoted(state: State, scope: Scope, was: str) -> list[Output]:
+    """Go on with a trial of other rules on what responders corrected; say so if one is promoted."""
+    promotion = scope.promotion
+    if promote.due(promotion):
+        scope.promotion_changed = True
+        evidence = promote.worse(promotion, scope.tuning.recent.count)
+        if evidence is not None:
+            return _demoted(state, scope, was, evidence)
+    if promotion.trial is None and len(promotion.corrections) < promotion.next_at:
+        return []
+    scope.promotion_changed = True
+    found = state.found_name(scope)
+    outcome = promote.step(promotion, scope.tuning.recent, partial(_labelled, state, scope), was, found)
+    if outcome is None or outcome.rule is None:
+        return []
+    back = outcome.rule == found
+    promotion.promote("" if back else outcome.rule, scope.tuning.recent.count)
+    switch(state, scope, was)
+    why = "rolled_back" if back else "promoted"
+    return [PolicyLine(scope.name, state.policy_name(scope), was, why, outcome.evidence)]
+
+
+def _demoted(state: State, scope: Scope, was: str, evidence: dict[str, Any]) -> list[Output]:
+    """What was promoted brought more corrections than what decided before: that decides again."""
+    scope.promotion.demote(scope.tuning.recent.count)
+    scope.promotion.trial = None  # it compared with what no longer decides
+    switch(state, scope, was)
+    return [PolicyLine(scope.name, state.policy_name(scope), was, "rolled_back", evidence)]
+
+
+def _labelled(state: State, scope: Scope, id: str) -> tuple[str, bool, list[tuple[int, int]]]:
+    """Where the alerts of an incident belong now, whether they are noise, and their numbers among the recent ones."""
+    end = root(state, scope, id)
+    newest = islice(members(state, scope, end), promote.LOOKED_AT)
+    alerts = [(kept.decision.number, _decided(scope, alert, kept.decision)) for alert, kept in newest if kept.decision]
+    return end.id, scope.memory.dismissed(end.id), alerts
+
+
+def switch(state: State, scope: Scope, was: str) -> None:
+    """Another policy decides from here on."""
+    scope.policies_before = [*scope.policies_before, was][-16:]
+    scope.learned += 1
+    repolicy(state, scope, state.named(scope, was), state.policy(scope))
+
+
+def _decided(scope: Scope, alert: str, written: Written) -> int:
+    """A code of the incident that an alert was decided into, wherever it is now."""
+    incident = written.actions[written.chosen] if written.chosen else name("i", scope.name, alert)
+    return zlib.crc32(incident.encode())
+
+
+def given(state: State, scope: Scope, event: PolicyEvent) -> list[Output]:
+    """A person sets what decides from here on, or goes back to what decided before; whatever plays along ends."""
+    was, new, back = state.policy_name(scope), event.policy or "default", event.mode is Mode.ROLLBACK
+    if back:
+        if not scope.policies_before:
+            return [Refused(scope.name, event.id, f"$.mode: there is no policy before {was!r} to roll back to")]
+        new = scope.policies_before[-1]
+        if new == scope.given == "default":
+            new = DEFAULT  # to stay: else the scope would find the same again
+    else:
+        try:
+            policy(new)
+        except BadPolicy as error:
+            return [Refused(scope.name, event.id, f"$.policy: {error}")]
+    scope.policy = new
+    ended, scope.shadow = scope.shadow, None
+    switch(state, scope, was)
+    if back:
+        del scope.policies_before[-2:]
+    evidence = {"by": event.id} | ({"ended": ended.figures()} if ended is not None else {})
+    return [PolicyLine(scope.name, state.policy_name(scope), was, "rolled_back" if back else "set", evidence)]
