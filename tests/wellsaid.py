@@ -15,7 +15,7 @@ from grouping.parse import MAX_SHOWN, parse, shown
 # Place, what was expected and what came, remedy.
 _SAID = re.compile(r"(?P<place>\$.*?): (?P<what>.+); (?P<remedy>[^;]+)", re.DOTALL)
 # A value, how many there are of something, or how another's words begin.
-_VALUE = re.compile(r"got (?P<value>.+)|received|\d", re.DOTALL)
+_VALUE = re.compile(r"got (?P<value>.+)|value: |received|\d", re.DOTALL)
 _STATE = re.compile(r"not |too many|ends|needs")  # what is wrong with the whole
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 LONGEST = 700  # characters of a refusal
