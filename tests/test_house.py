@@ -342,7 +342,8 @@ def test_the_locks_hold_what_the_project_asks_for():
     asked = {
         "run": project["dependencies"],
         "image": project["dependencies"] + extras["kafka"],
-        "dev": project["dependencies"] + extras["dev"] + extras["kafka"] + extras["river"],
+        "dev": project["dependencies"]
+        + [one for name in ("dev", "kafka", "river", "otlp", "sns") for one in extras[name]],
         "bench": project["dependencies"] + extras["dev"] + extras["bench"],
         "fuzz": project["dependencies"] + extras["dev"] + extras["fuzz"],
     }

@@ -250,6 +250,15 @@ def test_answers_are_those_of_the_protocol(live: Live) -> None:
     assert (plain.status, plain.json["code"]) == (400, 3)
 
 
+def test_the_description_has_both_encodings(live: Live) -> None:
+    """Of the request, of what is answered, and of what is refused."""
+    post = live.ask("GET", "/openapi.json").json["paths"]["/v1/logs"]["post"]
+    for content in (post["requestBody"], *post["responses"].values()):
+        assert set(content["content"]) == {"application/json", MEDIA_TYPE}
+    denied = live.ask("GET", "/v1/logs")
+    assert (denied.status, denied.json) == (405, {"code": 12, "message": "events are sent by POST"})
+
+
 def test_packed_bodies_are_bounded_after_they_are_unpacked(live: Live) -> None:
     """A bomb, a half, and more than one piece."""
     body = request(record(body=AnyValue(string_value="packed")))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hmac
+import signal
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -18,7 +19,7 @@ from grouping.config import BadConfig
 from grouping.formats import FORMATS
 from grouping.runtimes.settings import Settings
 from grouping.runtimes.signatures import TOLERANCE, Unsigned
-from tests.live import Live, grouping
+from tests.live import Live, grouping, until
 from tests.published import PUBLISHED
 
 NOW = 1_770_790_000.0
@@ -196,6 +197,25 @@ def test_a_signature_stands_for_a_token(tmp_path: Path) -> None:
         assert [line["door"] for line in live.logs() if line["say"] == "denied"] == ["sentry"] * 3 + ["grafana"]
         assert "client secret" not in live.said()
         assert live.stop() == 0
+
+
+def test_a_secret_is_exchanged_without_a_restart(tmp_path: Path) -> None:
+    """SIGHUP reads it again."""
+    secret = tmp_path / "secret"
+    secret.write_text("old one\n")
+    table = f"[[service.signed]]\nformat = 'grafana'\nsecrets = ['file:{secret}']\n"
+    body = orjson.dumps(SAMPLES["grafana"].payload)
+    with Live(tmp_path / "state", table) as live:
+
+        def status(by: str) -> int:
+            signature = {"X-Grafana-Alerting-Signature": digits(by, body)}
+            return live.ask("POST", "/v1/webhooks/grafana", body, **signature).status
+
+        assert [status("old one"), status("new one")] == [202, 401]
+        secret.write_text("new one\n")
+        live.process.send_signal(signal.SIGHUP)
+        until(lambda: any(line["say"] == "reloaded" for line in live.logs()))
+        assert [status("old one"), status("new one")] == [401, 202]
 
 
 def test_tokens_are_taken_as_grafana_and_datadog_can_send_them(tmp_path: Path) -> None:

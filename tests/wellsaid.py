@@ -15,7 +15,8 @@ from grouping.parse import MAX_SHOWN, parse, shown
 # Place, what was expected and what came, remedy.
 _SAID = re.compile(r"(?P<place>\$.*?): (?P<what>.+); (?P<remedy>[^;]+)", re.DOTALL)
 # A value, how many there are of something, or how another's words begin.
-_VALUE = re.compile(r"got (?P<value>.+)|received|\d", re.DOTALL)
+_VALUE = re.compile(r"got (?P<value>.+)|value: |received|\d", re.DOTALL)
+_STATE = re.compile(r"not |too many|ends|needs")  # what is wrong with the whole
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 LONGEST = 700  # characters of a refusal
 
@@ -53,7 +54,7 @@ def well_said(message: str, payload: bytes) -> None:
     assert len(message.encode()) <= LONGEST * 4, message
     assert len(message) <= LONGEST, message
     value = _VALUE.search(said["what"])
-    assert value is not None or "not " in said["what"] or "too many" in said["what"] or "ends" in said["what"], message
+    assert value is not None or _STATE.search(said["what"]), message
     if value is not None and value["value"] is not None:
         there = at(payload, said["place"])
         assert there is UNKNOWN or value["value"] in {shown(there), *_kinds(there)}, (message, there)

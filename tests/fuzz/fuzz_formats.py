@@ -9,6 +9,7 @@ The same bytes are given to the check of signatures, which may only say that the
 
 from __future__ import annotations
 
+import copy
 import random
 import sys
 import tempfile
@@ -129,15 +130,15 @@ def _changed(node: Any, chance: random.Random) -> Any:
         with suppress(orjson.JSONDecodeError, orjson.JSONEncodeError):
             return orjson.dumps(_changed(orjson.loads(node), chance)).decode()
     if not isinstance(node, dict | list) or not node or chance.random() < 0.15:
-        return chance.choice(ODD)
+        return copy.deepcopy(chance.choice(ODD))  # it is changed further, and must not be in two places
     key: Any = chance.choice(list(node) if isinstance(node, dict) else range(len(node)))
     match chance.randrange(8):
         case 0:
             del node[key]
         case 1 if isinstance(node, list):
-            node.append(node[key])
+            node.append(copy.deepcopy(node[key]))
         case 2 if isinstance(node, dict):
-            node[chance.choice(["x", "é", "a.b", "status", "labels", *node])] = node[key]
+            node[chance.choice(["x", "é", "a.b", "status", "labels", *node])] = copy.deepcopy(node[key])
         case _:
             node[key] = _changed(node[key], chance)
     return node

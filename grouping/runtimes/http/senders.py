@@ -9,6 +9,7 @@ import orjson
 from fastapi import APIRouter, HTTPException
 
 from grouping.formats import FORMATS, formats_of
+from grouping.formats.otlp_protobuf import MEDIA_TYPE
 from grouping.runtimes.http import otlp
 from grouping.runtimes.http.doors import Answer, Deny, Door, Say
 from grouping.runtimes.http.limits import Gate
@@ -93,12 +94,29 @@ def described(answers: dict[str, dict[str, Any]]) -> dict[str, Any]:
         if one.say is None:
             own = {"400": answers["400"]}
         taken = {"description": "On disk.", **({} if one.say is _posted else other)}
-        paths[path] = {"post": _operation(one.summary, [], {one.taken: taken, **own, **failures})}
+        responses = {one.taken: taken, **own, **failures}
+        if one.deny is not None:  # in the protocol's own shapes, in the encoding of the request
+            status = {"application/json": {"schema": _STATUS}, MEDIA_TYPE: {"schema": _BINARY}}
+            responses = {
+                key: {"description": value["description"], "content": status} for key, value in responses.items()
+            }
+            responses[one.taken]["content"] = {"application/json": {"schema": {}}, MEDIA_TYPE: {"schema": _BINARY}}
+        paths[path] = {"post": _operation(one.summary, [], responses)}
+        if one.deny is not None:
+            paths[path]["post"]["requestBody"]["content"][MEDIA_TYPE] = {"schema": _BINARY}
     name = {"name": "name", "in": "path", "required": True, "schema": {"type": "string", "enum": list(FORMATS)}}
     summary = "What the tool of this name sends, or a format of the configuration."
     missing = {"404": failures["401"] | {"description": "No format of this name."}}
     paths[WEBHOOKS + "{name}"] = {"post": _operation(summary, [name], {**answers, **missing})}
     return paths
+
+
+_BINARY = {"type": "string", "format": "binary"}
+_STATUS = {
+    "type": "object",
+    "required": ["code", "message"],
+    "properties": {"code": {"type": "integer"}, "message": {"type": "string"}},
+}
 
 
 def _operation(summary: str, parameters: list[Any], responses: dict[str, Any]) -> dict[str, Any]:
