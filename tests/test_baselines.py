@@ -136,7 +136,7 @@ def test_stream_clusterers_tell_titles_or_fields_apart() -> None:
         assert _together(make, one, like, other, again) == "aabc", make.__name__
 
 
-@pytest.mark.parametrize("name", ["VowpalWabbit", "river LogisticRegression"])
+@pytest.mark.parametrize("name", ["VowpalWabbit", "river LogisticRegression", "river HoeffdingAdaptiveTree"])
 def test_learners_of_others_learn_from_corrections_in_the_engine(name: str) -> None:
     """A responder moves every alert of the back end out of the front end's incident: after a while none needs it."""
     pytest.importorskip("river")

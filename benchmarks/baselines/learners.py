@@ -2,7 +2,8 @@
 
 VowpalWabbit: contextual bandit with action-dependent features, ``--cb_explore_adf --epsilon 0.02 --cb_type mtr``
 (Bietti, Agarwal, Langford 2021). It hears of the action that was taken alone: cost 0 if it was right, 1 if not.
-river LogisticRegression with AdaGrad: is this action the right one? It hears of all actions of a decision.
+river LogisticRegression with AdaGrad, and HoeffdingAdaptiveTree: is this action the right one? They hear of all actions
+of a decision.
 
 A correction reveals which action was right for the alerts it touches, when the responder makes it and not before.
 Until that has been so for 50 alerts of a scope, the policy of the engine decides, and the learner watches.
@@ -18,14 +19,15 @@ from typing import Any
 import numpy as np
 import vowpalwabbit
 from numpy.typing import NDArray
-from river import linear_model, optim
+from river import base, linear_model, optim, tree
 
 from grouping.candidates import Candidates
 from grouping.config import Config
 from grouping.decide import pick
 from grouping.draw import draw
 from grouping.engine import Engine
-from grouping.layout import COLUMNS, FEATURE_NAMES
+from grouping.layout import COLUMNS
+from grouping.learners.river import River, options
 from grouping.lifecycle import members, root
 from grouping.policy import Policy
 from grouping.records import Alert, Decision, Feedback, Output, Refused, Verb
@@ -36,17 +38,17 @@ WATCHES = 50  # alerts about which it has heard, before it decides itself
 REMEMBERED = 20_000  # decisions of a scope about which a correction may still tell something
 HEARS = 64  # alerts of an incident, the newest ones, about which one correction tells something
 
-Options = list[dict[str, float]]  # the features that are not zero, per action; opening first
+Table = NDArray[np.float32]  # (FEATURES, n): the features of each action; opening first
 
 
 class Chooser:
     """Chooses among options and hears later what was right."""
 
-    def choose(self, options: Options, uniform: float) -> tuple[int, float]:
+    def choose(self, table: Table, uniform: float) -> tuple[int, float]:
         """An option, and the probability with which it was chosen; ``uniform`` in [0, 1) is the chance to use."""
         raise NotImplementedError
 
-    def learn(self, options: Options, chosen: int, probability: float, right: int | None) -> None:
+    def learn(self, table: Table, chosen: int, probability: float, right: int | None) -> None:
         """``right`` was right; None: the chosen one was wrong, and no other is known to be right."""
         raise NotImplementedError
 
@@ -57,41 +59,46 @@ class VowpalWabbit(Chooser):
     def __init__(self) -> None:
         self._workspace = vowpalwabbit.Workspace("--cb_explore_adf --epsilon 0.02 --cb_type mtr --quiet")
 
-    def choose(self, options: Options, uniform: float) -> tuple[int, float]:
-        pmf = self._workspace.predict(_lines(options))
+    def choose(self, table: Table, uniform: float) -> tuple[int, float]:
+        pmf = self._workspace.predict(_lines(table))
         chosen = pick(pmf, uniform)
         return chosen, pmf[chosen]
 
-    def learn(self, options: Options, chosen: int, probability: float, right: int | None) -> None:
-        lines = _lines(options)
+    def learn(self, table: Table, chosen: int, probability: float, right: int | None) -> None:
+        lines = _lines(table)
         lines[1 + chosen] = f"0:{0 if chosen == right else 1}:{probability:.6f} {lines[1 + chosen]}"
         self._workspace.learn(lines)
 
 
-def _lines(options: Options) -> list[str]:
-    features = (" ".join(f"{name}:{value:.6g}" for name, value in one.items()) for one in options)
+def _lines(table: Table) -> list[str]:
+    features = (" ".join(f"{name}:{value:.6g}" for name, value in one.items()) for one in options(table))
     return ["shared |s b:1", *(f"|f {each}" for each in features)]
 
 
-class Logistic(Chooser):
-    """The most probably right option."""
+class Likeliest(Chooser):
+    """The most probably right option, by a learner of grouping/learners/river.py."""
 
-    def __init__(self) -> None:
-        self._model = linear_model.LogisticRegression(optimizer=optim.AdaGrad(0.1))
+    def __init__(self, model: base.Classifier) -> None:
+        self._learner = River(model)
 
-    def choose(self, options: Options, uniform: float) -> tuple[int, float]:  # noqa: ARG002 — it leaves nothing to chance
-        chances = [self._model.predict_proba_one(one)[True] for one in options]
-        return chances.index(max(chances)), 1.0
+    def choose(self, table: Table, uniform: float) -> tuple[int, float]:  # noqa: ARG002 — it leaves nothing to chance
+        return int(self._learner.score(table).argmax()), 1.0
 
-    def learn(self, options: Options, chosen: int, probability: float, right: int | None) -> None:  # noqa: ARG002
-        for number, one in enumerate(options):
-            if right is not None or number == chosen:
-                self._model.learn_one(one, number == right)
+    def learn(self, table: Table, chosen: int, probability: float, right: int | None) -> None:  # noqa: ARG002
+        self._learner.learn(table, right, chosen)
+
+
+def logistic() -> Likeliest:
+    return Likeliest(linear_model.LogisticRegression(optimizer=optim.AdaGrad(0.1)))
+
+
+def hoeffding() -> Likeliest:
+    return Likeliest(tree.HoeffdingAdaptiveTreeClassifier(grace_period=20, seed=1))
 
 
 @dataclass(slots=True)
 class _Asked:
-    options: Options
+    table: Table
     actions: list[str]
     chosen: int
     probability: float
@@ -122,20 +129,17 @@ class Taught(Engine):
     def _decide(
         self, scope: Scope, alert: Alert, now: Policy, near: Candidates, features: NDArray[np.float32]
     ) -> tuple[Decision, Incident | None]:
-        options = [
-            {name: value for name, value in zip(FEATURE_NAMES, column, strict=True) if value}
-            for column in features[:, : 1 + len(near.incidents)].T.tolist()
-        ]
+        table = features[:, : 1 + len(near.incidents)].copy()
         chosen, probability = -1, 1.0
         if self._heard.get(scope.name, 0) >= WATCHES:
-            chosen, probability = self._chooser(scope).choose(options, draw(self.config.seed, alert.id))
+            chosen, probability = self._chooser(scope).choose(table, draw(self.config.seed, alert.id))
             now = replace(now, learner=_Fixed(chosen))
         decision, joined = super()._decide(scope, alert, now, near, features)
         actions = ["open", *(one.id for one in near.incidents)]
         if chosen < 0:
             chosen, probability = (actions.index(joined.id) if joined else 0), decision.propensity
         asked = self._asked.setdefault(scope.name, {})
-        asked[alert.id] = _Asked(options, actions, chosen, probability)
+        asked[alert.id] = _Asked(table, actions, chosen, probability)
         if len(asked) > REMEMBERED:
             del asked[next(iter(asked))]
         return decision, joined
@@ -155,7 +159,7 @@ class Taught(Engine):
             right = 0 if feedback.action is Verb.DISMISS else self._right(scope, alert, one)
             if one.heard != (right,):
                 one.heard = (right,)
-                self._chooser(scope).learn(one.options, one.chosen, one.probability, right)
+                self._chooser(scope).learn(one.table, one.chosen, one.probability, right)
                 self._heard[scope.name] = self._heard.get(scope.name, 0) + 1
 
     def _touched(self, scope: Scope, feedback: Feedback) -> Iterator[str]:
@@ -182,4 +186,8 @@ class Taught(Engine):
         return self._choosers[scope.name]
 
 
-CHOOSERS: dict[str, Callable[[], Any]] = {"VowpalWabbit": VowpalWabbit, "river LogisticRegression": Logistic}
+CHOOSERS: dict[str, Callable[[], Any]] = {
+    "VowpalWabbit": VowpalWabbit,
+    "river LogisticRegression": logistic,
+    "river HoeffdingAdaptiveTree": hoeffding,
+}
