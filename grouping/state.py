@@ -270,11 +270,10 @@ class State:
             scope.incidents = {incident.id: incident for incident in scope.joinable.values()}
 
     def forget(self, scope: Scope) -> None:
-        """Forget what a scope has learned, and which policy was set in it; its counts of what is usual stay."""
-        for number in scope.tuning.recent.pages():
-            self._pending[_recent_key(scope, number)] = None
+        """Forget what a scope has learned, and which policy was set in it; what its stream is like stays."""
+        recent = scope.tuning.recent
         scope.policy, scope.policies_before, scope.shadow = "default", [], None
-        scope.tuning, scope.promotion, scope.memory, scope.pages_written = Tuning(), Promotion(), Memory(), 0
+        scope.tuning, scope.promotion, scope.memory = Tuning(recent, recent.count), Promotion(), Memory()
         scope.changed = scope.usual_changed = scope.promotion_changed = scope.memory_changed = True
 
     def trim(self, scope: Scope) -> None:
