@@ -161,7 +161,7 @@ class Engine:
             return self._bypass(scope, alert, at)
         features = self._featurise(alert)
         now = self.state.policy(scope)
-        key = policy_key(now, alert)
+        key = policy_key(now, alert, features.same, scope.tuning.families)
         bits = learn.bits(scope.usual)
         near = candidates(self.config, scope, at, features, bits, key, now.open_minded)
         evidence = _evidence(scope, at, features, near)
@@ -172,12 +172,12 @@ class Engine:
         if not self.state.tuned(scope):
             apply.keep(self.state, scope, alert, at, decision)
             return outputs
-        was, number = self.state.policy_name(scope), scope.tuning.recent.count
-        found = tune.observe(scope.tuning, at, features.same, features.codes)
+        was, families, number = self.state.policy_name(scope), scope.tuning.families, scope.tuning.recent.count
+        found = tune.observe(scope.tuning, at, features.same, features.codes, features.label)
         recorded = scope.tuning.recent.count > number
         apply.keep(self.state, scope, alert, at, decision, number if recorded else -1)
         if found is not None:
-            outputs += steer.tuned(self.state, scope, was, found)
+            outputs += steer.tuned(self.state, scope, was, families, found)
         elif recorded:
             outputs += steer.promoted(self.state, scope, was)
         return outputs

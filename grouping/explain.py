@@ -24,7 +24,7 @@ from grouping.layout import (
     TURN,
 )
 from grouping.learners.linear import Linear
-from grouping.policy import policy
+from grouping.policy import KIN, policy
 from grouping.records import Action, Decision, Reason
 
 ALIKE = 0.5  # from here on a match is worth a word
@@ -103,7 +103,7 @@ def _rule(name: str, features: NDArray[np.float32]) -> str:
     fresh, in_time = float(features[FRESH_MINUTE]), float(features[IN_TIME])
     silence = 60.0 * (1.0 - fresh) / fresh if fresh else 0.0
     allowed = silence * in_time / (1.0 - in_time) if 0.0 < in_time < 1.0 else None
-    key = f"with the same {_listed(now.key)}" if now.key else "of all"
+    key = "of all" if not now.key else "of its kin" if now.key == (KIN,) else f"with the same {_listed(now.key)}"
     turn = f"the latest incident {key}" if features[TURN] else f"not the latest incident {key}"
     limit = f", {_seconds(allowed)} allowed" if allowed is not None else ""
     return f"{turn}, {_seconds(silence)} after its last alert{limit} ({name})"

@@ -21,6 +21,7 @@ from grouping.template import mask, words
 MAX_DETAILS = 12  # pairs under details that count, first by name
 MAX_WORDS = 12  # words and masked values of the title that count
 MAX_VALUE = 256  # characters; a longer value is prose, equal only by copy, and tells nothing as a field
+LABEL = 80  # characters of what a person reads of a kind
 MEMO = 8192  # alerts of the same content remembered
 
 
@@ -34,6 +35,7 @@ class Features:
     kind: int  # odd hash of what kind of alert this is, for seen-together counts
     template: str
     same: int  # code of the named fields but severity, for telling repeats
+    label: str  # the same for people
     codes: list[tuple[str, int]]  # a code of the value of each known field, 0 standing for none
     told: tuple[int, int]  # signature (even: all named fields but severity, and the title) and kind, for lessons
 
@@ -47,15 +49,7 @@ class Featuriser:
     def __call__(self, alert: Alert) -> Features:
         """The features of an alert."""
         pairs = tuple(details_of(alert)) if alert.details else ()
-        named = (
-            alert.source,
-            alert.severity,
-            alert.class_,
-            alert.group,
-            alert.component,
-            alert.service,
-            alert.host,
-        )
+        named = _named(alert)
         template, values = mask(alert.summary)
         key = (template, values, named, pairs)
         found = self._memo.get(key)
@@ -81,7 +75,7 @@ def _features(
     both += [0 if value is None else 1 + value // _ROWS % _COUNTERS for value in hashes]
     places = np.array(both, np.intp)
     kind = zlib.crc32(f"{named[5]}\0{named[2] or template}".encode()) & 0x1FFFFFF | 1
-    text = "\0".join(value or "" for field, value in enumerate(named) if NAMED_FIELDS[field] != "severity")
+    text = _identity(named)
     rows = VALUES + len(texts)
     return Features(
         places[:rows],
@@ -90,9 +84,26 @@ def _features(
         kind,
         template,
         _code(text or template),
+        " ".join(dict.fromkeys(value for value in (*named[2:], named[0]) if value))[:LABEL] or template[:LABEL],
         [(name, _code(value)) for name, value in _known(named, pairs)],
         (zlib.crc32(template.encode(), zlib.crc32(text.encode())) << 1, kind),
     )
+
+
+def _named(alert: Alert) -> tuple[str | None, ...]:
+    return (
+        alert.source,
+        alert.severity,
+        alert.class_,
+        alert.group,
+        alert.component,
+        alert.service,
+        alert.host,
+    )
+
+
+def _identity(named: tuple[str | None, ...]) -> str:
+    return "\0".join(value or "" for field, value in enumerate(named) if NAMED_FIELDS[field] != "severity")
 
 
 def _known(named: tuple[str | None, ...], pairs: tuple[tuple[str, str], ...]) -> Iterator[tuple[str, str]]:
@@ -131,6 +142,11 @@ def _flat(prefix: str, node: Any) -> Iterator[tuple[str, str]]:
                 yield from _flat(prefix, {name: item})
         elif value is not None:
             yield prefix + name, str(value)
+
+
+def kind_of(alert: Alert) -> int:
+    """Features.same of an alert, without the rest."""
+    return _code(_identity(_named(alert)) or mask(alert.summary)[0])
 
 
 def value_of(alert: Alert, field: str) -> str | None:

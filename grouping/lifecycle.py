@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from grouping.draw import name
-from grouping.featurise import Features, Featuriser, value_of
-from grouping.policy import Policy
+from grouping.featurise import Features, Featuriser, kind_of, value_of
+from grouping.policy import KIN, Policy
 from grouping.records import SEVERITY_BY_RANK, SEVERITY_RANK, Alert, Change, IncidentLine, Output, Severity, Status
 from grouping.scope import SEEN, Incident, Scope, Sight, Standing, StoredAlert
 from grouping.state import State
@@ -16,11 +16,14 @@ from grouping.title import Title
 REBUILT_FROM = 64  # latest alerts from which an incident's profile is built anew after a correction
 
 
-def policy_key(policy: Policy, alert: Alert) -> str | None:
-    """The values of the policy's key fields in an alert, "" without any; None where one of them is unknown."""
+def policy_key(policy: Policy, alert: Alert, same: int, kin: Mapping[int, int]) -> str | None:
+    """The values of the policy's key fields in an alert, "" without any; None where one of them is unknown.
+
+    ``same``: the code of its kind; ``kin``: the families of the kinds that keep to themselves.
+    """
     values: list[str] = []
     for field in policy.key:
-        value = value_of(alert, field)
+        value = str(kin.get(same, 0)) if field == KIN else value_of(alert, field)
         if value is None:
             return None
         values.append(value)
@@ -254,7 +257,7 @@ def rebuild(state: State, scope: Scope, incident: Incident, policy: Policy, feat
         alert = restored(scope, id, kept)
         features = featurise(alert)
         describe(scope, incident, features, alert, kept.at)
-        key = policy_key(policy, alert)
+        key = policy_key(policy, alert, features.same, scope.tuning.families)
         if key is not None:
             keys[key] = None
     for key in [key for key in incident.keys if key not in keys]:
@@ -275,7 +278,7 @@ def close(scope: Scope, incident: Incident, standing: Standing = Standing.RESOLV
 def repolicy(state: State, scope: Scope, was: Policy, policy: Policy) -> None:
     """Let another policy decide: key the joinable incidents by it, each by its latest alert."""
     scope.limit = policy.limit
-    if was.key == policy.key:
+    if was.key == policy.key and KIN not in policy.key:
         for incident in scope.joinable.values():
             mirror(scope, incident)
         return
@@ -284,6 +287,7 @@ def repolicy(state: State, scope: Scope, was: Policy, policy: Policy) -> None:
         incident.keys = {}
         mirror(scope, incident)
         for id, kept in itertools.islice(direct_members(state, scope, incident), 1):
-            key = policy_key(policy, restored(scope, id, kept))
+            alert = restored(scope, id, kept)
+            key = policy_key(policy, alert, kind_of(alert), scope.tuning.families)
             if key is not None:
                 take_turn(scope, incident, key)

@@ -1,6 +1,7 @@
 """What a scope has learned, as plain JSON that one can read, keep, compare, and give to another scope as its start.
 
-A model is the policy a person set, the rule the scope found, the rule that corrections promoted, and the lessons. All
+A model is the policy a person set, the rule the scope found, the families of kinds that keep to themselves, the rule that
+corrections promoted, and the lessons. All
 numbers are exact, so a model is its own copy. Counts of what is usual and the alerts looked at last are the stream's, not
 the model's: a scope that starts with a model gathers its own, and may find that another rule fits its stream better.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from grouping.kin import KINDS
 from grouping.lifecycle import repolicy
 from grouping.memory import LESSONS, Lesson, Saying
 from grouping.policy import BadPolicy, policy
@@ -35,6 +37,10 @@ def exported(state: State, name: str) -> dict[str, Any]:
         "decides": state.policy_name(scope),
         "set": scope.policy,
         "found": scope.tuning.rule,
+        "families": [
+            {"kind": kind, "of": family, "label": scope.tuning.labels.get(kind, "")}
+            for kind, family in scope.tuning.families.items()
+        ],
         "promoted": scope.promotion.rule,
         "lessons": [_shown(lesson) for lesson in scope.memory.lessons.values()],
     }
@@ -43,6 +49,7 @@ def exported(state: State, name: str) -> dict[str, Any]:
 def start(state: State, name: str, model: Mapping[str, Any]) -> None:
     """Let a new scope begin with a model. Raises BadModel, with nothing changed."""
     rules = [_rule(model, key) for key in ("set", "found", "promoted")]
+    families = dict(_families(model))
     lessons = list(_lessons(model))
     scope = state.scope(name)
     if scope.events:
@@ -51,6 +58,7 @@ def start(state: State, name: str, model: Mapping[str, Any]) -> None:
         )
     scope.policy, scope.tuning.rule, scope.promotion.rule = rules
     scope.policy = scope.policy or "default"
+    scope.tuning.families = families
     for lesson in lessons:
         scope.memory.learn(lesson)
     scope.limit = state.policy(scope).limit
@@ -73,6 +81,10 @@ def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[st
     for key in ("decides", "set", "found", "promoted"):
         if one.get(key) != other.get(key):
             yield f"{key}: {one.get(key) or 'nothing'} -> {other.get(key) or 'nothing'}"
+    apart, alone = (dict(_families(each)) for each in (one, other))
+    for kind in sorted(apart.keys() | alone.keys()):
+        if apart.get(kind) != alone.get(kind):
+            yield f"kind {kind:08x}: of family {apart.get(kind, 0):08x} -> {alone.get(kind, 0):08x}"
     before, after = ({lesson["feedback"]: lesson for lesson in each["lessons"]} for each in (one, other))
     for id in sorted(before.keys() | after.keys()):
         if before.get(id) != after.get(id):
@@ -105,6 +117,17 @@ def _rule(model: Mapping[str, Any], key: str) -> str:
     except BadPolicy as error:
         raise BadModel(f"$.{key}: {error}") from None
     return rule
+
+
+def _families(model: Mapping[str, Any]) -> Iterator[tuple[int, int]]:
+    rows = model.get("families")
+    if type(rows) is not list or len(rows) > KINDS:
+        raise BadModel(f"$.families: expected an array of at most {KINDS}")
+    for index, row in enumerate(rows):
+        kind, family = (row.get("kind"), row.get("of")) if type(row) is dict else (None, None)
+        if type(kind) is not int or type(family) is not int or not 0 < kind < CODES or not 0 < family < CODES:
+            raise BadModel(f"$.families[{index}]: expected kind and of, two codes, got {row!r}")
+        yield kind, family
 
 
 def _lessons(model: Mapping[str, Any]) -> Iterator[Lesson]:

@@ -6,6 +6,7 @@ service~5s          the same per service, at least 5 s
 service~5-120s      the same, at most 120 s
 service+class=300s  per service and class, silent for at most 300 s
 linear(*~1s)        a linear score by time and pace, whose feature in_time is measured by the rule in brackets
+kin~1-4s            no key, but kinds of alert that keep to themselves are apart, as far as the scope found them
 learned(service~5s) the rule in brackets, until responders teach otherwise
 default             what the scope finds by itself; until it has, linear(*~2s)
 """
@@ -24,6 +25,7 @@ from grouping.learners.rules import Rules
 
 DEFAULT = "linear(*~2s)"
 RELATIVE = 40.0  # times an incident's mean inter-arrival time
+KIN = "kin"  # the key that is no field: the family of an alert's kind, see kin.py
 HIGH_S = 30.0  # the longest silence of a relative rule that names none
 
 
@@ -106,6 +108,8 @@ def policy(name: str) -> Policy:
         raise BadPolicy(f"{name!r}: expected a silence above 0 s, the longest not below the shortest")
     key = () if match["key"] == "*" else tuple(match["key"].split("+"))
     for field in key:
-        if field not in NAMED_FIELDS and not (field.startswith("details.") and field != "details."):
-            raise BadPolicy(f"{name!r}: no field {field!r}; there are {', '.join(NAMED_FIELDS)} and details.<name>")
+        if field not in (*NAMED_FIELDS, KIN) and not (field.startswith("details.") and field != "details."):
+            raise BadPolicy(
+                f"{name!r}: no field {field!r}; there are {', '.join(NAMED_FIELDS)}, {KIN} and details.<name>"
+            )
     return Policy(name, key, limit, learner)

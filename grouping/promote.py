@@ -17,16 +17,17 @@ test of two Poisson rates, Przyborowski and Wilenski, 1940, in its normal approx
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from grouping.policy import Limit, policy
-from grouping.recent import KEPT, Recent
+from grouping.policy import KIN, Limit, policy
+from grouping.recent import KEPT, SAME, Recent
 from grouping.score import log2_table
+from grouping.tune import Tuning
 
 FIRST = 10  # corrections before the first trial; then twice as many each time
 INCIDENTS = 256  # touched last, that are the truth
@@ -145,7 +146,7 @@ def worse(promotion: Promotion, count: int) -> dict[str, Any] | None:
     }
 
 
-def step(promotion: Promotion, recent: Recent, labelled: Labelled, now: str, found: str) -> Outcome | None:
+def step(promotion: Promotion, tuning: Tuning, labelled: Labelled, now: str, found: str) -> Outcome | None:
     """One piece of a trial, if one is due; its outcome if it ends with it.
 
     ``now``: the name of the policy that decides; ``found``: of the one the scope found by itself.
@@ -157,11 +158,11 @@ def step(promotion: Promotion, recent: Recent, labelled: Labelled, now: str, fou
             return None
         while promotion.next_at <= given:
             promotion.next_at *= 2
-        trial = promotion.trial = Trial(recent.count, given, list(promotion.touched))
+        trial = promotion.trial = Trial(tuning.recent.count, given, list(promotion.touched))
     if trial.todo:
         _label(trial, *labelled(trial.todo.pop()))
         return None
-    outcome = _try(trial, recent, now, found, promotion.demoted)
+    outcome = _try(trial, tuning, now, found, promotion.demoted)
     if outcome is not None:
         promotion.trial = None
     return outcome
@@ -178,7 +179,7 @@ def _label(trial: Trial, root: str, noise: bool, alerts: list[tuple[int, int]]) 
     trial.groups += [0 if noise else len(trial.roots)] * len(held)
 
 
-def _try(trial: Trial, recent: Recent, now: str, found: str, demoted: Sequence[str]) -> Outcome | None:
+def _try(trial: Trial, tuning: Tuning, now: str, found: str, demoted: Sequence[str]) -> Outcome | None:
     """Play the next rule; the outcome after the last one."""
     groups = np.array(trial.groups, np.int64)
     true = (
@@ -189,11 +190,11 @@ def _try(trial: Trial, recent: Recent, now: str, found: str, demoted: Sequence[s
     if len(true) < GROUPS:
         return Outcome(None, {})
     weights = _weights(groups, true)
-    at, codes, numbers = recent.numbered(trial.end)
-    names = _names(recent, codes, now, found)
+    at, codes, numbers = tuning.recent.numbered(trial.end)
+    names = _names(tuning.recent, codes, now, found)
     if trial.tried < len(names):
         name = names[trial.tried]
-        made = play(at, codes, recent.fields, name)
+        made = play(at, codes, tuning.recent.fields, name, tuning.families)
         places = np.searchsorted(numbers, np.array(trial.numbers, np.int64))
         values = jaccards(made[places], groups, true)
         if not trial.tried:  # with the lessons, which a rule by itself does not have
@@ -230,11 +231,19 @@ def _names(recent: Recent, codes: NDArray[np.uint32], now: str, found: str) -> l
     return [now, found] + [f"learned({key}={silence}s)" for key in keys for silence in SILENCES]
 
 
-def play(at: NDArray[np.float64], codes: NDArray[np.uint32], fields: Sequence[str], name: str) -> Ints:
-    """The group (N,) of each alert under the rule of a policy; at (N,) s in the order of arrival, codes (ROWS, N)."""
+def play(
+    at: NDArray[np.float64], codes: NDArray[np.uint32], fields: Sequence[str], name: str, kin: Mapping[int, int]
+) -> Ints:
+    """The group (N,) of each alert under the rule of a policy; at (N,) s in the order of arrival, codes (ROWS, N).
+
+    ``kin``: the families of the kinds that keep to themselves.
+    """
     rule = policy(name)
     key = np.ones(len(at), np.int64)
     for part in rule.key:  # a field that was never seen is unknown to all
+        if part == KIN:
+            key = np.array([1 + kin.get(code, 0) for code in codes[SAME].tolist()], np.int64)
+            continue
         key = codes[fields.index(part)].astype(np.int64) if part in fields else np.zeros(len(at), np.int64)
     if rule.limit.pace:
         return _relative(at, key, rule.limit)

@@ -51,7 +51,7 @@ from grouping.shadow import Shadow
 from grouping.title import Title
 from grouping.tune import Look, Tuning
 
-FORMAT = 4  # of the records; a store or snapshot of another format is refused
+FORMAT = 5  # of the records; a store or snapshot of another format is refused
 KEYS_KEPT = 65_536  # decoded dedup keys held in memory per scope
 INCIDENTS_KEPT = 1024  # decoded incidents held beyond the joinable ones
 _MAGIC = b"grouping-snapshot"
@@ -471,14 +471,22 @@ def _tuning_bytes(tuning: Tuning) -> bytes:
     look = tuning.look
     going = None
     if look is not None:
-        going = [look.end, look.scales, look.grain, look.fields, look.found, look.refused, look.row]
-    return orjson.dumps([tuning.recent.count, tuning.recent.fields, tuning.next_at, tuning.rule, going])
+        going = [getattr(look, spec.name) for spec in fields(look)]
+    families = [
+        list(tuning.families),
+        list(tuning.families.values()),
+        list(tuning.labels),
+        list(tuning.labels.values()),
+    ]
+    return orjson.dumps([tuning.recent.count, tuning.recent.fields, tuning.next_at, tuning.rule, going, *families])
 
 
 def _tuning(value: bytes) -> tuple[Tuning, int, list[str]]:
     """What tuning knows but the recent alerts, and how many there were, with which fields."""
-    count, fields, next_at, rule, going = orjson.loads(value)
-    return Tuning(next_at=next_at, look=None if going is None else Look(*going), rule=rule), count, fields
+    count, fields, next_at, rule, going, kinds, families, labelled, labels = orjson.loads(value)
+    tuning = Tuning(next_at=next_at, look=None if going is None else Look(*going), rule=rule)
+    tuning.families, tuning.labels = dict(zip(kinds, families, strict=True)), dict(zip(labelled, labels, strict=True))
+    return tuning, count, fields
 
 
 def _incident_bytes(scope: Scope, incident: Incident) -> bytes:

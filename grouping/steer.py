@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -10,16 +11,19 @@ from typing import Any
 from grouping import promote, tune
 from grouping.draw import name
 from grouping.lifecycle import members, repolicy, root
-from grouping.policy import DEFAULT, BadPolicy, policy
+from grouping.policy import DEFAULT, KIN, BadPolicy, policy
 from grouping.records import Mode, Output, PolicyEvent, PolicyLine, Refused
 from grouping.scope import Scope, Written
 from grouping.state import State
 
 
-def tuned(state: State, scope: Scope, was: str, found: tune.Found) -> list[Output]:
-    """A look at the scope's own stream has ended: say so if it changes what decides."""
+def tuned(state: State, scope: Scope, was: str, families: Mapping[int, int], found: tune.Found) -> list[Output]:
+    """A look at the scope's own stream has ended: say so if it changes what decides.
+
+    ``was``, ``families``: the policy's name and the families of kinds before.
+    """
     name = state.policy_name(scope)
-    if name == was:
+    if name == was and not (KIN in policy(name).key and found.families != families):
         return []
     switch(state, scope, was)
     return [PolicyLine(scope.name, name, was, "tuned", found.evidence)]
@@ -37,7 +41,7 @@ def promoted(state: State, scope: Scope, was: str) -> list[Output]:
         return []
     scope.promotion_changed = True
     found = state.found_name(scope)
-    outcome = promote.step(promotion, scope.tuning.recent, partial(_labelled, state, scope), was, found)
+    outcome = promote.step(promotion, scope.tuning, partial(_labelled, state, scope), was, found)
     if outcome is None or outcome.rule is None:
         return []
     back = outcome.rule == found

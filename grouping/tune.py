@@ -14,6 +14,9 @@ taken where its peak is nearly as high; at the shortest scale of all there is no
 with high = the scale and low = the shortest one at which X is still 70 % of that. A rule is taken only if it would make
 at least 5 incidents of 3 or more alerts of what was looked at, and none that swallows half of it.
 
+Where no field is the key, kinds of alert that keep to themselves (kin.py) are told apart from all others: the key is then
+``kin``, the family of a kind.
+
 The work is cut into slices by counts of alerts, so that no decision waits for it.
 """
 
@@ -25,9 +28,10 @@ from typing import Any
 
 import numpy as np
 
-from grouping import pairs
+from grouping import kin, pairs
+from grouping.layout import NAMED_FIELDS
 from grouping.pairs import Codes, Excess, Floats
-from grouping.policy import RELATIVE, Limit, rule_name
+from grouping.policy import KIN, RELATIVE, Limit, policy, rule_name
 from grouping.recent import KEPT, SAME, Recent
 
 FIRST = 128  # alerts before the first look
@@ -44,6 +48,8 @@ OUTER, DIP = 0.85, 0.95  # a peak at a longer scale is taken from this share of 
 PLATEAU = 0.7  # share of X that the shortest silence must keep
 BURST, BURSTS, HALF = 3, 5, 0.5
 TRIES = 12  # rules played before a look gives up
+NEAR = 0.5  # of the longest silence: how near kinds have to be to meet
+LABELS = 256  # kinds of which a person can be told
 
 
 @dataclass(slots=True)
@@ -57,6 +63,8 @@ class Look:
     found: list[list[list[float]]] = field(default_factory=list)  # per key [X, B, spread, incidents], each per scale
     refused: list[list[Any]] = field(default_factory=list)  # [key, scale, why]
     row: int = 0  # next field
+    rule: str = ""  # the one found, when only families of kinds are still looked for
+    pieces: int = 0  # of that look already done
 
 
 @dataclass(slots=True)
@@ -67,22 +75,32 @@ class Tuning:
     next_at: int = FIRST
     look: Look | None = None
     rule: str = ""
-    ground: tuple[int, pairs.Background, Codes] | None = None  # worked out again after a restore; not part of the state
+    families: dict[int, int] = field(default_factory=dict)  # code of a kind that keeps to itself -> of its family
+    labels: dict[int, str] = field(default_factory=dict)  # of the kinds seen last
+    # Worked out again after a restore; not part of the state:
+    ground: tuple[int, pairs.Background, Codes] | None = None
+    work: kin.Work | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a look ended with: a rule's name, "" for none, and the evidence."""
+    """What a look ended with: a rule's name, "" for none, the evidence, and the families that its key is made of."""
 
     rule: str
     evidence: dict[str, Any]
+    families: dict[int, int] = field(default_factory=dict)
 
 
-def observe(tuning: Tuning, at: float, same: int, codes: list[tuple[str, int]]) -> Found | None:
-    """Take an alert in; what a look found, if one ends with it."""
+def observe(tuning: Tuning, at: float, same: int, codes: list[tuple[str, int]], label: str = "") -> Found | None:
+    """Take an alert in; what a look found, if one ends with it. ``same``: the code of its kind, ``label`` its name."""
     recent = tuning.recent
     if not recent.take(at, same, codes):
         return None
+    labels = tuning.labels
+    labels.pop(same, None)
+    labels[same] = label
+    if len(labels) > LABELS:
+        del labels[next(iter(labels))]
     count = recent.count
     if tuning.look is None:
         if count >= tuning.next_at:
@@ -93,8 +111,8 @@ def observe(tuning: Tuning, at: float, same: int, codes: list[tuple[str, int]]) 
         return None
     found = _slice(tuning, tuning.look)
     if found is not None:
-        tuning.look = tuning.ground = None
-        tuning.rule = found.rule
+        tuning.look = tuning.ground = tuning.work = None
+        tuning.rule, tuning.families = found.rule, found.families
     return found
 
 
@@ -103,6 +121,8 @@ def _slice(tuning: Tuning, look: Look) -> Found | None:
     ground, codes = _ground(tuning, look)
     if not look.scales:
         return Found("", {"alerts": len(ground.at), "why": "too short a time"})
+    if look.rule:
+        return _kin(tuning, look, ground, codes)
     if not look.fields:
         _note(look, "*", pairs.excess(ground, None))
         return None
@@ -159,7 +179,7 @@ def scores(look: Look) -> list[list[float]]:
 
 def _best(tuning: Tuning, look: Look, table: list[list[float]]) -> tuple[float, int, int]:
     """The score, key and scale to try next: those refused left out, the present key and no key at an advantage."""
-    stay = tuning.rule.partition("~")[0]
+    stay = tuning.rule.partition("~")[0].replace(KIN, "*")
     found = (0.0, 0, 0)
     for key, (name, row) in enumerate(zip(look.fields, table, strict=True)):
         since = _refused_from(look, name)
@@ -213,7 +233,43 @@ def _try(tuning: Tuning, look: Look, ground: pairs.Background, codes: Codes) -> 
     if largest > HALF:
         look.refused.append([name, look.scales[scale], f"one incident with {round(100 * largest)} % of all"])
         return None
-    return Found(rule_name(name, limit), _evidence(look, table))
+    look.rule = rule_name(name, limit)
+    return None if name == "*" else Found(look.rule, _evidence(look, table))
+
+
+def _kin(tuning: Tuning, look: Look, ground: pairs.Background, codes: Codes) -> Found | None:
+    """One piece of the look for kinds that keep to themselves; with the last one the look ends."""
+    if tuning.work is None:
+        tuning.work = kin.begin(ground.at, _kinds(tuning.recent.fields, codes), NEAR * policy(look.rule).limit.high)
+        for _ in range(look.pieces):
+            kin.advance(tuning.work)
+    look.pieces += 1
+    if not kin.advance(tuning.work):
+        return None
+    families, evidence = tuning.work.apart, _evidence(look, scores(look))
+    if not families:
+        return Found(look.rule, evidence)
+    evidence[KIN] = _told(tuning.labels, families, codes[SAME])
+    return Found(look.rule.replace("*", KIN, 1), evidence, families)
+
+
+def _kinds(fields: list[str], codes: Codes) -> Codes:
+    """(N,) the codes of the alerts' kinds; 0 for an alert that lacks a named field which most have."""
+    kinds: Codes = codes[SAME].copy()
+    for row, name in enumerate(fields):
+        if name in NAMED_FIELDS and (codes[row] > 0).mean() >= KNOWN:
+            kinds[codes[row] == 0] = 0
+    return kinds
+
+
+def _told(labels: dict[int, str], families: dict[int, int], same: Codes) -> list[dict[str, Any]]:
+    """The families for people, the largest first."""
+    told: list[dict[str, Any]] = []
+    for family in sorted(set(families.values())):
+        kinds = [code for code, own in families.items() if own == family]
+        alerts = int(np.isin(same, np.array(kinds, same.dtype)).sum())
+        told.append({"kinds": sorted(labels.get(code, f"{code:08x}") for code in kinds), "alerts": alerts})
+    return sorted(told, key=lambda one: (-one["alerts"], one["kinds"]))
 
 
 def play(at: Floats, weight: Floats, code: Codes | None, limit: Limit) -> tuple[int, float]:

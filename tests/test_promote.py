@@ -16,10 +16,11 @@ from grouping.engine import Engine
 from grouping.parse import parse
 from grouping.policy import policy
 from grouping.promote import FIRST, GROUPS, WATCHED, Outcome, Promotion, certainty, due, jaccards, play, step, worse
-from grouping.recent import Recent
+from grouping.recent import SAME, Recent
 from grouping.records import Output, PolicyLine
 from grouping.responder import Habits, Responder, arrivals
 from grouping.simulate import simulate
+from grouping.tune import Tuning
 
 NOW = "linear(*~2s)"
 
@@ -45,7 +46,7 @@ def outcome(
     for number, id in enumerate(incidents):
         promotion.touch(f"f{number}", [id], corrects=True)
     for _ in range(1000):
-        found = step(promotion, recent, lambda one: (one, one in noise, incidents[one]), NOW, NOW)
+        found = step(promotion, Tuning(recent), lambda one: (one, one in noise, incidents[one]), NOW, NOW)
         if found is not None:
             return found
     raise AssertionError("the trial does not end")
@@ -132,9 +133,17 @@ def test_play_is_what_the_rule_says(alerts: list[tuple[int, int]], name: str) ->
             members = last[key] = [number]
         expected.append(members[0])
     codes = np.array([[service for _, service in alerts]], np.uint32)
-    made = play(np.array([float(at) for at, _ in alerts]), codes, ["service"], name).tolist()
+    made = play(np.array([float(at) for at, _ in alerts]), codes, ["service"], name, {}).tolist()
     same = [[one == other for other in expected] for one in expected]
     assert [[one == other for other in made] for one in made] == same
+
+
+def test_kinds_that_keep_to_themselves_are_groups_of_their_own() -> None:
+    """Kinds 7 and 8 are of one family, 5 and 6 of none."""
+    codes = np.zeros((SAME + 1, 5), np.uint32)
+    codes[SAME] = [5, 7, 6, 8, 5]
+    made = play(np.arange(5.0), codes, [], "learned(kin=2s)", {7: 7, 8: 7}).tolist()
+    assert made[0] == made[2] == made[4] != made[1] == made[3]
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3)), min_size=2, max_size=40))
@@ -261,7 +270,7 @@ def test_what_was_demoted_is_not_tried_again():
         promotion.touch(f"f{number}", [id], corrects=True)
     found = None
     while found is None:
-        found = step(promotion, recent, lambda one: (one, False, incidents[one]), NOW, NOW)
+        found = step(promotion, Tuning(recent), lambda one: (one, False, incidents[one]), NOW, NOW)
     assert found.rule == "learned(*=60s)"
 
 

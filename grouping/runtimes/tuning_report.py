@@ -6,12 +6,12 @@ keys go by the numbers they have in the table beside it: names from alerts stand
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from markupsafe import Markup
 
-from grouping.policy import BadPolicy, policy
+from grouping.policy import KIN, BadPolicy, policy
 from grouping.runtimes.page import ALERTS, FAINT, INK, PAGES, draw_svg
 from grouping.runtimes.summary import lasting
 from grouping.runtimes.tally import PolicyChange
@@ -73,7 +73,7 @@ def _chosen(name: str) -> tuple[str | None, tuple[float, float] | None]:
         rule = policy(name)
     except BadPolicy:  # lines of another version
         return None, None
-    return "+".join(rule.key) or "*", (rule.limit.low, rule.limit.high)
+    return "+".join(rule.key).replace(KIN, "*") or "*", (rule.limit.low, rule.limit.high)
 
 
 def _row(key: str, one: dict[str, Any], found: Mapping[str, Any], chosen: str | None) -> Row:
@@ -82,7 +82,7 @@ def _row(key: str, one: dict[str, Any], found: Mapping[str, Any], chosen: str | 
     stable = counts[place + 1] / counts[place] if place + 1 < len(counts) and counts[place] else None
     whys = [f"from {_silence(no['silence_s'])} on: {no['why']}" for no in found["refused"] if no["key"] == key]
     if key == chosen:
-        verdict = "chosen" + (f"; refused {'; '.join(whys)}" if whys else "")
+        verdict = "chosen" + (f"; refused {'; '.join(whys)}" if whys else "") + _parted(found.get(KIN, []))
     elif whys:
         verdict = f"refused {'; '.join(whys)}"
     elif not one["score"]:
@@ -102,6 +102,12 @@ def _row(key: str, one: dict[str, Any], found: Mapping[str, Any], chosen: str | 
         verdict,
         key == chosen,
     )
+
+
+def _parted(families: Sequence[Mapping[str, Any]]) -> str:
+    """The kinds that keep to themselves, in words."""
+    kinds = [", ".join(family["kinds"]) for family in families]
+    return f"; apart from all others: {' | '.join(kinds)}" if kinds else ""
 
 
 def _silence(seconds: float) -> str:
