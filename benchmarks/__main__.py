@@ -22,6 +22,7 @@ RUNS: dict[str, list[str]] = {
     "history": ["benchmarks.history"],
     "history-repeats": ["benchmarks.history", "--workload", "repeats"],
     "service": ["benchmarks.service"],
+    "kafka": ["benchmarks.kafka"],
     "quality": ["benchmarks.quality"],
     "robustness": ["benchmarks.robustness"],
 }
