@@ -228,6 +228,26 @@ def test_kill_9_loses_no_notification(tmp_path: Path, receiver: Receiver) -> Non
     assert {tuple(events) for events in order.values()} == {("opened", "resolved")}
 
 
+def test_a_backup_goes_on_telling_where_it_was_made(tmp_path: Path, receiver: Receiver) -> None:
+    """What was told is not told again on the copy; what is owed is, and the dead letters are there."""
+    receiver.orders({"on": "bad", "status": 400, "say": "no"})
+    with service(tmp_path, subscription(receiver.url)) as live:
+        live.ask("POST", "/events", [alert("a", "told"), alert("b", "bad")])
+        until(lambda: len(receiver.taken()) == 1 and len(live.ask("GET", "/deadletters").json["deadletters"]) == 1)
+        receiver.kill()
+        live.ask("POST", "/events", [alert("c", "owed")])
+        live.settled()
+        assert grouping("backup", live.state, tmp_path / "copy").returncode == 0
+        live.kill()
+    receiver.start()
+    (tmp_path / "state").rename(tmp_path / "lost")
+    (tmp_path / "copy").rename(tmp_path / "state")
+    with service(tmp_path, subscription(receiver.url)) as copy:
+        until(lambda: len(receiver.taken()) == 2)
+        assert [row["alert"]["id"] for row in receiver.taken()] == ["a", "c"]
+        assert [one["title"] for one in copy.ask("GET", "/deadletters").json["deadletters"]] == ["bad is down"]
+
+
 def test_filters_and_shapes_of_several_subscriptions(tmp_path: Path, receiver: Receiver) -> None:
     """Each hears its own, in its own shape; one that fails does not keep the others waiting."""
     tables = [

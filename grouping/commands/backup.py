@@ -14,9 +14,9 @@ from grouping.runtimes.backup import BadBackup, backup
 @click.argument("state", type=KEPT, metavar="DIR")
 @click.argument("to", type=DIRECTORY, metavar="TO")
 def command(state: Path, to: Path) -> None:
-    """Copy the log of DIR, as far as it is on disk, to TO, also while the service runs.
+    """Copy the log of DIR, as far as it is on disk, and its outbox to TO, also while the service runs.
 
-    The log is all that is needed: `grouping serve --state TO` decides it anew, to the same bytes.
+    That is all that is needed: `grouping serve --state TO` decides it anew, to the same bytes.
     """
     try:
         events = backup(state, to)

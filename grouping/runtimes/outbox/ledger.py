@@ -85,6 +85,15 @@ class Ledger:
         """Let go of the file."""
         self._db.close()
 
+    def copy(self, directory: Path) -> None:
+        """Make a copy in another directory, of one moment, while others write. Raises LedgerError."""
+        with self._told():
+            target = sqlite3.connect(directory / FILE)
+            try:
+                self._db.backup(target)
+            finally:
+                target.close()
+
     # -- positions
 
     def begin(self, names: Sequence[str], end: int) -> dict[str, int]:
