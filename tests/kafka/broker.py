@@ -23,14 +23,18 @@ process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://127.0.0.1:{plain},SASL_SSL://127.0.0.1:{secure},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{plain},SASL_SSL://127.0.0.1:{secure}
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL
+listeners=PLAINTEXT://127.0.0.1:{plain},SASL_SSL://127.0.0.1:{secure},SSL://127.0.0.1:{mutual},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{plain},SASL_SSL://127.0.0.1:{secure},SSL://127.0.0.1:{mutual}
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,SSL:SSL
 inter.broker.listener.name=PLAINTEXT
-sasl.enabled.mechanisms=PLAIN
+sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-512
+listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
 listener.name.sasl_ssl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_{user}="{password}";
 ssl.keystore.type=PEM
 ssl.keystore.location={keystore}
+ssl.truststore.type=PEM
+ssl.truststore.location={authority}
+listener.name.ssl.ssl.client.auth=required
 log.dirs={logs}
 auto.create.topics.enable=false
 group.initial.rebalance.delay.ms=0
@@ -66,16 +70,19 @@ class Broker:
 
     def __init__(self, home: Path) -> None:
         self._home = home
-        plain, secure, controller = _free_ports(3)
+        plain, secure, mutual, controller = _free_ports(4)
         self.address, self.secure = f"127.0.0.1:{plain}", f"127.0.0.1:{secure}"
-        self.authority = home / "authority.pem"
+        self.mutual = f"127.0.0.1:{mutual}"  # wants to see a certificate
+        self.authority, self.key = home / "authority.pem", home / "key.pem"
         self._properties = home / "server.properties"
         keystore = home / "keystore.pem"
-        _certificate(self.authority, keystore, home)
+        _certificate(self.authority, self.key, keystore, home)
         self._properties.write_text(
             PROPERTIES.format(
                 plain=plain,
                 secure=secure,
+                mutual=mutual,
+                authority=self.authority,
                 controller=controller,
                 user=USER,
                 password=PASSWORD,
@@ -83,7 +90,9 @@ class Broker:
                 logs=home / "logs",
             )
         )
-        self._run("kafka.tools.StorageTool", "format", "-t", "groupingTestsCluster01", "-g", "-c").wait()
+        scram = f'SCRAM-SHA-512=[name="{USER}",password="{PASSWORD}"]'
+        format = ["format", "-t", "groupingTestsCluster01", "-g", "--add-scram", scram, "-c"]
+        self._run("kafka.tools.StorageTool", *format).wait()
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -130,9 +139,8 @@ def _free_ports(count: int) -> list[int]:
     return ports
 
 
-def _certificate(authority: Path, keystore: Path, home: Path) -> None:
+def _certificate(authority: Path, key: Path, keystore: Path, home: Path) -> None:
     """A certificate for 127.0.0.1 that vouches for itself, and with its key as a keystore."""
-    key = home / "key.pem"
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=broker"]
     names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(authority)]
     subprocess.run(command + names, check=True, capture_output=True, env={**os.environ, "HOME": str(home)})

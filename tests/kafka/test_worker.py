@@ -365,16 +365,19 @@ def test_the_faust_command_starts_it_too(stage):
     assert stop(worker) == 0
 
 
-def test_through_tls_with_a_password(stage, broker, tmp_path):
-    """The broker's certificate is checked, and the worker says who it is."""
+@pytest.mark.parametrize("way", ["PLAIN", "SCRAM-SHA-512", "certificate"])
+def test_through_tls(stage, broker, tmp_path, way):
+    """The broker's certificate is checked, and the worker says who it is: by a password, or by a certificate."""
     if stage.brokers != broker.address:
         pytest.skip("the broker is somebody else's")
     stage.produce(events(0, 100))
     security = tmp_path / "security.toml"
-    lines = {"protocol": "SASL_SSL", "mechanism": "PLAIN", "username": USER, "password": PASSWORD}
+    lines = {"protocol": "SASL_SSL", "mechanism": way, "username": USER, "password": PASSWORD}
+    if way == "certificate":
+        lines = {"protocol": "SSL", "cert_file": str(broker.authority), "key_file": str(broker.key)}
     lines["ca_file"] = str(broker.authority)
     security.write_text("".join(f"{key} = {value!r}\n" for key, value in lines.items()))
-    stage.brokers, plain = broker.secure, stage.brokers
+    stage.brokers, plain = broker.mutual if way == "certificate" else broker.secure, stage.brokers
     stage.worker("one", "--security", str(security))
     stage.brokers = plain
     stage.until_settled()
