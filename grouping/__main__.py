@@ -13,6 +13,7 @@ from grouping import __version__
 
 COMMANDS = (
     "replay",
+    "restore",
     "serve",
     "worker",
     "evaluate",
@@ -27,6 +28,7 @@ COMMANDS = (
     "config",
     "mapping",
     "backup",
+    "restore",
     "deadletters",
 )  # in the order of the help
 

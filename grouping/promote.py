@@ -106,6 +106,17 @@ class Promotion:
                 if not given:
                     del self.touched[id]
 
+    def lose(self, incidents: Sequence[str]) -> bool:
+        """These incidents are gone, and nothing can be said of them any more. Whether that changes anything."""
+        known = [id for id in incidents if id in self.touched]
+        for id in known:
+            del self.touched[id]
+        todo = self.trial.todo if self.trial is not None else []
+        asked = [id for id in incidents if id in todo]
+        for id in asked:
+            todo.remove(id)
+        return bool(known or asked)
+
 
 class Outcome(NamedTuple):
     """What a trial ended with: the rule to follow, None for the one that decides now, and the evidence."""

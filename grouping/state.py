@@ -203,6 +203,28 @@ class State:
         """Write a feedback down."""
         self._pending[record_key(b"f", scope.name, id)] = orjson.dumps(undo)
 
+    def drop_alert(self, scope: Scope, id: str, alert: StoredAlert) -> None:
+        """Delete an alert, and its dedup key where it is the latest of it."""
+        self._pending[record_key(b"a", scope.name, id)] = None
+        key = alert.fields[0]
+        known = None if key is None else self.latest(scope, key)
+        if key is not None and known is not None and known.alert == id:
+            del scope.keys[key]
+            scope.changed_keys.discard(key)
+            self._pending[record_key(b"k", scope.name, key)] = None
+
+    def drop_incident(self, scope: Scope, incident: Incident) -> None:
+        """Delete an incident that takes no alerts, and the list of its members."""
+        for number in range(incident.pages):
+            self._pending[_page_key(scope, incident, number)] = None
+        self._pending[record_key(b"i", scope.name, incident.id)] = None
+        del scope.incidents[incident.id]
+        scope.changed_incidents.discard(incident.id)
+
+    def drop_feedback(self, scope: str, id: str) -> None:
+        """Delete a feedback: it can no longer be undone; what it taught stays."""
+        self._pending[record_key(b"f", scope, id)] = None
+
     def add_member(self, scope: Scope, incident: Incident, alert: str) -> None:
         """Add a direct member to an incident's list."""
         incident.page.append(alert)

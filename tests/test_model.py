@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from grouping import Config, Engine, parse
 from grouping.__main__ import main
 from grouping.model import BadModel, differences, exported, reset, start
 from grouping.records import Decision
+from tests.live import Live
 from tests.logs import Player, logs
 
 T = 1_760_000_000.0
@@ -195,6 +197,26 @@ def test_from_one_directory_into_another(tmp_path):
     ran("model", "reset", "--state", tmp_path / "two")
     ran("model", "export", "--state", tmp_path / "two", "--out", tmp_path / "r.json")
     assert "- lesson f-1 by ana" in ran("model", "diff", tmp_path / "m.json", tmp_path / "r.json", status=1)
+
+
+def test_a_service_starts_with_a_model_and_never_loses_it(tmp_path):
+    """Also where its store is lost, and in a backup: what came before the log is kept beside it."""
+    replayed(tmp_path / "one", taught())
+    ran("model", "export", "--state", tmp_path / "one", "--out", tmp_path / "m.json")
+    state = tmp_path / "state"
+    ran("model", "import", tmp_path / "m.json", "--service", "--state", state, "--scope", "default")
+    with Live(state) as live:
+        live.ask("POST", "/events", event(id="b", at=T, service="back", summary="no answer"))
+        live.ask("POST", "/events", event(id="f", at=T + 0.5, service="front", summary="slow"))
+        live.settled()
+        assert live.ask("GET", "/alerts/f").json["decision"]["reason"] == "told"
+        assert live.stop() == 0
+    ran("backup", state, tmp_path / "saved")
+    shutil.rmtree(state / "store")
+    for directory in (state, tmp_path / "saved"):
+        with Live(directory) as live:
+            live.settled()
+            assert live.ask("GET", "/alerts/f").json["decision"]["reason"] == "told"
 
 
 def test_what_a_model_taught_can_be_taken_back_by_actor(tmp_path):

@@ -16,10 +16,11 @@ from grouping.runtimes.backup import BadBackup, backup
 def command(state: Path, to: Path) -> None:
     """Copy the log of DIR, as far as it is on disk, and its outbox to TO, also while the service runs.
 
-    That is all that is needed: `grouping serve --state TO` decides it anew, to the same bytes.
+    That is all that is needed: `grouping restore TO NEW` decides it anew, to the same bytes. Where the beginning of the
+    log was removed (`service.keep_days`), the base that stands for it is copied, too.
     """
     try:
         events = backup(state, to)
     except BadBackup as error:
         raise click.UsageError(str(error)) from None
-    click.echo(f"{events} events copied to {to}", err=True)
+    click.echo(f"everything up to event {events} copied to {to}", err=True)

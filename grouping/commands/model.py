@@ -13,6 +13,7 @@ import orjson
 from grouping.commands.common import KEPT, OUT_FILE
 from grouping.config import Config
 from grouping.model import BadModel, differences, reset, start
+from grouping.runtimes.base import make
 from grouping.runtimes.store import Store, StoreError, kept_in
 from grouping.state import State
 from grouping.views import Views
@@ -54,6 +55,9 @@ def import_(file: Path, state: Path, scopes: tuple[str, ...], *, service: bool) 
     with _changed(state / "store" if service else state) as records:
         for scope in scopes:
             start(records, scope, model)
+    if service:
+        with _store(state / "store", reading=False) as store:
+            make(store, state)  # the log cannot say what was there before it
     click.echo(f"{len(scopes)} scopes start with {model['decides']} and {len(model['lessons'])} lessons", err=True)
 
 
@@ -97,6 +101,8 @@ def _store(state: Path, *, reading: bool) -> Iterator[Store]:
         raise click.UsageError(str(error)) from None
     try:
         yield store
+    except StoreError as error:
+        raise click.UsageError(str(error)) from None
     finally:
         store.close()
 

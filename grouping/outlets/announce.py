@@ -122,6 +122,13 @@ class Announcer:
             found.append((name_, due, max(0.0, due - clock(self._state.scope(name_)))))
         return found
 
+    def forget(self, scope: Scope, id: str) -> None:
+        """An incident is gone: nothing is held for it, or known of it, any more."""
+        self._let_go(scope, id, Told())
+        self._told.pop((scope.name, id), None)
+        self._changed.discard((scope.name, id))
+        self._changes[_key(scope.name, id)] = None
+
     # -- what each output says
 
     def _say(self, seq: int, scope: Scope, event: Event, output: Output) -> list[Notice]:

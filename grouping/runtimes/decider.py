@@ -30,11 +30,13 @@ from grouping.outlets.announce import HELD, NOTICES, Announcer
 from grouping.parse import Malformed, parse
 from grouping.quality import Quality
 from grouping.records import Decision, IncidentLine, Merged, Moved, Output, PolicyLine, Reason, Refused, Suggestion
+from grouping.runtimes import base
 from grouping.runtimes.bypassed import bypassed, marked
+from grouping.runtimes.forgetting import forget_feedback, forget_incidents, forget_lines
 from grouping.runtimes.index import LOOKED_AT, Index
 from grouping.runtimes.link import Blocking, Gone
 from grouping.runtimes.log import Follower, LogError
-from grouping.runtimes.store import Store, StoreError
+from grouping.runtimes.store import OtherFormat, Store, StoreError
 from grouping.views import Views
 
 BITE = 32  # events between two looks at what is asked
@@ -64,9 +66,13 @@ class Decider:
         """
         self._link = link
         self._config = config
-        self._store = _open(directory / "store")
+        self._directory = directory
+        self._store, from_base = self._opened(directory)
         self._settings = blake2b(orjson.dumps(asdict(config)), digest_size=8).hexdigest()
         before = self._store.position()
+        if from_base:  # what was decided until then stays; what follows is decided with the settings of now
+            before = {"seq": before.get("seq", 0), "settings": self._settings}
+            self._store.commit({}, b"", before["seq"], before)
         if before and before["settings"] != self._settings:
             raise StoreError(
                 f"{directory / 'store'}: built with other settings; use the same ones, or move this directory away: "
@@ -95,7 +101,20 @@ class Decider:
             "model": self.model,
             "outputs": self.outputs,
             "notices": self.notices,
+            "forget": self.forget,
+            "base": self.base,
         }
+
+    def _opened(self, directory: Path) -> tuple[Store, bool]:
+        """The store, and whether it was just made from the base; that of another version is set aside."""
+        from_base = base.put_back(directory)
+        try:
+            return _open(directory / "store"), from_base
+        except OtherFormat as other:
+            aside = base.set_aside(directory, other)
+            self._link.send({"aside": str(aside), "format": other.found})
+        from_base = base.put_back(directory)
+        return _open(directory / "store"), from_base
 
     def run(self, messages: list[dict[str, Any]]) -> None:
         """Decide until the other process says stop or ends; ``messages`` have come already. Raises LogError, StoreError."""
@@ -147,12 +166,12 @@ class Decider:
                 event = parse(marked(line) if seq in self._faults else line)
                 outputs = self._engine.step(event)
                 self._announcer.take(seq, event, outputs)
+                self._index.take(seq, event, outputs)
             except Malformed as error:  # taken by the door of another version
                 outputs = [Refused(error.scope, error.id, str(error))]
             except Exception as error:
                 raise Fault(seq) from error
             if outputs:
-                self._index.take(seq, outputs)
                 self._note(seq, outputs)
             if seq <= self._careful_to:
                 self._commit(seq)
@@ -272,6 +291,27 @@ class Decider:
                 return {"rows": found, "to": found[-1]["seq"]}
             found += orjson.loads(value)
         return {"rows": found, "to": max(after, self._committed)}
+
+    # -- retention, asked for by the other process
+
+    def forget(self, upto: int, after: str | None) -> dict[str, Any]:
+        """Forget some of what nothing was said of after event ``upto``: how many incidents, and where to go on."""
+        start = None if after is None else bytes.fromhex(after)
+        if start is None:
+            forget_feedback(self._engine.state, self._index, upto)
+        count, last = forget_incidents(self._engine.state, self._index, self._announcer, upto, start)
+        self._commit(self._follower.position)
+        if last is None:
+            forget_lines(self._store, upto)
+        return {"incidents": count, "next": None if last is None else last.hex()}
+
+    def base(self) -> dict[str, Any]:
+        """Make a base of all that is decided: the number of the last event in it, or why it cannot be made."""
+        self._commit(self._follower.position)
+        try:
+            return {"seq": base.make(self._store, self._directory)}
+        except StoreError as error:
+            return {"failed": str(error)}
 
     def _views(self) -> Views:
         return Views(self._config, self._store)

@@ -5,6 +5,8 @@ Keys stand beside the engine's records and are written with them, made from what
     \\0w id            -> seq of the opening (8 bytes), scope
     \\0n seq id        -> scope              all, open ones under \\0p
     \\0m scope seq id  -> nothing            the same within a scope, open ones under \\0q
+    \\0t id            -> seq of the last event that said anything of it
+    \\0g seq           -> scope and id of the feedback that came with it
 """
 
 from __future__ import annotations
@@ -12,9 +14,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from grouping.records import Change, IncidentLine, Merged, Output
+from grouping.records import Change, Decision, Event, Feedback, IncidentLine, Merged, Moved, Output
 from grouping.runtimes.store import Store
 
+FEEDBACK = b"\0g"
+_TOUCHED = b"\0t"
 LOOKED_AT = 5_000  # entries read for one page at most; the rest is on the next
 
 Changes = dict[bytes, bytes | None]
@@ -29,15 +33,22 @@ class Entry(NamedTuple):
 
 
 class Index:
-    """Lists of incidents."""
+    """Lists of incidents. Takes every event right after the engine, with what the engine put out."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._changes: Changes = {}
+        self._touched: dict[str, int] = {}
 
-    def take(self, seq: int, outputs: list[Output]) -> None:
+    def take(self, seq: int, event: Event, outputs: list[Output]) -> None:
         """Note what an event did to incidents."""
+        if isinstance(event, Feedback):
+            within = event.scope.encode()
+            value = len(within).to_bytes(2, "big") + within + event.id.encode()
+            self._changes[FEEDBACK + seq.to_bytes(8, "big")] = value
         for output in outputs:
+            for id in _named(output):
+                self._touched[id] = seq
             match output:
                 case IncidentLine(event=Change.OPENED):
                     self._opened(seq, output.scope, output.incident)
@@ -49,6 +60,9 @@ class Index:
     def drain(self) -> Changes:
         """What is to be written with the engine's records."""
         drained, self._changes = self._changes, {}
+        for id, seq in self._touched.items():
+            drained[_TOUCHED + id.encode()] = seq.to_bytes(8, "big")
+        self._touched.clear()
         return drained
 
     def scope_of(self, id: str) -> str | None:
@@ -63,6 +77,35 @@ class Index:
             if key != before:
                 yield Entry(value.decode() if scope is None else scope, key[len(prefix) + 8 :].decode(), key)
 
+    def untouched(self, upto: int, after: bytes | None) -> Iterator[Entry]:
+        """Incidents that no event after number ``upto`` said anything of, as they were opened, after key ``after``."""
+        for key, value in self._store.under(b"\0n", after):
+            if key == after:
+                continue
+            if int.from_bytes(key[2:10], "big") > upto:
+                return
+            id = key[10:].decode()
+            touched = self._store.get(_TOUCHED + id.encode())
+            if id not in self._touched and (touched is None or int.from_bytes(touched, "big") <= upto):
+                yield Entry(value.decode(), id, key)
+
+    def feedback(self, upto: int) -> Iterator[tuple[str, str]]:
+        """Scope and id of the feedback up to event number ``upto``."""
+        for key, value in self._store.under(FEEDBACK):
+            if int.from_bytes(key[len(FEEDBACK) :], "big") > upto:
+                return
+            end = 2 + int.from_bytes(value[:2], "big")
+            yield value[2:end].decode(), value[end:].decode()
+
+    def drop(self, id: str) -> None:
+        """Delete an incident from all lists."""
+        where = self._where(id)
+        if where is None:
+            return
+        for kind in (b"n", b"p"):
+            self._changes |= _entries(kind, int.from_bytes(where[:8], "big"), where[8:].decode(), id, None)
+        self._changes |= {b"\0w" + id.encode(): None, _TOUCHED + id.encode(): None}
+
     def _opened(self, seq: int, scope: str, id: str) -> None:
         self._changes[b"\0w" + id.encode()] = seq.to_bytes(8, "big") + scope.encode()
         for kind in (b"n", b"p"):
@@ -76,6 +119,19 @@ class Index:
     def _where(self, id: str) -> bytes | None:
         key = b"\0w" + id.encode()
         return self._changes.get(key) or self._store.get(key)
+
+
+def _named(output: Output) -> tuple[str, ...]:
+    """The incidents that a line is about."""
+    match output:
+        case Decision() | IncidentLine():
+            return (output.incident,)
+        case Merged():
+            return (output.incident, output.into)
+        case Moved():
+            return (output.source, output.into)
+        case _:
+            return ()
 
 
 def _entries(kind: bytes, seq: int, scope: str, id: str, value: bytes | None) -> Changes:

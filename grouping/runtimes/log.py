@@ -8,6 +8,9 @@ batch is what one write and one fsync put down:
 
 So the files can be read with the eye. A batch is written only after the one before it is on disk: one that is cut off
 or damaged at the very end was promised to nobody and is cut away; one with others after it was, and is an error.
+
+The oldest segments may be removed (retention.py). The file ``removed`` has the number of the last event that went with
+them: what is missing beyond it is an error.
 """
 
 from __future__ import annotations
@@ -16,11 +19,14 @@ import fcntl
 import os
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
 
 SEGMENT = 64 << 20  # bytes after which a new segment is begun
+REMOVED = "removed"
 HEAD_MAX = 96  # bytes of a batch's first line
 BATCH_MAX = 64 << 20  # bytes of a batch; more than any write here
 _HEAD = re.compile(rb"#([0-9]{1,19}) ([0-9]{1,9}) ([0-9]{1,9}) ([0-9a-f]{8})\n")
@@ -64,13 +70,65 @@ def segments(directory: Path) -> list[tuple[int, Path]]:
     return sorted(found)
 
 
+def size(directory: Path) -> int:
+    """Bytes of the segments, while some may be removed."""
+    found = 0
+    for _, path in segments(directory):
+        with suppress(FileNotFoundError):
+            found += path.stat().st_size
+    return found
+
+
+def removed(directory: Path) -> int:
+    """The number of the last event that was removed on purpose, 0 if none was. Raises LogError."""
+    path = directory / REMOVED
+    try:
+        return int(path.read_bytes())
+    except FileNotFoundError:
+        return 0
+    except ValueError:
+        raise LogError(f"{path}: damaged; restore this file from a backup") from None
+
+
+def remove(directory: Path, upto: int) -> int:
+    """Remove the segments that hold no event after number ``upto``, but never the last one; how many. Raises LogError."""
+    files = segments(directory)
+    gone = [path for (_, path), (follows, _) in pairwise(files) if follows <= upto + 1]
+    if not gone:
+        return 0
+    try:
+        note(directory, files[len(gone)][0] - 1)
+        for path in gone:
+            path.unlink()
+    except OSError as error:
+        raise LogError(f"{directory}: {error.strerror}; look at the disk, then start again") from None
+    return len(gone)
+
+
+def note(directory: Path, upto: int) -> None:
+    """Write down that events up to number ``upto`` are no longer in the log; on disk when this returns."""
+    fresh = directory / f"{REMOVED}.new"
+    with fresh.open("wb") as file:
+        file.write(b"%d\n" % upto)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(directory / REMOVED)
+    folder = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
 def read(directory: Path, after: int = 0) -> Iterator[Batch]:
     """The batches that hold events after number ``after``, the first of them perhaps from before it.
 
     An unfinished batch at the end of the log is not there. Raises LogError where bytes are damaged or missing.
     """
     files = segments(directory)
-    expected = 1
+    expected = removed(directory) + 1
+    if files and files[0][0] < expected:  # removing was interrupted
+        expected = files[0][0]
     for index, (first, path) in enumerate(files):
         last = index + 1 == len(files)
         if not last and files[index + 1][0] <= after + 1:
@@ -186,14 +244,16 @@ class Follower:
 class Log:
     """The end of the log, where events are appended. One process at a time holds it."""
 
-    def __init__(self, directory: Path, reserve: int = 0, segment: int = SEGMENT) -> None:
+    def __init__(self, directory: Path, reserve: int = 0, segment: int = SEGMENT, first: int = 1) -> None:
         """Open or begin the log; cut away what was not finished. ``reserve``: bytes of the disk to leave free.
 
-        Raises LogError: in use, damaged, not writable.
+        ``first``: number of the first event of a log that is begun. Raises LogError: in use, damaged, not writable.
         """
         self.directory = directory
         self.cut = 0  # bytes that were cut away
         self.reserve = reserve
+        self.turn = False  # begin a new segment with the next batch
+        self._first = first
         self._segment = segment
         self._file = -1
         self._broken = ""
@@ -226,7 +286,7 @@ class Log:
                 raise Full(f"less than {self.reserve >> 20} MiB free on the disk")
         first, data = self._next, encode(self._next, lines)
         try:
-            if self._size and self._size + len(data) > self._segment:
+            if self._size and (self.turn or self._size + len(data) > self._segment):
                 self._begin(first)
             self._write(data)
         except OSError as error:
@@ -264,9 +324,11 @@ class Log:
     def _open(self) -> None:
         """Find the end of the log, cut away an unfinished batch, and make sure that what is left is on disk."""
         files = segments(self.directory)
-        self._next = 1
         if not files:
-            self._begin(1)
+            self._next = max(self._first, removed(self.directory) + 1)
+            if self._next > 1:
+                note(self.directory, self._next - 1)
+            self._begin(self._next)
             return
         self._next, path = files[-1]
         self._file = os.open(path, os.O_RDWR | os.O_APPEND)
@@ -294,4 +356,4 @@ class Log:
             os.close(folder)
         if self._file >= 0:
             os.close(self._file)
-        self._file, self._size = fresh, 0
+        self._file, self._size, self.turn = fresh, 0, False

@@ -48,3 +48,15 @@ def counted(total: int, *, show: bool) -> Iterator[Callable[[int], None] | None]
     with Progress(*columns, console=Console(stderr=True), transient=True, refresh_per_second=5) as bar:
         task = bar.add_task("", total=total)
         yield lambda more: bar.advance(task, more)
+
+
+@contextmanager
+def decided(*, show: bool) -> Iterator[Callable[[int, int], None] | None]:
+    """A function that takes how many events are decided, and of how many; None where not shown."""
+    if not show:
+        yield None
+        return
+    columns = (TextColumn("{task.completed:,.0f} of {task.total:,.0f} events"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True, refresh_per_second=5) as bar:
+        task = bar.add_task("", total=0)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -20,6 +20,7 @@ from grouping.runtimes.http.limits import Gate
 from grouping.runtimes.http.short import protocol
 from grouping.runtimes.logs import to_stderr
 from grouping.runtimes.outbox.outbox import Outbox
+from grouping.runtimes.retention import Retention
 from grouping.runtimes.service import Service
 from grouping.runtimes.settings import Settings
 
@@ -110,6 +111,7 @@ async def _live(
     loop.add_signal_handler(signal.SIGHUP, reload)
     await outbox.start(service.settings.subscriptions)
     await service.start()
+    retention = asyncio.create_task(Retention(service, outbox.told).run())
     serving = asyncio.create_task(server.serve([listening]))
     waits = [asyncio.create_task(event.wait()) for event in (ending, service.broken)]
     host, port = listening.getsockname()[:2]
@@ -120,6 +122,8 @@ async def _live(
     await serving
     for wait in waits:
         wait.cancel()
+    retention.cancel()
+    await asyncio.gather(retention, return_exceptions=True)
     await outbox.stop()
     await service.stop()
     logger.info("stopped", extra={"accepted": service.log.end, "decided": service.decided})

@@ -276,6 +276,8 @@ class Service:
         elif "fault" in message:
             logger.error("the engine failed", extra={"traceback": message["traceback"]})
             self._bypass(message["fault"], message["traceback"].rstrip().rsplit("\n", 1)[-1])
+        elif "aside" in message:
+            logger.warning("store of another version set aside: the log is decided anew", extra=message)
         elif "failed" in message:
             self._break(message["failed"])
         else:

@@ -50,6 +50,7 @@ class Settings:
     burst: float = 10_000.0  # events it may be ahead of that
     backlog_max: int = 1_000_000  # accepted events that wait for their decision; beyond them 503
     reserve_mb: int = 256  # MiB of the disk that the log leaves free; below them 503
+    keep_days: float = 0.0  # what nothing was said of for so long is deleted, and the log before it; 0: never
     late_s: float = 30.0  # when decisions are so late, s, alerts that come are opened ungrouped; 0: never
     stuck_s: float = 60.0  # without any decision for so long, s, the process that decides is started anew
     answer_s: float = 5.0  # s that a responder's request waits for what it caused
@@ -118,6 +119,7 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "read_s": (0.1, 600.0),
     "connections_max": (1, 1_000_000),
     "rate": (0.0, 1e9),
+    "keep_days": (0.0, 36_500.0),
     "burst": (1.0, 1e9),
     "backlog_max": (1, 1_000_000_000),
     "reserve_mb": (0, 1_000_000_000),

@@ -16,6 +16,7 @@ from rocksdict import (
     AccessType,
     BlockBasedOptions,
     Cache,
+    Checkpoint,
     DBCompressionType,
     Options,
     Rdict,
@@ -35,6 +36,14 @@ _MIB = 1 << 20
 
 class StoreError(Exception):
     """The store cannot be used; the message names place and remedy."""
+
+
+class OtherFormat(StoreError):
+    """The store was written by another version."""
+
+    def __init__(self, path: Path, found: str) -> None:
+        super().__init__(f"{path}: written in format {found}, this version reads {FORMAT}; replay anew")
+        self.found = found
 
 
 class Store:
@@ -64,7 +73,7 @@ class Store:
             self._db.put(_FORMAT, str(FORMAT).encode(), self._how)
         elif found not in (None, str(FORMAT).encode()):
             self.close()
-            raise StoreError(f"{path}: written in format {found.decode()}, this version reads {FORMAT}; replay anew")
+            raise OtherFormat(path, found.decode())
 
     def get(self, key: bytes, /) -> bytes | None:
         """The value under a key."""
@@ -117,6 +126,20 @@ class Store:
             batch.put(_POSITION, orjson.dumps(position))
         with _told(self.path):
             self._db.write(batch, self._how)
+
+    def forget(self, prefix: bytes, upto: int) -> None:
+        """Delete the records whose keys are ``prefix`` and a number of 8 bytes up to ``upto``."""
+        with _told(self.path):
+            self._db.delete_range(prefix + bytes(8), prefix + (upto + 1).to_bytes(8, "big"))
+
+    def forget_outputs(self, upto: int) -> None:
+        """Delete the output lines committed with input events up to number ``upto``."""
+        self.forget(_OUTPUT, upto)
+
+    def copy(self, to: Path) -> None:
+        """A store of its own at ``to``, which must not exist, with what is committed now; it shares files where it can."""
+        with _told(to):
+            Checkpoint(self._db).create_checkpoint(str(to))
 
     def close(self) -> None:
         """Let go of the files."""

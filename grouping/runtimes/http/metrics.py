@@ -10,7 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from grouping.quality import COUNTED, Quality
-from grouping.runtimes.log import segments
+from grouping.runtimes.log import size
 from grouping.runtimes.outbox.metrics import families
 from grouping.runtimes.outbox.outbox import Outbox
 from grouping.runtimes.service import Service
@@ -54,8 +54,7 @@ class _Reader(Collector):
         yield GaugeMetricFamily("grouping_lag_seconds", "For how long the oldest of them has waited", service.lag())
         yield GaugeMetricFamily("grouping_joinable", "Incidents that take alerts, in memory", service.open_incidents)
         yield GaugeMetricFamily("grouping_ready", "1 when events are taken and decided", int(service.ready))
-        size = sum(path.stat().st_size for _, path in segments(service.directory / "log"))
-        yield GaugeMetricFamily("grouping_log_bytes", "Size of the log", size)
+        yield GaugeMetricFamily("grouping_log_bytes", "Size of the log", size(service.directory / "log"))
         for name, text, times in (
             ("accept", "From a request to its 202", tally.took),
             ("decision", "From an event on disk to its decision on record", service.decision_times),

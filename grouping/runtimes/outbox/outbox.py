@@ -86,6 +86,10 @@ class Outbox:
         self._thread.shutdown()
         self._ledger.close()
 
+    def told(self) -> int | None:
+        """The number of the last event of which all subscriptions have been told; None without any."""
+        return min((one.position for one in self._deliveries.values()), default=None)
+
     def state(self) -> list[dict[str, Any]]:
         """How each subscription does."""
         now = time.monotonic()

@@ -1,0 +1,285 @@
+"""What is old is deleted, and what is left goes on as ever: the log, the decisions, what was learned."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rocksdict import Options, Rdict
+
+from grouping import Engine
+from grouping.outlets.announce import Announcer
+from grouping.records import Event, Output
+from grouping.runtimes.forgetting import forget_feedback, forget_incidents, forget_lines
+from grouping.runtimes.held import Busy, alone, together
+from grouping.runtimes.index import Index
+from grouping.runtimes.log import Log, LogError, note, read, remove, removed, segments
+from grouping.runtimes.store import Store
+from tests.live import Live, grouping, until
+from tests.logs import Player, logs
+
+# -- the engine
+
+
+class Noting(Engine):
+    """Keeps lists and notices as the service does."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(None, store)
+        self.store, self.index, self.announcer = store, Index(store), Announcer(self.state, store)
+        self.number = 0
+        self.named: dict[tuple[str, str], int] = {}  # scope and incident -> the last event that said anything of it
+
+    def step(self, event: Event) -> list[Output]:
+        self.number += 1
+        outputs = super().step(event)
+        self.announcer.take(self.number, event, outputs)
+        self.index.take(self.number, event, outputs)
+        for output in outputs:
+            for name in ("incident", "into", "source"):
+                if getattr(output, name, None) is not None:
+                    self.named[output.scope, getattr(output, name)] = self.number
+        return outputs
+
+    def commit(self) -> None:
+        """As the service does."""
+        records = dict(self.drain()) | self.index.drain() | self.announcer.drain()
+        self.store.commit(records, b"", self.number, {"seq": self.number})
+
+    def forget(self, upto: int) -> None:
+        """As the service does."""
+        forget_feedback(self.state, self.index, upto)
+        after = None
+        while True:
+            _, after = forget_incidents(self.state, self.index, self.announcer, upto, after)
+            self.commit()
+            if after is None:
+                break
+        forget_lines(self.store, upto)
+
+
+@settings(max_examples=60)
+@given(logs(), st.data())
+def test_what_is_left_goes_on(
+    tmp_path_factory: pytest.TempPathFactory, events: list[dict[str, Any]], data: st.DataObject
+) -> None:
+    """Exactly what nothing was said of is gone; no record names what is gone; any log can follow, as after a restart."""
+    middle = data.draw(st.integers(0, len(events)))
+    upto = data.draw(st.integers(0, middle))
+    store = Store(tmp_path_factory.mktemp("kept") / "store", sync=False)
+    engine = Noting(store)
+    player = Player(engine)
+    for event in events[:middle]:
+        player.play(event)
+    engine.commit()
+    into = {
+        (scope, id): found.into
+        for scope, id in engine.named
+        if (found := engine.state.incident(engine.state.scope(scope), id)) is not None
+    }
+    engine.forget(upto)
+    for (scope, id), last in engine.named.items():
+        end = id
+        while into.get((scope, end)) is not None:
+            end = into[scope, end] or ""
+        gone = engine.state.incident(engine.state.scope(scope), id) is None
+        assert gone == (engine.named[scope, end] <= upto), (scope, id, last)
+        assert (engine.index.scope_of(id) is None) == gone
+    _assert_whole(engine)
+    twin = Player(Engine.restore(engine.snapshot()))
+    twin.opened, twin.number = {scope: list(ids) for scope, ids in player.opened.items()}, player.number
+    assert [player.play(event) for event in events[middle:]] == [twin.play(event) for event in events[middle:]]
+    store.close()
+
+
+def test_what_a_feedback_of_long_ago_taught_stays_but_it_moves_nothing_any_more(tmp_path: Path) -> None:
+    """Its incident is gone: undoing it takes the lesson back and says so; nothing is tried on what is gone."""
+    store = Store(tmp_path / "store", sync=False)
+    engine = Noting(store)
+    player = Player(engine)
+    a, b = ({"kind": "alert", "id": id, "at": 0.0, "dedup_key": id, "summary": f"{id} down"} for id in ("a", "b"))
+    player.play(a)
+    player.play(b | {"at": 5000.0})
+    assert len(player.opened["default"]) == 2
+    move = {"kind": "feedback", "id": "f", "action": "move", "alerts": ["a"], "into": 1}
+    assert b'"moved"' in player.play(move)
+    player.play({"kind": "feedback", "id": "g", "action": "confirm", "incident": 1})
+    player.play(b | {"id": "b2", "at": 5001.0})
+    engine.commit()
+    scope = engine.state.scope("default")
+    first, second = player.opened["default"]
+    assert set(scope.promotion.touched) == {first, second}
+    engine.forget(4)
+    assert (engine.state.incident(scope, first), engine.state.feedback(scope, "f")) == (None, None)
+    assert set(scope.promotion.touched) == {second}
+    assert "f" in scope.memory.lessons
+    assert player.play({"kind": "feedback", "id": "u", "action": "undo", "feedback": "f"}) == b""
+    assert "f" not in scope.memory.lessons
+    assert b"no feedback g in scope" in player.play({"kind": "feedback", "id": "v", "action": "undo", "feedback": "g"})
+    kept = engine.state.alert(scope, "a")
+    assert kept is not None
+    assert kept.incident == second
+    store.close()
+
+
+def _assert_whole(engine: Engine) -> None:
+    """Every record that another one names is there."""
+    records = engine.state.records()
+    for key, value in records.items():
+        scope, id = key[1 : 3 + int.from_bytes(key[1:3], "big")], key[3 + int.from_bytes(key[1:3], "big") :]
+        head = orjson.loads(value.partition(b"\n")[0]) if key[:1] in (b"a", b"i", b"k") else None
+        match key[:1]:
+            case b"a":
+                assert b"i" + scope + head[0].encode() in records, (id, head[0])
+            case b"k":
+                assert b"a" + scope + head[0].encode() in records
+                assert b"i" + scope + head[1].encode() in records
+            case b"i":
+                assert all(b"i" + scope + one.encode() in records for one in [head[4], *head[5]] if one is not None)
+
+
+# -- the log
+
+
+def test_removed_segments_are_not_missed(tmp_path: Path) -> None:
+    """Whole segments up to an event go, never the last one; what else is missing is an error; the numbers go on."""
+    log = Log(tmp_path, segment=10)
+    for number in range(1, 7):
+        log.append([b'{"n":%d}' % number])
+    assert remove(tmp_path, 0) == 0
+    assert remove(tmp_path, 3) == 3
+    assert [first for first, _ in segments(tmp_path)] == [4, 5, 6]
+    assert (removed(tmp_path), [batch.first for batch in read(tmp_path)]) == (3, [4, 5, 6])
+    assert remove(tmp_path, 6) == 2
+    assert log.append([b'{"n":7}']) == 7
+    log.close()
+    segments(tmp_path)[0][1].unlink()
+    with pytest.raises(LogError, match="events 6 to 6 are missing"):
+        list(read(tmp_path))
+
+
+def test_removing_that_was_interrupted_leaves_a_log(tmp_path: Path) -> None:
+    """What was to go is noted before it goes."""
+    log = Log(tmp_path, segment=10)
+    for number in range(1, 5):
+        log.append([b'{"n":%d}' % number])
+    log.close()
+    note(tmp_path, 3)
+    segments(tmp_path)[0][1].unlink()
+    assert [batch.first for batch in read(tmp_path)] == [2, 3, 4]
+    assert remove(tmp_path, 3) == 2
+    assert [batch.first for batch in read(tmp_path)] == [4]
+
+
+def test_nothing_goes_while_the_log_is_read(tmp_path: Path) -> None:
+    """Readers hold it together; who removes is alone or does not."""
+    with together(tmp_path), together(tmp_path), pytest.raises(Busy), alone(tmp_path):
+        pass
+    with alone(tmp_path), pytest.raises(Busy), alone(tmp_path):
+        pass
+
+
+# -- the service
+
+KEEP = "[service]\nkeep_days = 0.00003\n"  # 2.6 s
+
+
+def alert(id: str, **fields: Any) -> dict[str, Any]:
+    return {"kind": "alert", "id": id, "summary": "disk full", "dedup_key": id, **fields}
+
+
+def test_what_is_old_is_deleted_and_the_service_goes_on(tmp_path: Path) -> None:
+    """Log and decisions of it too; a restart, a lost store, a backup: all give what is left, and go on alike."""
+    with Live(tmp_path / "state", KEEP) as live:
+        live.ask("POST", "/events", [alert("old"), alert("older", scope="quiet")])
+        told = {"kind": "feedback", "id": "f", "action": "confirm", "incident": _incident(live, "old")}
+        live.ask("POST", "/events", told)
+        live.settled()
+        old = _incident(live, "old")
+        count = 0
+
+        def gone() -> bool:
+            nonlocal count
+            count += 1
+            live.ask("POST", "/events", alert(f"n{count}", scope="news", host=f"h{count}"))
+            return live.ask("GET", f"/incidents/{old}").status == 404
+
+        until(gone)
+        until(lambda: removed(live.state / "log") >= 3)
+        assert live.ask("GET", "/alerts/old").status == 404
+        assert live.ask("GET", "/incidents", None).json["incidents"][0]["scope"] == "news"
+        live.ask("POST", "/events", alert("again", dedup_key="old"))
+        live.settled()
+        assert live.ask("GET", "/alerts/again").json["decision"]["reason"] == "only_choice"
+        (said,) = [line for line in live.logs() if line["say"] == "forgotten" and line["events_upto"] >= 3][:1]
+        assert said["incidents"] >= 2
+        assert live.stop() == 0
+        numbers = [orjson.loads(line)["id"] for line in grouping("log", live.state).stdout.splitlines()]
+        assert "old" not in numbers
+        assert "again" in numbers
+    _assert_had_again(live, tmp_path)
+
+
+def _older_version(store: Path) -> None:
+    """As if an older version had written the store."""
+    raw = Rdict(str(store), Options(raw_mode=True))
+    raw.put(b"\x00format", b"1")
+    raw.close()
+
+
+def test_a_store_of_another_version_is_decided_anew(tmp_path: Path) -> None:
+    """Nobody has to do anything, and the old one is kept; but not where its base stands for a part of the log."""
+    with Live(tmp_path / "state") as live:
+        live.ask("POST", "/events", [alert(f"a{number}") for number in range(9)])
+        live.settled()
+        live.stop()
+        before = grouping("outputs", live.state).stdout
+        assert before.count(b'"decision"') >= 9
+        _older_version(live.state / "store")
+        live.start()
+        live.settled()
+        (said,) = [line for line in live.logs() if line["say"].startswith("store of another version")]
+        assert (said["format"], Path(said["aside"]).is_dir()) == ("1", True)
+        live.stop()
+        assert grouping("outputs", live.state).stdout == before
+    (live.state / "base").mkdir()
+    shutil.copytree(live.state / "store.format-1", live.state / "base" / "9")
+    _older_version(live.state / "store")
+    done = grouping("serve", "--state", live.state, "--listen", "127.0.0.1:0")
+    assert done.returncode != 0
+    assert b"grouping model export" in done.stderr
+
+
+def _assert_had_again(live: Live, tmp_path: Path) -> None:
+    """Without its store the directory decides the same anew; so does a backup of it, and what is restored from that."""
+    (tmp_path / "state.toml").write_text("")
+    kept = _since_base(live.state)
+    assert grouping("backup", live.state, tmp_path / "saved").returncode == 0
+    done = grouping("restore", tmp_path / "saved", tmp_path / "restored")
+    assert done.returncode == 0, done.stderr
+    shutil.rmtree(live.state / "store")
+    for directory in (live.state, tmp_path / "saved", tmp_path / "restored"):
+        with Live(directory) as again:
+            again.settled()
+            assert again.ask("GET", "/alerts/old").status == 404
+            assert again.ask("GET", "/alerts/again").status == 200
+            assert again.stop() == 0
+        assert _since_base(directory) == kept
+
+
+def _incident(live: Live, id: str) -> str:
+    live.settled()
+    found = live.ask("GET", f"/alerts/{id}" + ("?scope=quiet" if id == "older" else ""))
+    return str(found.json["incident"])
+
+
+def _since_base(directory: Path) -> list[bytes]:
+    """The output lines of the events after the base."""
+    (base,) = (directory / "base").iterdir()
+    lines = grouping("outputs", directory).stdout.splitlines()
+    return [line for line in lines if orjson.loads(line)["seq"] > int(base.name)]
