@@ -13,7 +13,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from grouping import calibration
 from grouping.adwin import Adwin
+from grouping.calibration import Calibration
 from grouping.records import Action, Change, Decision, IncidentLine, Merged, Moved, Output
 
 
@@ -23,6 +25,7 @@ class Quality:
     def __init__(self, counts: Mapping[str, int] | None = None) -> None:
         self.counts: Counter[str] = Counter(counts or {})
         self._corrected = -1  # number of the event last counted as a correction
+        self._calibration = Calibration()
         self._watched = {what: Adwin() for what in DRIFTS}
 
     def take(self, seq: int, outputs: Iterable[Output]) -> None:
@@ -31,12 +34,17 @@ class Quality:
             match output:
                 case Decision():
                     self._decided(output.action)
+                    if output.runner_up is not None and output.score is not None:
+                        margin = output.score - output.runner_up[1]
+                        self._weighed(output.scope, output.alert, output.incident, output.action, margin)
                 case IncidentLine(event=Change.OPENED):
                     self.counts["incidents"] += 1
                 case Merged():
                     self._override(seq, 1)
+                    self._calibration.merged(self.counts, output.scope, output.incident)
                 case Moved():
                     self._override(seq, len(output.alerts))
+                    self._calibration.moved(self.counts, output.scope, output.alerts)
                 case _:
                     pass
 
@@ -45,14 +53,23 @@ class Quality:
         match line["kind"]:
             case "decision":
                 self._decided(line["action"])
+                if "runner_up" in line:
+                    margin = line["score"] - line["runner_up"]["score"]
+                    self._weighed(line["scope"], line["alert"], line["incident"], line["action"], margin)
             case "incident" if line["event"] == Change.OPENED:
                 self.counts["incidents"] += 1
             case "merged":
                 self._override(line["seq"], 1)
+                self._calibration.merged(self.counts, line["scope"], line["incident"])
             case "moved":
                 self._override(line["seq"], len(line["alerts"]))
+                self._calibration.moved(self.counts, line["scope"], line["alerts"])
             case _:
                 pass
+
+    def _weighed(self, scope: str, alert: str, incident: str, action: str, margin: float) -> None:
+        opened = incident if action == Action.OPEN else None
+        self._calibration.decided(self.counts, scope, alert, opened, margin)
 
     def _decided(self, action: str) -> None:
         self.counts[str(action)] += 1
@@ -83,9 +100,13 @@ class Quality:
         """Of the decisions to open or join, the share that opened an incident."""
         return _share(self.counts[Action.OPEN], self.counts[Action.OPEN] + self.counts[Action.JOIN])
 
+    def calibration_error(self) -> float:
+        """How far the chances that the scores promise are from what responders left standing, 0 to 1."""
+        return calibration.error(self.counts)
+
 
 DRIFTS = ("opening_drifts", "correction_drifts")  # alarms
-COUNTED = ("open", "join", "duplicate", "incidents", "corrections", "overridden", *DRIFTS)
+COUNTED = ("open", "join", "duplicate", "incidents", "corrections", "overridden", *DRIFTS, *calibration.COUNTED)
 
 
 def _share(part: int, whole: int) -> float:

@@ -37,6 +37,7 @@ OFF_THE_ROAD = (
     "grouping.carry",
     "grouping.adwin",
     "grouping.quality",
+    "grouping.calibration",
 )  # decides nothing
 
 

@@ -328,6 +328,7 @@ def test_metrics_say_how_it_is(live: Live) -> None:
     assert float(values["grouping_opening_rate"]) == quality.opening_rate() > 0
     assert float(values["grouping_override_rate"]) == quality.override_rate() > 0
     assert float(values["grouping_corrections_per_100_incidents"]) == quality.corrections_per_100() > 0
+    assert float(values["grouping_calibration_error"]) == quality.calibration_error() > 0
 
 
 def test_the_openapi_document_names_every_route(live: Live) -> None:

@@ -76,6 +76,11 @@ def _quality(quality: Quality) -> Iterable[Metric]:
         ("corrections_per_100_incidents", "Corrections per 100 incidents opened", quality.corrections_per_100()),
         ("override_rate", "Share of decisions to open or join that a responder changed", quality.override_rate()),
         ("opening_rate", "Share of decisions to open or join that opened", quality.opening_rate()),
+        (
+            "calibration_error",
+            "Between the chances that scores promise and what was left standing",
+            quality.calibration_error(),
+        ),
     ):
         yield GaugeMetricFamily(f"grouping_{name}", text, value)
 
