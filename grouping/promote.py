@@ -10,9 +10,10 @@ is better in 98 % of them. The same holds for going back to what the scope had f
 
 One incident or one rule is looked at per recent alert: no decision waits for it.
 
-A promoted rule is watched. Each correction counts for the alert that it is about, so that what was decided before the
-promotion does not speak against it. When as many alerts as that give clearly more corrections than before (the conditional
-test of two Poisson rates, Przyborowski and Wilenski, 1940, in its normal approximation), it goes, and is not tried again.
+A promoted rule is watched, and so is one that a scope found by itself. Each correction counts for the alert that it is
+about, so that what was decided before the change does not speak against it. When as many alerts as that give clearly more
+corrections than before (the conditional test of two Poisson rates, Przyborowski and Wilenski, 1940, in its normal
+approximation), it goes; a promoted one is not tried again.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ SILENCES = (2, 5, 10, 30, 60, 120, 300)  # s
 PRESENT = 0.9  # share of alerts that must have a field for it to be a key
 GROUPS = 8  # true groups needed
 GAIN, SURE, SAMPLES = 0.1, 0.98, 200
-WATCHED = 8  # corrections of what a promoted rule decided, before it is judged; then twice as many each time
+WATCHED = 8  # corrections of what a new rule decided, before it is judged; then twice as many each time
 WORSE = 2.33  # standard deviations by which they have to be too many: 99 %
 DEMOTED = 16  # rules remembered as demoted
 _WEIGHT = log2_table(KEPT + 1)
@@ -80,12 +81,16 @@ class Promotion:
     def promote(self, rule: str, number: int) -> None:
         """Let a rule decide from that alert on, "" for what the scope found."""
         self.before, self.rule, self.since = self.rule, rule, number
-        self.watch_at = len(self.corrections) + WATCHED
+        self.watch()
 
     def demote(self, number: int) -> None:
         """Go back to what decided before, from that alert on."""
         self.demoted = [*self.demoted, self.rule][-DEMOTED:]
         self.rule, self.before, self.since = "" if self.before in self.demoted else self.before, "", number
+        self.watch()
+
+    def watch(self) -> None:
+        """What decides has changed: it is judged after some corrections more."""
         self.watch_at = len(self.corrections) + WATCHED
 
     def touch(self, feedback: str, incidents: Sequence[str], corrects: bool, number: int = -1) -> None:
@@ -125,18 +130,18 @@ class Outcome(NamedTuple):
     evidence: dict[str, Any]
 
 
-def due(promotion: Promotion) -> bool:
-    """Whether a promoted rule is to be judged by the corrections since."""
-    return bool(promotion.rule) and len(promotion.corrections) >= promotion.watch_at
+def due(promotion: Promotion, since: int) -> bool:
+    """Whether what decides since the ``since``-th alert is to be judged by the corrections; never if that is -1."""
+    return since >= 0 and len(promotion.corrections) >= promotion.watch_at
 
 
-def worse(promotion: Promotion, count: int) -> dict[str, Any] | None:
-    """The evidence that a promoted rule brought more corrections than what decided before; None if it did not.
+def worse(promotion: Promotion, since: int, count: int) -> dict[str, Any] | None:
+    """The evidence that what decides since then brought more corrections than what decided before; None if it did not.
 
-    ``count``: recent alerts so far. Compared are the alerts since the promotion, and as many before it as can be looked
+    ``count``: recent alerts so far. Compared are the alerts since the change, and as many before it as can be looked
     back upon, from the first corrected one on: earlier, perhaps nobody looked.
     """
-    start, numbers = promotion.since, [number for number in promotion.corrections.values() if number >= 0]
+    start, numbers = since, [number for number in promotion.corrections.values() if number >= 0]
     first = max(start - KEPT, min(numbers, default=start))
     alerts_before, alerts = start - first, count - start
     before, after = sum(first <= number < start for number in numbers), sum(number >= start for number in numbers)

@@ -51,7 +51,7 @@ from grouping.shadow import Shadow
 from grouping.title import Title
 from grouping.tune import Look, Tuning
 
-FORMAT = 5  # of the records; a store or snapshot of another format is refused
+FORMAT = 6  # of the records; a store or snapshot of another format is refused
 KEYS_KEPT = 65_536  # decoded dedup keys held in memory per scope
 INCIDENTS_KEPT = 1024  # decoded incidents held beyond the joinable ones
 _MAGIC = b"grouping-snapshot"
@@ -500,13 +500,14 @@ def _tuning_bytes(tuning: Tuning) -> bytes:
         list(tuning.labels),
         list(tuning.labels.values()),
     ]
-    return orjson.dumps([tuning.recent.count, tuning.recent.fields, tuning.next_at, tuning.rule, going, *families])
+    head = [tuning.recent.count, tuning.recent.fields, tuning.next_at, tuning.rule, tuning.since, going]
+    return orjson.dumps([*head, *families])
 
 
 def _tuning(value: bytes) -> tuple[Tuning, int, list[str]]:
     """What tuning knows but the recent alerts, and how many there were, with which fields."""
-    count, fields, next_at, rule, going, kinds, families, labelled, labels = orjson.loads(value)
-    tuning = Tuning(next_at=next_at, look=None if going is None else Look(*going), rule=rule)
+    count, fields, next_at, rule, since, going, kinds, families, labelled, labels = orjson.loads(value)
+    tuning = Tuning(next_at=next_at, look=None if going is None else Look(*going), rule=rule, since=since)
     tuning.families, tuning.labels = dict(zip(kinds, families, strict=True)), dict(zip(labelled, labels, strict=True))
     return tuning, count, fields
 

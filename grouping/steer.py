@@ -8,9 +8,9 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from grouping import promote, tune
+from grouping import guard, promote, tune
 from grouping.draw import name
-from grouping.lifecycle import members, repolicy, root
+from grouping.lifecycle import leave, members, repolicy, root
 from grouping.policy import DEFAULT, KIN, BadPolicy, policy
 from grouping.records import Mode, Output, PolicyEvent, PolicyLine, Refused
 from grouping.scope import Scope, Written
@@ -25,18 +25,24 @@ def tuned(state: State, scope: Scope, was: str, families: Mapping[int, int], fou
     name = state.policy_name(scope)
     if name == was and not (KIN in policy(name).key and found.families != families):
         return []
+    if not scope.promotion.rule:
+        scope.promotion.watch()
+        scope.promotion_changed = True
     switch(state, scope, was)
     return [PolicyLine(scope.name, name, was, "tuned", found.evidence)]
 
 
 def promoted(state: State, scope: Scope, was: str) -> list[Output]:
-    """Go on with a trial of other rules on what responders corrected; say so if one is promoted."""
+    """Watch over what decides, and go on with a trial of other rules on what responders corrected; say what changes."""
     promotion = scope.promotion
-    if promote.due(promotion):
-        scope.promotion_changed = True
-        evidence = promote.worse(promotion, scope.tuning.recent.count)
-        if evidence is not None:
-            return _demoted(state, scope, was, evidence)
+    evidence = _objections(scope)
+    if evidence is not None:
+        return _demoted(state, scope, was, evidence)
+    evidence = None if promotion.rule else guard.collapsed(scope.tuning)
+    if evidence is not None:
+        for incident in list(scope.joinable.values()):
+            leave(scope, incident)  # what the rule made swell would go on swallowing by its own pace
+        return _demoted(state, scope, was, evidence)
     if promotion.trial is None and len(promotion.corrections) < promotion.next_at:
         return []
     scope.promotion_changed = True
@@ -51,10 +57,26 @@ def promoted(state: State, scope: Scope, was: str) -> list[Output]:
     return [PolicyLine(scope.name, state.policy_name(scope), was, why, outcome.evidence)]
 
 
+def _objections(scope: Scope) -> dict[str, Any] | None:
+    """The corrections that speak against the rule that decides, if it is time to look, and they do."""
+    promotion, tuning = scope.promotion, scope.tuning
+    since = promotion.since if promotion.rule else tuning.since
+    if not promote.due(promotion, since):
+        return None
+    scope.promotion_changed = True
+    return promote.worse(promotion, since, tuning.recent.count)
+
+
 def _demoted(state: State, scope: Scope, was: str, evidence: dict[str, Any]) -> list[Output]:
-    """What was promoted brought more corrections than what decided before: that decides again."""
-    scope.promotion.demote(scope.tuning.recent.count)
+    """What decided before decides again: the rule before a promotion, or nothing found by the scope itself."""
+    tuning, count = scope.tuning, scope.tuning.recent.count
+    if scope.promotion.rule:
+        scope.promotion.demote(count)
+        tuning.since = -1
+    else:
+        tune.fall_back(tuning, count + guard.PAUSE)
     scope.promotion.trial = None  # it compared with what no longer decides
+    scope.promotion_changed = True
     switch(state, scope, was)
     return [PolicyLine(scope.name, state.policy_name(scope), was, "rolled_back", evidence)]
 

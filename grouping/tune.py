@@ -75,6 +75,7 @@ class Tuning:
     next_at: int = FIRST
     look: Look | None = None
     rule: str = ""
+    since: int = -1  # number of the first alert that it decided; -1: none, or something else decided meanwhile
     families: dict[int, int] = field(default_factory=dict)  # code of a kind that keeps to itself -> of its family
     labels: dict[int, str] = field(default_factory=dict)  # of the kinds seen last
     # Worked out again after a restore; not part of the state:
@@ -112,8 +113,17 @@ def observe(tuning: Tuning, at: float, same: int, codes: list[tuple[str, int]], 
     found = _slice(tuning, tuning.look)
     if found is not None:
         tuning.look = tuning.ground = tuning.work = None
+        if found.rule != tuning.rule:
+            tuning.since = count if found.rule else -1
         tuning.rule, tuning.families = found.rule, found.families
     return found
+
+
+def fall_back(tuning: Tuning, until: int) -> None:
+    """Drop the rule, and look for another one when there have been ``until`` alerts."""
+    tuning.rule, tuning.families, tuning.since = "", {}, -1
+    tuning.look = tuning.ground = tuning.work = None
+    tuning.next_at = until
 
 
 def _slice(tuning: Tuning, look: Look) -> Found | None:

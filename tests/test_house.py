@@ -58,6 +58,7 @@ CALLERS = {"engine", "steer", "__init__"}
 SHARED = {  # what is not a type and yet shared
     ("learn", "score", "log2_table"),  # a table
     ("promote", "score", "log2_table"),
+    ("guard", "tune", "play"),  # what a rule makes of alerts
     ("lifecycle", "featurise", "value_of"),  # how a field is read
     ("lifecycle", "featurise", "kind_of"),
     ("state", "learn", "count_up"),  # what waits to be counted, before it is written down

@@ -223,7 +223,7 @@ def watched(before: int, after: int, count: int = 2000) -> Promotion:
     ],
 )
 def test_more_corrections_than_before_speak_against_it(before, after, demoted):
-    found = worse(watched(before, after), 2000)
+    found = worse(watched(before, after), 1000, 2000)
     assert (found is not None) == demoted
     if found is not None:
         assert found == {
@@ -238,7 +238,7 @@ def test_more_corrections_than_before_speak_against_it(before, after, demoted):
 
 def test_it_counts_how_many_alerts_there_were():
     """Forty corrections in ten thousand alerts are not more than ten in one thousand."""
-    assert worse(watched(10, 40, count=11_000), 11_000) is None
+    assert worse(watched(10, 40, count=11_000), 1000, 11_000) is None
 
 
 def test_it_is_judged_seldom():
@@ -246,8 +246,8 @@ def test_it_is_judged_seldom():
     promotion, looks = watched(50, 1), []
     for number in range(200):
         promotion.touch(f"c{number}", ["i"], corrects=True, number=1000 + number)
-        if due(promotion):
-            worse(promotion, 10_000)
+        if due(promotion, 1000):
+            worse(promotion, 1000, 10_000)
             looks.append(sum(at >= 1000 for at in promotion.corrections.values()))
     assert looks[0] <= 2 * WATCHED
     assert len(looks) <= 6
@@ -257,7 +257,7 @@ def test_what_an_undone_correction_said_does_not_speak_against_it():
     promotion = watched(10, 40)
     for number in range(28):
         promotion.untouch(f"a{number}")
-    assert worse(promotion, 2000) is None
+    assert worse(promotion, 1000, 2000) is None
 
 
 def test_what_was_demoted_is_not_tried_again():
