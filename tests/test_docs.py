@@ -13,6 +13,7 @@ import orjson
 import pytest
 
 from data import operations
+from grouping.runtimes.kafka.metrics import Metrics
 from tests.live import Live
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -64,3 +65,10 @@ def test_every_metric_is_on_the_page(live):
     there = {name for name in re.findall(r"^# HELP (\S+)", text, re.MULTILINE) if name.startswith("grouping_")}
     page = operations.PAGE.read_text()
     assert set(re.findall(r"grouping_\w+", page)) == there
+
+
+def test_every_metric_of_the_worker_is_on_its_page():
+    """And none that is not."""
+    metrics = Metrics().registry.collect()
+    there = {metric.name + ("_total" if metric.type == "counter" else "") for metric in metrics}
+    assert set(re.findall(r"`(grouping_\w+)`", (DOCS / "kafka.md").read_text())) == there

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import signal
@@ -16,7 +17,7 @@ from tests.kafka.broker import PASSWORD, USER
 
 pytest.importorskip("aiokafka")
 from grouping.runtimes.kafka import changelog
-from tests.kafka.stage import events, straight
+from tests.kafka.stage import ROOT, events, straight
 
 pytestmark = pytest.mark.xdist_group("kafka")
 
@@ -92,6 +93,44 @@ def test_poison_is_refused_with_its_offset(stage):
     said = ["no value", "not JSON", "not JSON", "not JSON", "bytes in one", "not JSON", "got none", "got 'elsewhere'"]
     assert [word for word, error in zip(said, refused.values(), strict=True) if word not in error] == []
     assert sum(line["kind"] == "decision" for line in lines) == 2
+
+
+FAILING = """
+import sys
+if "tests.kafka.process" in sys.orig_argv:
+    from grouping.engine import Engine
+    step = Engine.step
+    def breaks(self, event):
+        if str(event.id).startswith("bad") and getattr(event, "bypass", None) is None:
+            raise RuntimeError("a mistake of ours")
+        return step(self, event)
+    Engine.step = breaks
+"""
+
+
+def test_an_event_on_which_the_engine_fails_is_opened_ungrouped(stage, tmp_path):
+    """Two alerts and a feedback among good ones: no partition stands still, and the outputs are those of one engine.
+
+    Also when a worker without the fault goes on after a kill: it has been said which events were bypassed.
+    """
+    (tmp_path / "sitecustomize.py").write_text(FAILING)
+    feedback = {"kind": "feedback", "id": "bad-f", "scope": "s0", "action": "confirm", "incident": "i-1"}
+    bad = [alert | {"kind": "alert", "scope": "s0", "summary": "odd"} for alert in ({"id": "bad-1"}, {"id": "bad-2"})]
+    rows = [(b"s0", orjson.dumps(event)) for event in (*bad, feedback)]
+    stage.produce([*events(0, 120), rows[0], rows[1], *events(120, 60), rows[2], *events(180, 60)])
+    given = orjson.dumps({**stage.settings(), "step": "", "times": 1}).decode()
+    paths = os.pathsep.join([str(tmp_path), str(ROOT)])
+    worker = stage.start("-m", "tests.kafka.process", given, PYTHONPATH=paths)
+    stage.until_settled("bad")
+    lines = b"".join(stage.decisions()).splitlines()
+    assert sum(b'"bypassed"' in line for line in lines) == 2
+    assert sum(b"the engine failed on this event" in line for line in lines) == 1
+    assert "RuntimeError: a mistake of ours" in stage.log()
+    worker.kill()
+    worker.wait()
+    stage.produce(events(240, 60))
+    stage.loop("two")
+    stage.until_settled("bad")
 
 
 def test_an_event_without_a_time_has_that_of_its_record(stage):

@@ -44,6 +44,7 @@ class Position:
     done: int  # the outputs up to this event are written; those after ``stepped`` are stepped again in silence
     partitions: int  # of the topics: another number sends scopes elsewhere
     settings: str  # digest of the engine's settings
+    bypassed: tuple[int, ...] = ()  # of the events after ``stepped``: those on which the engine failed
     format: int = FORMAT
 
     def packed(self) -> bytes:
@@ -53,7 +54,8 @@ class Position:
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> Position:
         """From what ``packed`` wrote."""
-        return cls(**{key: fields[key] for key in ("stepped", "done", "partitions", "settings", "format")})
+        known = {key: fields[key] for key in ("stepped", "done", "partitions", "settings", "format")}
+        return cls(**known, bypassed=tuple(fields["bypassed"]))
 
 
 def pack(value: bytes | None) -> bytes | None:

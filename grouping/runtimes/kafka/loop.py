@@ -17,7 +17,7 @@ from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
 
 from grouping.runtimes.kafka.changelog import Lost
 from grouping.runtimes.kafka.outbox import TooLarge
-from grouping.runtimes.kafka.partition import Partition, Shared, Watch
+from grouping.runtimes.kafka.partition import Fault, Partition, Shared, Watch
 from grouping.runtimes.kafka.settings import EVENTS, Settings
 from grouping.runtimes.kafka.topics import Topics
 from grouping.runtimes.store import StoreError
@@ -141,9 +141,9 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has 
         before = [task for task in self._leaving if task.get_name() == _name(number)]
         if before:
             await asyncio.wait(before)
-        wait = WAIT_S
+        wait, suspect = WAIT_S, -1
         while not self._stop.is_set():
-            partition = Partition(self._shared, number)
+            partition = Partition(self._shared, number, suspect)
             try:
                 await partition.take()
                 self._ready[number] = partition
@@ -154,6 +154,10 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has 
                 logger.error("partition %d: %s", number, error)  # noqa: TRY400 — the message says it all
                 self._watch("refused", number, 0.0)
                 wait = REFUSED_S
+            except Fault as fault:
+                logger.error("partition %d: %s", number, fault, exc_info=fault.__cause__)  # noqa: TRY400 — its cause is what is told
+                suspect = fault.offset
+                self._watch("bypassed" if fault.bypassed else "failed", number, 0.0)
             except FAULTS as error:
                 logger.warning("partition %d: %s: %s; taken over again", number, type(error).__name__, error)
                 self._watch("failed", number, 0.0)

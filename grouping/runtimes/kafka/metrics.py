@@ -25,6 +25,7 @@ class Metrics:
         self._stored = Counter("grouping_checkpoint_records", "Records of the state written.", **alone)
         self._commits = Counter("grouping_transactions", "Transactions committed.", **where)
         self._faults = Counter("grouping_faults", "Faults after which a partition is taken over again.", **where)
+        self._bypassed = Counter("grouping_bypassed", "Events on which the engine failed, opened ungrouped.", **where)
         self._refused = Gauge("grouping_partition_refused", "1: cannot be worked on; the log says why.", **where)
         self._assigned = Gauge("grouping_partitions", "Partitions assigned to this worker.", **alone)
         self._rebalances = Counter("grouping_rebalances", "Times the assignment changed.", **alone)
@@ -67,6 +68,8 @@ class Metrics:
                 self._refused.labels(label).set(0)
             case "failed":
                 self._faults.labels(label).inc()
+            case "bypassed":
+                self._bypassed.labels(label).inc()
             case "refused":
                 self._refused.labels(label).set(1)
             case "assigned":

@@ -27,7 +27,7 @@ from grouping.runtimes.kafka import changelog
 from grouping.runtimes.kafka.changelog import POSITION, Lost, Position
 from grouping.runtimes.kafka.incidents import incident, touched
 from grouping.runtimes.kafka.outbox import Outbox
-from grouping.runtimes.kafka.read import read
+from grouping.runtimes.kafka.read import bypassed, read
 from grouping.runtimes.kafka.settings import DECISIONS, EVENTS, INCIDENTS, MAX_BATCH, MAX_RECORD, STATE, Settings
 from grouping.runtimes.kafka.topics import Topics
 from grouping.runtimes.store import Store
@@ -35,7 +35,19 @@ from grouping.runtimes.store import Store
 logger = logging.getLogger(__name__)
 
 BREATH = 50  # events stepped between two looks at the network
+
+
 Watch = Callable[[str, int, float], None]  # what was done, in which partition, and how many or how long
+
+
+class Fault(Exception):
+    """The engine failed on an event: a mistake of ours, and no reason to stop."""
+
+    def __init__(self, offset: int, *, bypassed: bool) -> None:
+        done = "for the second time: it is opened ungrouped" if bypassed else "once: it is tried again"
+        super().__init__(f"the engine failed on event {offset} {done}")
+        self.offset = offset
+        self.bypassed = bypassed
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +65,8 @@ class Shared:
 class Partition:
     """A partition, from `take` to `drop`."""
 
-    def __init__(self, shared: Shared, number: int) -> None:
+    def __init__(self, shared: Shared, number: int, suspect: int = -1) -> None:
+        """``suspect``: the event on which the engine failed when the partition was held before."""
         self.number = number
         self.next = 0  # the next offset to read
         self._shared = shared
@@ -64,6 +77,8 @@ class Partition:
         self._engine = Engine(self._settings.config)
         self._done = -1  # outputs up to this event are written
         self._stepped = -1  # the last checkpoint holds the state after this event
+        self._bypassed: tuple[int, ...] = ()  # events after that one on which the engine failed
+        self._suspect = suspect
         self._since = 0  # events stepped since the last checkpoint
         self._checkpoint_at = 0.0
 
@@ -104,6 +119,7 @@ class Partition:
         await self._check_end(position)
         self._engine = Engine(settings.config, self._store)
         self._done, self._stepped, self.next = position.done, position.stepped, position.stepped + 1
+        self._bypassed = position.bypassed
         self._checkpoint_at = time.monotonic()
         self._watch("taken", time.monotonic() - began)
 
@@ -120,9 +136,9 @@ class Partition:
             request_timeout_ms=10_000,
         )
 
-    def _position(self, stepped: int, done: int) -> Position:
-        settings = self._settings
-        return Position(stepped=stepped, done=done, partitions=self._shared.topics.partitions, settings=settings.digest)
+    def _position(self, stepped: int, done: int, bypassed: tuple[int, ...] = ()) -> Position:
+        settings, partitions = self._settings, self._shared.topics.partitions
+        return Position(stepped=stepped, done=done, partitions=partitions, settings=settings.digest, bypassed=bypassed)
 
     def _checked(self, found: Position | None, first: int, committed: int | None) -> Position:
         """The position to go on from, if it can be that of these topics and settings."""
@@ -171,11 +187,19 @@ class Partition:
     # -- working
 
     async def work(self, records: Sequence[ConsumerRecord]) -> None:
-        """Step a batch of events and write down what comes of it, all or nothing."""
+        """Step a batch of events and write down what comes of it, all or nothing. Raises Fault, KafkaError, TooLarge."""
         began = time.monotonic()
         outbox, incidents = self._outbox(), dict[tuple[str, str], None]()
         for index, record in enumerate(records):
-            outputs, id = self._step(record)
+            try:
+                outputs, id = self._step(record)
+            except Exception as error:
+                if record.offset in self._bypassed:
+                    raise
+                again = record.offset == self._suspect
+                if again:
+                    await self._bypass(record.offset)
+                raise Fault(record.offset, bypassed=again) from error
             if record.offset > self._done:
                 for output in outputs:
                     headers = [] if id is None else [("event", id.encode())]
@@ -214,22 +238,23 @@ class Partition:
         """The outputs of one event, and its id."""
         try:
             event = read(record.key, record.value, record.timestamp)
+            if record.offset in self._bypassed:
+                event = bypassed(event)
         except Malformed as error:
             return [Refused(error.scope, error.id, str(error))], error.id
         return self._engine.step(event), getattr(event, "id", None)
 
-    async def _commit(self, outbox: Outbox, *, checkpoint: bool = False) -> None:
-        assert self._store is not None
+    async def _bypass(self, offset: int) -> None:
+        """Write down that the engine failed on an event: whoever takes the partition over opens it ungrouped."""
+        position = self._position(self._stepped, self._done, (*self._bypassed, offset))
+        outbox = self._outbox()
+        outbox.add(self._settings.topic(STATE), POSITION, position.packed())
+        await self._send(outbox)
+
+    async def _send(self, outbox: Outbox) -> dict[str, int]:
+        """One transaction; the offsets after it, by topic."""
         assert self._producer is not None
-        producer, state = self._producer, self._settings.topic(STATE)
-        checkpoint = checkpoint or self._due()
-        done = max(self._done, self.next - 1)
-        stepped = self.next - 1 if checkpoint else self._stepped
-        changed = self._engine.drain() if checkpoint else {}
-        for key, value in changed.items():
-            outbox.add(state, key, changelog.pack(value))
-        position = self._position(stepped, done)
-        outbox.add(state, POSITION, position.packed())
+        producer = self._producer
         async with self._shared.turn:
             self._watch("turn")
             await producer.begin_transaction()
@@ -238,6 +263,21 @@ class Partition:
             self._watch("sent")
             await producer.commit_transaction()
         self._watch("committed")
+        return ends
+
+    async def _commit(self, outbox: Outbox, *, checkpoint: bool = False) -> None:
+        assert self._store is not None
+        state = self._settings.topic(STATE)
+        checkpoint = checkpoint or self._due()
+        done = max(self._done, self.next - 1)
+        stepped = self.next - 1 if checkpoint else self._stepped
+        changed = self._engine.drain() if checkpoint else {}
+        for key, value in changed.items():
+            outbox.add(state, key, changelog.pack(value))
+        position = self._position(stepped, done, tuple(offset for offset in self._bypassed if offset > stepped))
+        outbox.add(state, POSITION, position.packed())
+        ends = await self._send(outbox)
+        self._bypassed = position.bypassed
         self._done, self._stepped = done, stepped
         if checkpoint:
             changelog.save(self._store, changed, ends[state], position)

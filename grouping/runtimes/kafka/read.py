@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 
 from grouping.parse import Malformed, event_of, parse
-from grouping.records import Event
+from grouping.records import Alert, Bypass, Event
 
 
 def read(key: bytes | None, value: bytes | None, timestamp: int) -> Event:
@@ -26,3 +26,11 @@ def read(key: bytes | None, value: bytes | None, timestamp: int) -> Event:
         shown = key[:80].decode("utf-8", "replace")
         raise Malformed(f"key: expected the scope {event.scope!r}, got {shown!r}; key it so", event.scope, id)
     return event
+
+
+def bypassed(event: Event) -> Event:
+    """An event on which the engine failed: an alert is opened ungrouped. Raises Malformed for any other."""
+    if isinstance(event, Alert):
+        return event._replace(bypass=Bypass.FAULT)
+    id = getattr(event, "id", None)
+    raise Malformed("$: the engine failed on this event; send another", event.scope, id)
