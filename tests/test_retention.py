@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import shutil
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +144,30 @@ def _assert_whole(engine: Engine) -> None:
                 assert b"i" + scope + head[1].encode() in records
             case b"i":
                 assert all(b"i" + scope + one.encode() in records for one in [head[4], *head[5]] if one is not None)
+
+
+def test_what_is_forgotten_gives_its_room_back(tmp_path: Path) -> None:
+    """Without anybody asking: the store is less than half of what it was when nearly all is gone."""
+    store = Store(tmp_path / "store", sync=False)
+    chance = random.Random(1)
+
+    def write(numbers: range, value: Callable[[], bytes | None]) -> None:
+        for start in range(numbers.start, numbers.stop, 1000):
+            store.commit({b"a%08d" % number: value() for number in range(start, start + 1000)}, b"", 1, {})
+
+    def size() -> int:
+        with suppress(FileNotFoundError):  # one that is just being replaced
+            return sum(path.stat().st_size for path in (tmp_path / "store").iterdir())
+        return size()
+
+    write(range(60_000), lambda: chance.randbytes(600))
+    before = size()
+    assert before > 20 << 20
+    write(range(59_000), lambda: None)
+    write(range(60_000, 80_000), lambda: b"")  # life goes on: what is in memory comes to disk
+    write(range(80_000, 90_000), lambda: chance.randbytes(600))
+    until(lambda: size() < before / 2)
+    store.close()
 
 
 # -- the log

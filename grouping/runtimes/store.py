@@ -178,6 +178,7 @@ def _options() -> Options:
     options.set_keep_log_file_num(2)
     options.set_max_log_file_size(_MIB)
     options.set_compression_type(DBCompressionType.lz4())
+    options.add_compact_on_deletion_collector_factory(4096, 2048, 0.5)  # what is forgotten gives its room back
     blocks = BlockBasedOptions()
     blocks.set_block_cache(Cache(8 * _MIB))
     blocks.set_bloom_filter(10, block_based=False)  # most look-ups are for ids never seen before
