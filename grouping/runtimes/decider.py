@@ -42,7 +42,8 @@ from grouping.views import Views
 BITE = 32  # events between two looks at what is asked
 COMMIT_EVENTS = 4096  # events between two commits at most
 PAUSE = 9.0  # times the last commit's duration until the next: a tenth of the time at most goes there
-PAUSE_MAX = 1.0  # s
+PAUSE_MAX = 1.0  # s, while there is more to decide
+PAUSE_SOON = 0.025  # s, once there is not: somebody waits for what was decided
 OPEN_FOR = 10.0  # s to wait for the forerunner to let go of the store
 PAGE_BYTES = 1 << 20  # of output lines in one answer
 _SEQ = re.compile(rb'"seq":([0-9]+)')
@@ -89,7 +90,7 @@ class Decider:
         self._lines: list[bytes] = []
         self._counts: dict[str, int] = {}
         self._quality = Quality()
-        self._next_commit = 0.0
+        self._next_commit = self._commit_soon = 0.0
         self._answers: dict[str, Callable[..., Any]] = {
             "incidents": self.incidents,
             "incident": self.incident,
@@ -133,7 +134,7 @@ class Decider:
             if stop_at is not None and (not behind or now >= stop_at):
                 break
             waiting = self._follower.position > self._committed
-            timeout = 0.0 if behind else max(0.0, self._next_commit - now) if waiting else None
+            timeout = 0.0 if behind else max(0.0, self._commit_soon - now) if waiting else None
             for message in self._link.receive(timeout):
                 if "stop" in message:
                     stop_at = time.monotonic() + message["stop"]
@@ -141,7 +142,8 @@ class Decider:
             if self._follower.position < self._durable:
                 self._decide()
             uncommitted = self._follower.position - self._committed
-            if uncommitted >= COMMIT_EVENTS or (uncommitted and time.monotonic() >= self._next_commit):
+            due = self._next_commit if self._follower.position < self._durable else self._commit_soon
+            if uncommitted >= COMMIT_EVENTS or (uncommitted and time.monotonic() >= due):
                 self._commit(self._follower.position)
         if self._follower.position > self._committed:
             self._commit(self._follower.position)
@@ -192,7 +194,8 @@ class Decider:
         self._lines.clear()
         self._committed = seq
         end = time.monotonic()
-        self._next_commit = end + min(PAUSE_MAX, PAUSE * (end - begin))
+        pause = PAUSE * (end - begin)
+        self._next_commit, self._commit_soon = end + min(PAUSE_MAX, pause), end + min(PAUSE_SOON, pause)
         self._report()
 
     def _report(self) -> None:
