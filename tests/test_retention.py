@@ -243,8 +243,8 @@ def test_what_is_old_is_deleted_and_the_service_goes_on(tmp_path: Path) -> None:
         live.ask("POST", "/events", alert("again", dedup_key="old"))
         live.settled()
         assert live.ask("GET", "/alerts/again").json["decision"]["reason"] == "only_choice"
-        (said,) = [line for line in live.logs() if line["say"] == "forgotten" and line["events_upto"] >= 3][:1]
-        assert said["incidents"] >= 2
+        said = [line for line in live.logs() if line["say"] == "forgotten"]  # in one go, or in two on a slow machine
+        assert sum(line["incidents"] for line in said) >= 2
         assert live.stop() == 0
         numbers = [orjson.loads(line)["id"] for line in grouping("log", live.state).stdout.splitlines()]
         assert "old" not in numbers
