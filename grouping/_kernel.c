@@ -1,6 +1,6 @@
-/* The numeric core compiled: what arena.py and score.py say in numpy, to the same bit, in a tenth of the time.
+/* The numeric core compiled: what arena.py, score.py and learn.together say, to the same bit, in a tenth of the time.
 
-   The numpy code is the definition and runs where this could not be built; tests/test_kernel.py compares the two.
+   The Python code is the definition and runs where this could not be built; tests/test_kernel.py compares the two.
    So here too: + - * / and comparisons only, sums down the rows in order, double and single precision where numpy
    has them, no fused multiply-add. The G_ constants are those of layout.py, handed over by setup.py. */
 
@@ -119,19 +119,22 @@ static PyObject *alike(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ss
         uint8_t add = weight[i];
         for (Py_ssize_t slot = 0; slot < size; slot++) score[slot] += held[slot] ? add : 0;
     }
-    Py_ssize_t held[256] = {0};
+    /* How many have each score, in four tables: neighbours often score the same, and one table would wait for itself. */
+    uint32_t held[4][256] = {{0}};
     for (Py_ssize_t slot = 0; slot < size; slot++) {
         score[slot] = last[slot] >= since ? score[slot] : 0;
-        held[score[slot]]++;
+        held[slot & 3][score[slot]]++;
     }
     /* All above the edge, and of those on it the lowest slots. */
-    int edge = 255;
-    Py_ssize_t level = keep;
-    while (edge > 0 && held[edge] < level) level -= held[edge--];
+    int edge = 256;
+    Py_ssize_t level = keep, above = 0;
+    while (--edge > 0 && (above = (Py_ssize_t)held[0][edge] + held[1][edge] + held[2][edge] + held[3][edge]) < level)
+        level -= above;
     result = PyList_New(0);
     if (result == NULL) goto done;
+    const uint8_t least = (uint8_t)(edge > 0 ? edge : 1);
     for (Py_ssize_t slot = 0; slot < size; slot++) {
-        if (score[slot] <= 0 || score[slot] < edge || (score[slot] == edge && level-- <= 0)) continue;
+        if (score[slot] < least || (score[slot] == edge && level-- <= 0)) continue;
         PyObject *number = PyLong_FromSsize_t(slot);
         if (number == NULL || PyList_Append(result, number) < 0) {
             Py_XDECREF(number);
@@ -374,11 +377,49 @@ done:
     return result;
 }
 
+/* -- how often two kinds stand next to each other */
+
+/* counts[0][key] + counts[1][key] / 2, what is missing counting as 0; -1: an error. */
+static long long decayed(PyObject *const *counts, PyObject *key) {
+    long long sum = 0;
+    for (int before = 0; before < 2; before++) {
+        PyObject *found = PyDict_GetItemWithError(counts[before], key);
+        long long count = found == NULL ? 0 : PyLong_AsLongLong(found);
+        if (PyErr_Occurred()) return -1;
+        sum += before ? count >> 1 : count;
+    }
+    return sum;
+}
+
+/* together(pairs now, pairs before, kinds now, kinds before, kind, kinds) -> shares, as learn.together has it. */
+static PyObject *together(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t nargs) {
+    if (nargs != 6) return PyErr_Format(PyExc_TypeError, "together takes 6 arguments, not %zd", nargs);
+    for (int i = 0; i < 6; i++)
+        if (i == 4 ? !PyLong_Check(args[i]) : i == 5 ? !PyList_Check(args[i]) : !PyDict_Check(args[i]))
+            return PyErr_Format(PyExc_TypeError, "argument %d of together is of another type", i + 1);
+    const long long own = decayed(args + 2, args[4]);
+    if (own < 0) return NULL;
+    const Py_ssize_t count = PyList_Size(args[5]);
+    PyObject *shares = PyList_New(count);
+    for (Py_ssize_t i = 0; shares != NULL && i < count; i++) {
+        PyObject *other = PyList_GetItem(args[5], i), *pair = PyNumber_Multiply(args[4], other);
+        const long long both = pair == NULL ? -1 : decayed(args, pair);
+        const long long theirs = both > 0 ? decayed(args + 2, other) : 0;
+        Py_XDECREF(pair);
+        PyObject *share = NULL;
+        if (both >= 0 && theirs >= 0)
+            share = PyFloat_FromDouble(both ? (double)both / (4.0 + (double)(own < theirs ? own : theirs)) : 0.0);
+        if (share == NULL || PyList_SetItem(shares, i, share) < 0) Py_CLEAR(shares);
+    }
+    return shares;
+}
+
 static PyMethodDef methods[] = {
     {"alike", (PyCFunction)(void (*)(void))alike, METH_FASTCALL, NULL},
     {"add", (PyCFunction)(void (*)(void))add, METH_FASTCALL, NULL},
     {"pair_features", (PyCFunction)(void (*)(void))pair_features, METH_FASTCALL, NULL},
     {"linear_score", (PyCFunction)(void (*)(void))linear_score, METH_FASTCALL, NULL},
+    {"together", (PyCFunction)(void (*)(void))together, METH_FASTCALL, NULL},
     {NULL, NULL, 0, NULL},
 };
 

@@ -55,26 +55,14 @@ def candidates(
     last = _last(scope, at, key)
     if key is None and open_minded and joinable:
         last = next(reversed(joinable))
-    if len(joinable) <= CANDIDATES:
-        near = list(reversed(joinable))
-    else:
-        near = list(islice(reversed(joinable), RECENT))
-        if last >= 0 and last not in near:
-            near[-1] = last
-        if scope.memory.partners:
-            near += [slot for slot in _hinted(scope, features.told) if slot not in near]
-        known = set(near)
-        alike = scope.arena.alike(at - reach, features.rows[VALUES:], features.usual, bits, CANDIDATES)
-        near += [slot for slot in alike if slot not in known][: CANDIDATES - len(near)]
-    oldest, full = at - config.age_max_s, config.size_max
-    since, until = at - reach, at + reach
-    slots: list[int] = []
-    incidents: list[Incident] = []
-    for slot in near:
-        one = joinable[slot]
-        if one.last_at >= since and oldest <= one.first_at <= until and one.count < full:
-            slots.append(slot)
-            incidents.append(one)
+    near = list(reversed(joinable)) if len(joinable) <= CANDIDATES else _near(scope, at - reach, features, bits, last)
+    oldest, since, until, full = at - config.age_max_s, at - reach, at + reach, config.size_max
+    incidents = [
+        one
+        for one in map(joinable.__getitem__, near)
+        if one.last_at >= since and oldest <= one.first_at <= until and one.count < full
+    ]
+    slots = near if len(incidents) == len(near) else [one.slot for one in incidents]
     turn = slots.index(last) if last in slots else -1
     told, turn_untold = None, turn
     if incidents and scope.memory.partners:
@@ -88,6 +76,19 @@ def candidates(
         turn_untold,
         told if told is not None and any(said for said, _ in told) else None,
     )
+
+
+def _near(scope: Scope, since: float, features: Features, bits: Singles, last: int) -> list[int]:
+    """The slots to look at where there are many: touched last, ``last``, spoken of by lessons, most alike."""
+    near = list(islice(reversed(scope.joinable), RECENT))
+    if last >= 0 and last not in near:
+        near[-1] = last
+    if scope.memory.partners:
+        near += [slot for slot in _hinted(scope, features.told) if slot not in near]
+    known = set(near)
+    alike = scope.arena.alike(since, features.rows[VALUES:], features.usual, bits, CANDIDATES)
+    near += [slot for slot in alike if slot not in known][: CANDIDATES - len(near)]
+    return near
 
 
 def _next_turn(scope: Scope, key: str | None, slots: list[int], told: list[tuple[int, str]]) -> int:

@@ -9,20 +9,21 @@ NEAR = 0.1  # scores this close are a near tie: only there is anything explored
 GAMMA = 20.0  # of SquareCB: how fast the probability falls with the gap
 
 
-def distribution(scores: list[float], explore: float) -> tuple[list[float] | None, int]:
-    """The probability of each action, None where the best has all of it; and which is the best, of equals the first.
+def distribution(scores: list[float], explore: float) -> tuple[list[float] | None, int, int]:
+    """The probability of each action, None where the best has all of it; which is the best, and which the next best.
+
+    Of equals the first; the next best is -1 where there is one action only.
 
     SquareCB (Foster & Rakhlin, 2020) among the near ties: 1 / (K + gamma x gap) for K actions, the best takes what is
     left, all others have zero. The near ties but the best together have at most ``explore``.
     """
     top = max(scores)
     best = scores.index(top)
-    if explore <= 0.0:
-        return None, best
+    second = runner(scores, best) if len(scores) > 1 else -1
     edge = top - NEAR
+    if explore <= 0.0 or second < 0 or scores[second] < edge:
+        return None, best, second
     near = [index for index, score in enumerate(scores) if score >= edge and index != best]
-    if not near:
-        return None, best
     pmf = [0.0] * len(scores)
     for index in near:
         pmf[index] = 1.0 / (len(near) + 1 + GAMMA * (top - scores[index]))
@@ -30,7 +31,7 @@ def distribution(scores: list[float], explore: float) -> tuple[list[float] | Non
     for index in near:
         pmf[index] *= scale
     pmf[best] = 1.0 - sum(pmf)
-    return pmf, best
+    return pmf, best, second
 
 
 def runner(scores: list[float], chosen: int) -> int:

@@ -19,7 +19,7 @@ from grouping.beside import Side, compared, heard
 from grouping.candidates import Candidates, candidates, window
 from grouping.config import Config
 from grouping.correct import Desk, Impossible, correct
-from grouping.decide import distribution, pick, runner
+from grouping.decide import distribution, pick
 from grouping.draw import draw, name
 from grouping.featurise import Features, Featuriser
 from grouping.layout import IN_TIME, RULED, TOLD, TURN
@@ -201,14 +201,15 @@ class Engine:
         count = 1 + len(near.incidents)
         scores: list[float] = now.learner.score(features).tolist()[:count]
         explore = 0.0 if alert.severity is Severity.CRITICAL else self.config.explore
-        pmf, best = distribution(scores, explore)
+        pmf, best, second = distribution(scores, explore)
         chosen = best if pmf is None else pick(pmf, draw(self.config.seed, id))
         actions = ["open", *[one.id for one in near.incidents]]
         columns = [0, chosen] if chosen else [0]
         reason, runner_up = Reason.ONLY_CHOICE, None
         if count > 1:
-            reason = Reason.BEST_SCORE if chosen == best else Reason.EXPLORED
-            second = runner(scores, chosen)
+            reason = Reason.BEST_SCORE
+            if chosen != best:
+                reason, second = Reason.EXPLORED, best
             runner_up = (actions[second] if second else None, scores[second])
             if second:
                 columns.append(second)

@@ -53,7 +53,7 @@ def added_up(parts: Mapping[str, float]) -> float:
 def why(decision: Decision) -> dict[str, float]:
     """The contributions to the score of what was done."""
     choice = decision.choice
-    if choice is None or not choice.columns:
+    if choice is None or not choice.columns or not isinstance(policy(choice.policy).learner, Linear):
         return {}
     table = np.frombuffer(choice.features, "<f4").reshape(FEATURES, len(choice.columns))
     return contributions(choice.policy, table[:, int(decision.action is Action.JOIN)])

@@ -1,6 +1,6 @@
 """The numeric core as it was compiled, if it was; numpy does the same where it was not.
 
-``compiled`` holds alike, add, pair_features and linear_score of _kernel.c, or is None. Both give the same bits.
+``compiled`` holds alike, add, pair_features, linear_score and together of _kernel.c, or is None. Both give the same bits.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ class Compiled(Protocol):
 
     def linear_score(self, *arguments: Any) -> None:
         """(out, weights, features): see score.linear_score."""
+
+    def together(self, *arguments: Any) -> list[float]:
+        """(pairs now, pairs before, kinds now, kinds before, kind, kinds): see learn.together."""
 
 
 def _compiled() -> Compiled | None:

@@ -5,11 +5,10 @@ Counts and means only. What responders teach comes on top of this and is learned
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 from numpy.typing import NDArray
 
+from grouping import kernel
 from grouping.featurise import Features
 from grouping.scope import CLOCK, COUNT_GENERATION, Pace, Scope, Usual
 from grouping.score import log2_table
@@ -56,8 +55,10 @@ def bits(usual: Usual) -> NDArray[np.float32]:
     return usual.bits
 
 
-def together(usual: Usual, kind: int, kinds: Iterable[int]) -> list[float]:
+def together(usual: Usual, kind: int, kinds: list[int]) -> list[float]:
     """How often alerts of ``kind`` stand next to each of ``kinds`` in the stream: of the rarer one's, the share."""
+    if kernel.compiled is not None:
+        return kernel.compiled.together(*usual.together, *usual.kind, kind, kinds)
     (now, before), (all_now, all_before) = usual.together, usual.kind
     own = all_now.get(kind, 0) + (all_before.get(kind, 0) >> 1)
     shares: list[float] = []

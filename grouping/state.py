@@ -27,7 +27,7 @@ import orjson
 
 from grouping.config import Config
 from grouping.draw import within
-from grouping.layout import SHARE
+from grouping.layout import PROFILE_ROWS, SHARE
 from grouping.learn import count_up
 from grouping.memory import Lesson, Memory, Saying
 from grouping.policy import Policy, learned, policy
@@ -516,14 +516,18 @@ def _tuning(value: bytes) -> tuple[Tuning, int, list[str]]:
 def _columns(scope: Scope, incidents: list[Incident]) -> Iterator[tuple[int, bytes]]:
     """For each, how many rows of its profile are not 0, and these rows (u2) and their counts (u1)."""
     slots = [incident.slot for incident in incidents if incident.slot >= 0]
-    profiles = iter(np.ascontiguousarray(scope.arena.profile[:, slots].T))  # all at once: a column is far apart
+    profiles = np.ascontiguousarray(scope.arena.profile[:, slots].T)  # all at once: a column is far apart
+    places = np.flatnonzero(profiles != 0)
+    rows, counts = (places % PROFILE_ROWS).astype("<u2").tobytes(), profiles.ravel().take(places).tobytes()
+    ends = iter(np.searchsorted(places, np.arange(1, len(slots) + 1) * PROFILE_ROWS).tolist())
+    start = 0
     for incident in incidents:
         if incident.slot < 0:
             yield 0, b""
             continue
-        counts = next(profiles)
-        rows = np.flatnonzero(counts != 0)
-        yield len(rows), rows.astype("<u2").tobytes() + counts[rows].tobytes()
+        end = next(ends)
+        yield end - start, rows[2 * start : 2 * end] + counts[start:end]
+        start = end
 
 
 def _incident_bytes(incident: Incident, profile: tuple[int, bytes]) -> bytes:

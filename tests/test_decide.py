@@ -17,7 +17,7 @@ EXPLORE = st.floats(0, 0.5)
 
 def probabilities(scores: list[float], explore: float) -> tuple[list[float], int]:
     """The whole distribution, also where the best has all of it, and the best."""
-    pmf, best = distribution(scores, explore)
+    pmf, best, _ = distribution(scores, explore)
     return ([float(index == best) for index in range(len(scores))] if pmf is None else pmf), best
 
 
@@ -55,6 +55,13 @@ def test_the_best_is_the_first_of_the_highest_and_no_other_is_likelier(scores: l
     pmf, best = probabilities(scores, explore)
     assert best == scores.index(max(scores))
     assert pmf[best] >= max(pmf) - 1e-12
+
+
+@given(SCORES, EXPLORE)
+def test_the_next_best_comes_with_the_best(scores: list[float], explore: float) -> None:
+    """-1 where there is nothing else to do."""
+    _, best, second = distribution(scores, explore)
+    assert second == (runner(scores, best) if len(scores) > 1 else -1)
 
 
 @given(SCORES, EXPLORE)

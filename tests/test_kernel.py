@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 from grouping import kernel
 from grouping.arena import HALVE_AT, NEVER, Arena
 from grouping.layout import CANDIDATES, COLUMNS, FEATURES, PROFILE_ROWS, STATS, TITLE, USUAL_BITS, VALUES, WORDS
+from grouping.learn import together
+from grouping.scope import Usual
 from grouping.score import Evidence, linear_score, pair_features
 
 ROOT = Path(__file__).parent.parent
@@ -135,6 +137,21 @@ def test_linear_scores_are_the_same_bits(seed):
     assert compiled.tobytes() == by_numpy.tobytes()
 
 
+@given(seeds)
+@settings(max_examples=100, deadline=None)
+def test_how_often_kinds_stand_together_is_the_same_bits(seed):
+    """Kinds that were never seen, pairs seen in one generation or both."""
+    rng = np.random.default_rng(seed)
+    kinds = [int(kind) for kind in rng.integers(1, 1 << 25, 8)]
+    usual = Usual()
+    for counts in usual.kind:
+        counts.update((kind, int(rng.integers(1, 99))) for kind in kinds if rng.random() < 0.7)
+    for counts in usual.together:
+        counts.update((kind * kinds[0], int(rng.integers(1, 99))) for kind in kinds if rng.random() < 0.7)
+    compiled, by_python = both(together, usual, kinds[0], [kinds[place] for place in rng.integers(0, 8, 16)])
+    assert compiled == by_python
+
+
 BITS = np.zeros(8, np.float32)
 PROFILE = np.zeros((PROFILE_ROWS, 4), np.uint8)
 LAST = np.zeros(4)
@@ -177,6 +194,9 @@ WRONG = {
     "a text for a time": ("pair_features", (OUT, SEEN._replace(at="now"))),
     "half an evidence": ("pair_features", (OUT, SEEN[:9])),
     "a small result": ("pair_features", (OUT[:9].copy(), SEEN)),
+    "counts that are no counts": ("together", ({}, {}, {3: "many"}, {}, 3, [5])),
+    "kinds without an order": ("together", ({}, {}, {}, {}, 3, {5})),
+    "a kind that is none": ("together", ({}, {}, {}, {}, 3, [[]])),
     "weights of another layout": ("linear_score", (OUT[0].copy(), np.zeros((3, 1), np.float32), OUT)),
 }
 
@@ -193,6 +213,7 @@ def test_what_fits_is_not():
     assert kernel.compiled is not None
     assert kernel.compiled.alike(*ALIKE) == []
     kernel.compiled.pair_features(OUT.copy(), SEEN)
+    assert kernel.compiled.together({15: 1}, {}, {}, {}, 3, [5]) == [0.25]
 
 
 def test_a_core_of_another_layout_is_not_used():

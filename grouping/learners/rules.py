@@ -18,7 +18,9 @@ class Rules:
     def score(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """1 for the key's last incident while in time, 1/2 for opening, 0 for all others."""
         scores = _OPENING.copy()
-        turn = int(features[TURN].argmax())  # one at most has it
-        if features[TURN, turn] > 0 and features[IN_TIME, turn] >= _LIMIT:
-            scores[turn] = 1.0
+        turns: list[float] = features[TURN].tolist()
+        if 1.0 in turns:  # one at most has it
+            turn = turns.index(1.0)
+            if features[IN_TIME, turn] >= _LIMIT:
+                scores[turn] = 1.0
         return scores

@@ -64,8 +64,8 @@ def odds(row: int, done: Decision, wish: Decision, explore: float) -> Odds:
     """One decision beside what the other policy would have done there. Both must have been scored."""
     assert done.choice is not None
     assert wish.choice is not None
-    pmf, best = distribution(done.choice.scores, explore)
-    wanted, sure = distribution(wish.choice.scores, explore)
+    pmf, best, _ = distribution(done.choice.scores, explore)
+    wanted, sure, _ = distribution(wish.choice.scores, explore)
     chances = wanted or [float(place == sure) for place in range(len(wish.choice.scores))]
     named = dict(zip(wish.choice.actions, chances, strict=True))
     chosen = done.choice.actions.index("open" if done.action is Action.OPEN else done.incident)
