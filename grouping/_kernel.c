@@ -76,28 +76,92 @@ static int strongest(const float *rare, int count, int strong, int *place, uint8
     return found;
 }
 
-/* alike(profile, last, since, rows, usual, bits, strong, keep) -> list of slots, as Arena.alike has it. */
+/* Slots as they stand in a list or a tuple; how many, -1: an error. */
+static int read_slots(PyObject *slots, Py_ssize_t *into, int most) {
+    const Py_ssize_t count = PySequence_Size(slots);
+    if (count > most) PyErr_SetString(PyExc_ValueError, "more slots than there are options");
+    if (count < 0 || count > most) return -1;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *number = PySequence_GetItem(slots, i);
+        into[i] = number == NULL ? -1 : PyLong_AsSsize_t(number);
+        Py_XDECREF(number);
+        if (PyErr_Occurred()) return -1;
+    }
+    return (int)count;
+}
+
+static int append(PyObject *list, Py_ssize_t slot) {
+    PyObject *number = PyLong_FromSsize_t(slot);
+    const int failed = number == NULL || PyList_Append(list, number) < 0;
+    Py_XDECREF(number);
+    return failed ? -1 : 0;
+}
+
+static int among(const Py_ssize_t *slots, int count, Py_ssize_t slot) {
+    for (int i = 0; i < count; i++)
+        if (slots[i] == slot) return 1;
+    return 0;
+}
+
+/* fitting(stats, slots, since, until, oldest, full) -> list of slots, as Arena.fitting has it. */
+static PyObject *fitting(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t nargs) {
+    if (nargs != 6) return PyErr_Format(PyExc_TypeError, "fitting takes 6 arguments, not %zd", nargs);
+    double bound[4];
+    for (int i = 0; i < 4; i++) bound[i] = PyFloat_AsDouble(args[2 + i]);
+    Py_ssize_t slots[G_CANDIDATES];
+    const int count = PyErr_Occurred() ? -1 : read_slots(args[1], slots, G_CANDIDATES);
+    Array stats = {.held = 0};
+    if (count < 0) return NULL;
+    if (borrow(&stats, args[0], sizeof(double), 2, 0) < 0) {
+        give_back(&stats, 1);
+        return NULL;
+    }
+    const double *stat = stats.view.buf;
+    const Py_ssize_t size = stats.view.shape[1];
+    PyObject *result = stats.view.shape[0] == G_STATS ? PyList_New(0) : NULL;
+    if (result == NULL) PyErr_SetString(PyExc_ValueError, "stats must be (STATS, capacity)");
+    for (int i = 0; i < count && result != NULL; i++) {
+        if (slots[i] < 0 || slots[i] >= size) {
+            PyErr_SetString(PyExc_IndexError, "a slot beyond the arena");
+            Py_CLEAR(result);
+            break;
+        }
+        const double last = stat[G_LAST * size + slots[i]], first = stat[G_FIRST * size + slots[i]];
+        if (last >= bound[0] && first <= bound[1] && bound[2] <= first && stat[G_COUNT * size + slots[i]] < bound[3] &&
+            append(result, slots[i]) < 0)
+            Py_CLEAR(result);
+    }
+    give_back(&stats, 1);
+    return result;
+}
+
+/* alike(profile, last, since, rows, usual, bits, strong, keep, known) -> list of slots, as Arena.alike has it.
+
+   last may be shorter than a row of the profile: the slots behind it are not looked at. */
 static PyObject *alike(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t nargs) {
-    if (nargs != 8) return PyErr_Format(PyExc_TypeError, "alike takes 8 arguments, not %zd", nargs);
+    if (nargs != 9) return PyErr_Format(PyExc_TypeError, "alike takes 9 arguments, not %zd", nargs);
     Array a[5] = {{.held = 0}};
     PyObject *result = NULL;
     uint8_t *score = NULL;
     double since = PyFloat_AsDouble(args[2]);
     long strong = PyLong_AsLong(args[6]), keep = PyLong_AsLong(args[7]);
     if (PyErr_Occurred()) return NULL;
-    if (strong < 1 || strong > MOST_ROWS || keep < 1) {
+    if (strong < 1 || strong > MOST_ROWS || keep < 1 || keep > MOST_ROWS) {
         PyErr_SetString(PyExc_ValueError, "strong and keep must be small and positive");
         return NULL;
     }
+    Py_ssize_t known[MOST_ROWS];
+    const int knows = read_slots(args[8], known, MOST_ROWS);
+    if (knows < 0) return NULL;
     if (borrow(&a[0], args[0], 1, 2, 0) < 0 || borrow(&a[1], args[1], sizeof(double), 1, 0) < 0 ||
         borrow(&a[2], args[3], sizeof(Py_ssize_t), 1, 0) < 0 || borrow(&a[3], args[4], sizeof(Py_ssize_t), 1, 0) < 0 ||
         borrow(&a[4], args[5], sizeof(float), 1, 0) < 0 || rows_fit(&a[2], a[0].view.shape[0]) < 0 ||
         rows_fit(&a[3], a[4].view.shape[0]) < 0)
         goto done;
-    Py_ssize_t size = a[0].view.shape[1];
+    const Py_ssize_t width = a[0].view.shape[1], size = a[1].view.shape[0];
     int count = (int)a[2].view.shape[0];
-    if (a[1].view.shape[0] != size || a[3].view.shape[0] != count) {
-        PyErr_SetString(PyExc_ValueError, "one time per slot and one counter per row");
+    if (size > width || a[3].view.shape[0] != count) {
+        PyErr_SetString(PyExc_ValueError, "a time for each slot at most, and one counter per row");
         goto done;
     }
     const Py_ssize_t *row = a[2].view.buf, *usual = a[3].view.buf;
@@ -115,7 +179,7 @@ static PyObject *alike(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ss
         goto done;
     }
     for (int i = 0; i < used; i++) {
-        const uint8_t *held = profile + row[place[i]] * size;
+        const uint8_t *held = profile + row[place[i]] * width;
         uint8_t add = weight[i];
         for (Py_ssize_t slot = 0; slot < size; slot++) score[slot] += held[slot] ? add : 0;
     }
@@ -133,15 +197,14 @@ static PyObject *alike(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ss
     result = PyList_New(0);
     if (result == NULL) goto done;
     const uint8_t least = (uint8_t)(edge > 0 ? edge : 1);
-    for (Py_ssize_t slot = 0; slot < size; slot++) {
-        if (score[slot] < least || (score[slot] == edge && level-- <= 0)) continue;
-        PyObject *number = PyLong_FromSsize_t(slot);
-        if (number == NULL || PyList_Append(result, number) < 0) {
-            Py_XDECREF(number);
+    long places = keep - knows;
+    for (Py_ssize_t slot = 0; slot < size && places > 0; slot++) {
+        if (score[slot] < least || (score[slot] == edge && level-- <= 0) || among(known, knows, slot)) continue;
+        places--;
+        if (append(result, slot) < 0) {
             Py_CLEAR(result);
-            goto done;
+            break;
         }
-        Py_DECREF(number);
     }
 done:
     PyMem_Free(score);
@@ -268,7 +331,7 @@ static double describe(const Evidence *seen, const float *rare, const double *to
     PUT(G_FRESH_PACE, seen->pace / (seen->pace + silence));
     PUT(G_FRESH_MINUTE, minute);
     PUT(G_FRESH_HOUR, 3600.0 / (3600.0 + silence));
-    PUT(G_SIZE, STAT(G_SIZE_NOW));
+    PUT(G_SIZE, STAT(G_COUNT) / (STAT(G_COUNT) + 8.0));
     PUT(G_LENGTH, STAT(G_LENGTH_NOW));
     double match[G_VALUES];
     for (int i = 0; i < G_VALUES; i++) {
@@ -416,6 +479,7 @@ static PyObject *together(PyObject *Py_UNUSED(module), PyObject *const *args, Py
 
 static PyMethodDef methods[] = {
     {"alike", (PyCFunction)(void (*)(void))alike, METH_FASTCALL, NULL},
+    {"fitting", (PyCFunction)(void (*)(void))fitting, METH_FASTCALL, NULL},
     {"add", (PyCFunction)(void (*)(void))add, METH_FASTCALL, NULL},
     {"pair_features", (PyCFunction)(void (*)(void))pair_features, METH_FASTCALL, NULL},
     {"linear_score", (PyCFunction)(void (*)(void))linear_score, METH_FASTCALL, NULL},

@@ -9,13 +9,14 @@ Same bytes on every machine: only ``+ - * /``, comparisons and look-ups, and sum
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from heapq import heapify, heappop, heappush
 
 import numpy as np
 from numpy.typing import NDArray
 
 from grouping import kernel
-from grouping.layout import ABSENT, FIRST, LAST, LENGTH_NOW, LIMIT, PROFILE_ROWS, SHARE, SIZE_NOW, STATS
+from grouping.layout import ABSENT, COUNT, FIRST, LAST, LENGTH_NOW, LIMIT, PROFILE_ROWS, SHARE, STATS
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.uint8]
@@ -36,6 +37,7 @@ class Arena:
 
     def __init__(self) -> None:
         self.used = 0
+        self.top = 0  # slots from here on were never taken
         self._allocate(MIN_SLOTS)
 
     def _allocate(self, capacity: int) -> None:
@@ -50,7 +52,9 @@ class Arena:
         if not self._free:
             self._grow()
         self.used += 1
-        return heappop(self._free)
+        slot = heappop(self._free)
+        self.top = max(self.top, slot + 1)
+        return slot
 
     def claim(self, slot: int) -> None:
         """Take this very slot: an incident read back from the store stands where it stood."""
@@ -59,6 +63,7 @@ class Arena:
         self._free.remove(slot)
         heapify(self._free)
         self.used += 1
+        self.top = max(self.top, slot + 1)
 
     def put_back(self, slot: int) -> None:
         """Empty a slot."""
@@ -87,7 +92,7 @@ class Arena:
         length = last - first
         stats[LAST, slot] = last
         stats[FIRST, slot] = first
-        stats[SIZE_NOW, slot] = count / (count + 8.0)
+        stats[COUNT, slot] = count
         stats[LENGTH_NOW, slot] = length / (length + 600.0)
         stats[LIMIT, slot] = limit
 
@@ -106,23 +111,37 @@ class Arena:
         self.stats[SHARE, slot] = 1.0 / (weight + 1.0)
         return weight + 1.0
 
-    def alike(self, since: float, rows: Places, usual: Places, bits: Singles, keep: int) -> list[int]:
-        """Up to ``keep`` slots that share most of an alert's rarest features, in order of slot.
+    def alike(
+        self, since: float, rows: Places, usual: Places, bits: Singles, keep: int, known: Sequence[int] = ()
+    ) -> list[int]:
+        """The up to ``keep`` slots that share most of an alert's rarest features, in order of slot, but for ``known``.
 
         rows (S,) of the alert's features in the profile, ``usual`` (S,) their places in ``bits``, which says how rare
         each is. A slot's likeness is how many of the STRONG rarest its alerts have, the rarest counted up to four
-        times. Slots without an alert since ``since`` are left out; of equal ones the lower slots are taken.
+        times. Slots without an alert since ``since`` are left out; of equal ones the lower slots are taken. With the
+        ``known`` ones, which have their places already, there are at most ``keep``.
         """
-        if self.used <= DENSE:
-            if kernel.compiled is not None:
-                return kernel.compiled.alike(self.profile, self.stats[LAST], since, rows, usual, bits, STRONG, keep)
-            strong = _strong(rows, bits.take(usual))
-            places = _most(self.profile.take(strong, 0), self.stats[LAST], since, keep)
-            return [int(place) for place in places]
+        if self.used <= DENSE and kernel.compiled is not None:
+            last = self.stats[LAST, : self.top]
+            return kernel.compiled.alike(self.profile, last, since, rows, usual, bits, STRONG, keep, known)
         strong = _strong(rows, bits.take(usual))
-        slots = self._sharing(strong)
-        places = _most(self.profile[strong[:, None], slots], self.stats[LAST].take(slots), since, keep)
-        return [int(slot) for slot in slots.take(places)]
+        if self.used <= DENSE:
+            places = _most(self.profile.take(strong, 0), self.stats[LAST], since, keep)
+        else:
+            slots = self._sharing(strong)
+            places = slots.take(_most(self.profile[strong[:, None], slots], self.stats[LAST].take(slots), since, keep))
+        return [slot for slot in places.tolist() if slot not in known][: max(keep - len(known), 0)]
+
+    def fitting(self, slots: list[int], since: float, until: float, oldest: float, full: int) -> list[int]:
+        """Those of ``slots`` that may take an alert, in their order.
+
+        That have one since ``since``, began from ``oldest`` on and by ``until``, and hold fewer than ``full``.
+        """
+        if kernel.compiled is not None:
+            return kernel.compiled.fitting(self.stats, slots, since, until, oldest, full)
+        last, first, count = self.stats[LAST, slots], self.stats[FIRST, slots], self.stats[COUNT, slots]
+        fits = (last >= since) & (oldest <= first) & (first <= until) & (count < full)
+        return [slot for slot, fit in zip(slots, fits.tolist(), strict=True) if fit]
 
     def _sharing(self, rows: Places) -> Places:
         """Up to SPARSE_SLOTS slots that share the alert's rarest features (rare: held by few slots), in order.

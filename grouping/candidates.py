@@ -56,13 +56,8 @@ def candidates(
     if key is None and open_minded and joinable:
         last = next(reversed(joinable))
     near = list(reversed(joinable)) if len(joinable) <= CANDIDATES else _near(scope, at - reach, features, bits, last)
-    oldest, since, until, full = at - config.age_max_s, at - reach, at + reach, config.size_max
-    incidents = [
-        one
-        for one in map(joinable.__getitem__, near)
-        if one.last_at >= since and oldest <= one.first_at <= until and one.count < full
-    ]
-    slots = near if len(incidents) == len(near) else [one.slot for one in incidents]
+    slots = scope.arena.fitting(near, at - reach, at + reach, at - config.age_max_s, config.size_max)
+    incidents = [joinable[slot] for slot in slots]
     turn = slots.index(last) if last in slots else -1
     told, turn_untold = None, turn
     if incidents and scope.memory.partners:
@@ -85,9 +80,7 @@ def _near(scope: Scope, since: float, features: Features, bits: Singles, last: i
         near[-1] = last
     if scope.memory.partners:
         near += [slot for slot in _hinted(scope, features.told) if slot not in near]
-    known = set(near)
-    alike = scope.arena.alike(since, features.rows[VALUES:], features.usual, bits, CANDIDATES)
-    near += [slot for slot in alike if slot not in known][: CANDIDATES - len(near)]
+    near += scope.arena.alike(since, features.rows[VALUES:], features.usual, bits, CANDIDATES, near)
     return near
 
 

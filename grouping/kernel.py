@@ -1,6 +1,6 @@
 """The numeric core as it was compiled, if it was; numpy does the same where it was not.
 
-``compiled`` holds alike, add, pair_features, linear_score and together of _kernel.c, or is None. Both give the same bits.
+``compiled`` holds alike, fitting, add, pair_features, linear_score and together of _kernel.c, or is None. Both give the same bits.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ class Compiled(Protocol):
     LAYOUT: int
 
     def alike(self, *arguments: Any) -> list[int]:
-        """(profile, last, since, rows, usual, bits, strong, keep): see Arena.alike."""
+        """(profile, last, since, rows, usual, bits, strong, keep, known): see Arena.alike."""
+
+    def fitting(self, *arguments: Any) -> list[int]:
+        """(stats, slots, since, until, oldest, full): see Arena.fitting."""
 
     def add(self, *arguments: Any) -> None:
         """(profile, slot, rows, halve): see Arena.add."""

@@ -33,7 +33,7 @@ LAST = 0  # time of its latest alert, s
 FIRST = 1  # time of its earliest alert, s
 SHARE = 2  # 1 / alerts counted in its profile; 0 for a free slot
 LIMIT = 3  # silence it survives under the scope's policy, s
-SIZE_NOW = 4  # alerts / (alerts + 8)
+COUNT = 4  # its alerts
 LENGTH_NOW = 5  # s from first to last alert / (that + 10 minutes)
 STATS: Final = 6
 

@@ -18,6 +18,7 @@ from grouping.layout import (
     BEST,
     CANDIDATES,
     COLUMNS,
+    COUNT,
     CROSS,
     FEATURES,
     FIRST,
@@ -26,6 +27,8 @@ from grouping.layout import (
     IN_TIME,
     JOIN,
     LAST,
+    LENGTH,
+    LENGTH_NOW,
     LIMIT,
     MARGIN,
     MATCH,
@@ -37,7 +40,6 @@ from grouping.layout import (
     SAME,
     SHARE,
     SIZE,
-    SIZE_NOW,
     STORM,
     TEMPLATE,
     TEXT,
@@ -121,7 +123,8 @@ def _joining(seen: Evidence, rare: Singles, out: Floats) -> list[float]:
     times[0] = stats[LIMIT]
     times[1] = seen.pace
     times /= times + silence
-    out[SIZE:MATCH] = stats[SIZE_NOW:]
+    out[SIZE] = stats[COUNT] / (stats[COUNT] + 8.0)
+    out[LENGTH] = stats[LENGTH_NOW]
     valued = shares[VALUES:]
     match = out[MATCH:SAME]  # share that agrees, minus share that is known and differs
     np.add(valued[:VALUES], valued[:VALUES], out=match)
@@ -164,5 +167,4 @@ def log2_table(size: int) -> Singles:
 
 # Filled as blocks.
 assert FRESH_HOUR == IN_TIME + 3 == SIZE - 1
-assert MATCH == SIZE + 2
 assert SAME == MATCH + VALUES

@@ -27,7 +27,7 @@ import orjson
 
 from grouping.config import Config
 from grouping.draw import within
-from grouping.layout import PROFILE_ROWS, SHARE
+from grouping.layout import SHARE
 from grouping.learn import count_up
 from grouping.memory import Lesson, Memory, Saying
 from grouping.policy import Policy, learned, policy
@@ -516,10 +516,13 @@ def _tuning(value: bytes) -> tuple[Tuning, int, list[str]]:
 def _columns(scope: Scope, incidents: list[Incident]) -> Iterator[tuple[int, bytes]]:
     """For each, how many rows of its profile are not 0, and these rows (u2) and their counts (u1)."""
     slots = [incident.slot for incident in incidents if incident.slot >= 0]
-    profiles = np.ascontiguousarray(scope.arena.profile[:, slots].T)  # all at once: a column is far apart
-    places = np.flatnonzero(profiles != 0)
-    rows, counts = (places % PROFILE_ROWS).astype("<u2").tobytes(), profiles.ravel().take(places).tobytes()
-    ends = iter(np.searchsorted(places, np.arange(1, len(slots) + 1) * PROFILE_ROWS).tolist())
+    profiles = scope.arena.profile.take(slots, 1)  # all at once: the rows of a column are far apart
+    found = np.flatnonzero(profiles != 0)
+    row, place = np.divmod(found, max(len(slots), 1))
+    order = place.astype(np.uint16 if len(slots) <= 0xFFFF else np.intp).argsort(kind="stable")  # small numbers fast
+    rows = row.take(order).astype("<u2").tobytes()
+    counts = profiles.ravel().take(found.take(order)).tobytes()
+    ends = iter(np.bincount(place, minlength=len(slots)).cumsum().tolist())
     start = 0
     for incident in incidents:
         if incident.slot < 0:

@@ -106,7 +106,20 @@ def test_the_most_alike_slots_are_the_same(seed):
     arena = crowd(rng, int(rng.integers(1, 80)))
     rows, usual, _ = alert(rng)
     keep, since = int(rng.integers(1, 40)), float(rng.choice([NEVER, 0.0, 1e9]))
-    compiled, by_numpy = both(arena.alike, since, rows[VALUES:], usual, rarities(rng), keep)
+    known = rng.permutation(80)[: int(rng.integers(0, 20))].tolist()
+    compiled, by_numpy = both(arena.alike, since, rows[VALUES:], usual, rarities(rng), keep, known)
+    assert compiled == by_numpy
+
+
+@given(seeds)
+@settings(max_examples=150, deadline=None)
+def test_the_slots_that_may_take_an_alert_are_the_same(seed):
+    """Whatever their times and sizes, the bounds met exactly too."""
+    rng = np.random.default_rng(seed)
+    arena = crowd(rng, 20)
+    slots = rng.permutation(20)[: int(rng.integers(0, CANDIDATES + 1))].tolist()
+    since, until, oldest = (float(rng.choice([NEVER, 1e9, *arena.stats[:2, :20].ravel()])) for _ in range(3))
+    compiled, by_numpy = both(arena.fitting, slots, since, until, oldest, int(rng.integers(1, 600)))
     assert compiled == by_numpy
 
 
@@ -157,7 +170,8 @@ PROFILE = np.zeros((PROFILE_ROWS, 4), np.uint8)
 LAST = np.zeros(4)
 ROWS = np.ones(3, np.intp)
 OUT = np.zeros((FEATURES, COLUMNS), np.float32)
-ALIKE = (PROFILE, LAST, 0.0, ROWS, ROWS, BITS, 8, 16)
+ALIKE = (PROFILE, LAST, 0.0, ROWS, ROWS, BITS, 8, 16, [])
+STATISTICS = np.ones((STATS, 4))
 SEEN = Evidence(
     1.0,
     False,
@@ -165,7 +179,7 @@ SEEN = Evidence(
     0.5,
     0,
     [0],
-    np.ones((STATS, 4)),
+    STATISTICS,
     PROFILE,
     np.ones(TITLE + 4, np.intp),
     np.ones(TITLE + 4 - VALUES, np.intp),
@@ -182,7 +196,14 @@ WRONG = {
     "a profile on its side": ("alike", (PROFILE.T, *ALIKE[1:])),
     "a profile of another kind": ("alike", (PROFILE.astype(float), *ALIKE[1:])),
     "more rows than an alert has": ("alike", (*ALIKE[:3], np.ones(65, np.intp), np.ones(65, np.intp), *ALIKE[5:])),
-    "none to keep": ("alike", (*ALIKE[:7], 0)),
+    "none to keep": ("alike", (*ALIKE[:7], 0, [])),
+    "more known than an alert can have options": ("alike", (*ALIKE[:8], [0] * 65)),
+    "what is no slot": ("alike", (*ALIKE[:8], ["a"])),
+    "an option beyond the arena": ("fitting", (STATISTICS, [4], 0.0, 2.0, 0.0, 9)),
+    "an option below it": ("fitting", (STATISTICS, [-1], 0.0, 2.0, 0.0, 9)),
+    "more options than a decision has": ("fitting", (STATISTICS, [0] * 17, 0.0, 2.0, 0.0, 9)),
+    "a bound that is no number": ("fitting", (STATISTICS, [0], "now", 2.0, 0.0, 9)),
+    "times without sizes": ("fitting", (STATISTICS[:2].copy(), [0], 0.0, 2.0, 0.0, 9)),
     "too few arguments": ("alike", ALIKE[:3]),
     "a slot beyond the arena": ("add", (PROFILE, 4, ROWS, False)),
     "a slot below it": ("add", (PROFILE, -1, ROWS, False)),
@@ -213,6 +234,7 @@ def test_what_fits_is_not():
     assert kernel.compiled is not None
     assert kernel.compiled.alike(*ALIKE) == []
     kernel.compiled.pair_features(OUT.copy(), SEEN)
+    assert kernel.compiled.fitting(STATISTICS, [2, 0], 0.0, 2.0, 0.0, 9) == [2, 0]
     assert kernel.compiled.together({15: 1}, {}, {}, {}, 3, [5]) == [0.25]
 
 
