@@ -6,7 +6,6 @@ import heapq
 
 from grouping.config import Config
 from grouping.featurise import Features
-from grouping.layout import LAST
 from grouping.lifecycle import apart, chain, leave, line, opened, root, settle, stored, take_in
 from grouping.records import SEVERITY_RANK, Action, Alert, Change, Decision, Output
 from grouping.scope import Incident, OpenAlert, Scope, Standing, Written
@@ -123,10 +122,8 @@ def keep(state: State, scope: Scope, alert: Alert, at: float, decision: Decision
 
 def sweep(config: Config, scope: Scope, window: float, now: float) -> None:
     """Let incidents that have gone quiet leave the arena, and the longest untouched where there are too many."""
-    quiet = (scope.arena.stats[LAST] < now - window - config.late_s).nonzero()[0]
-    for slot in quiet.tolist():
-        if slot in scope.joinable:
-            leave(scope, scope.joinable[slot])
+    for slot in scope.arena.quiet(now - window - config.late_s):
+        leave(scope, scope.joinable[slot])
     if scope.arena.used > config.open_max:
         surplus = scope.arena.used - config.open_max * 7 // 8
         for incident in heapq.nsmallest(surplus, scope.joinable.values(), key=lambda one: one.touched):

@@ -143,6 +143,12 @@ class Arena:
         fits = (last >= since) & (oldest <= first) & (first <= until) & (count < full)
         return [slot for slot, fit in zip(slots, fits.tolist(), strict=True) if fit]
 
+    def quiet(self, since: float) -> list[int]:
+        """The slots in use without an alert since then."""
+        last = self.stats[LAST, : self.top]
+        slots: list[int] = ((last < since) & (last > NEVER)).nonzero()[0].tolist()
+        return slots
+
     def _sharing(self, rows: Places) -> Places:
         """Up to SPARSE_SLOTS slots that share the alert's rarest features (rare: held by few slots), in order.
 

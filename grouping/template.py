@@ -59,8 +59,9 @@ _TERMS = frozenset(
 )
 
 
+@lru_cache(maxsize=4096)
 def mask(title: str) -> tuple[str, tuple[str, ...]]:
-    """The template of a title, and what was masked in it but for numbers and times, in order."""
+    """The template of a title, and what was masked in it but for numbers and times, in order. The cache only saves work."""
     if _ANY.search(title) is None:
         return title, ()
     values: list[str] = []

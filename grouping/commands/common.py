@@ -1,9 +1,8 @@
-"""What commands share: exit statuses, kinds of path, the settings."""
+"""What commands share: exit statuses, kinds of path, the settings of the engine."""
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ import click
 
 from grouping.config import BadConfig, Config
 from grouping.policy import BadPolicy, policy
-from grouping.runtimes.settings import Settings
 
 REFUSED = 3  # some input was refused
 UNUSABLE = 2  # arguments or configuration cannot be used
@@ -36,16 +34,3 @@ def settings(file: Path | None, given: dict[str, Any]) -> Config:
     except (BadConfig, BadPolicy, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise click.UsageError(f"{file or 'settings'}: {error}") from None
     return config
-
-
-def service_settings(file: Path | None, environment: Mapping[str, str], given: dict[str, Any]) -> Settings:
-    """The settings of the service: of a TOML file's table, variables and the command line, the last counts."""
-    try:
-        whole = tomllib.loads(file.read_text()) if file is not None else {}
-        found = whole.get("service", {})
-        if type(found) is dict and "formats" in whole:
-            found = found | {"formats": whole["formats"]}
-        variables = {f"GROUPING_{key.upper()}": str(value) for key, value in given.items() if value is not None}
-        return Settings.of(found, {**environment, **variables})
-    except (BadConfig, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise click.UsageError(f"{file or 'settings'}: {error}") from None

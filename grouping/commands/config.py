@@ -11,7 +11,8 @@ from pathlib import Path
 
 import click
 
-from grouping.commands.common import CONFIG, service_settings, settings
+from grouping.commands.common import CONFIG, settings
+from grouping.commands.serving import service_settings
 from grouping.runtimes.settings import Right
 
 

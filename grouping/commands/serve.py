@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from grouping.commands.common import CONFIG, DIRECTORY, service_settings, settings
+from grouping.commands.common import CONFIG, DIRECTORY, settings
+from grouping.commands.serving import service_settings
 from grouping.config import BadConfig, Config
 from grouping.runtimes.log import LogError
 from grouping.runtimes.settings import Settings

@@ -5,9 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+COUNTED = "{task.completed:,.0f} of {task.total:,.0f} events"
+
+
+def _bar(before: str, *after: str) -> Progress:
+    """A bar with these texts before and after it, on standard error."""
+    from rich.console import Console  # noqa: PLC0415 — 40 ms that those who show nothing need not wait for
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
+    columns = (TextColumn(before), BarColumn(), *map(TextColumn, after), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True), transient=True, refresh_per_second=5)
 
 
 @contextmanager
@@ -17,13 +29,8 @@ def progress(paths: Sequence[str], *, show: bool) -> Iterator[Callable[[int, int
         yield None
         return
     sizes = [Path(path).stat().st_size for path in paths if path != "-"]
-    columns = (
-        TextColumn("{task.fields[lines]:,} events"),
-        BarColumn(),
-        TextColumn("{task.fields[rate]:,.0f}/s  {task.fields[open]:,} open"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True, refresh_per_second=5) as bar:
+    texts = ("{task.fields[lines]:,} events", "{task.fields[rate]:,.0f}/s  {task.fields[open]:,} open")
+    with _bar(*texts) as bar:
         task = bar.add_task("", total=sum(sizes) if len(sizes) == len(paths) else None, lines=0, rate=0.0, open=0)
         done = last = 0
 
@@ -44,8 +51,7 @@ def counted(total: int, *, show: bool) -> Iterator[Callable[[int], None] | None]
     if not show:
         yield None
         return
-    columns = (TextColumn("{task.completed:,.0f} of {task.total:,.0f} events"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True, refresh_per_second=5) as bar:
+    with _bar(COUNTED) as bar:
         task = bar.add_task("", total=total)
         yield lambda more: bar.advance(task, more)
 
@@ -56,7 +62,6 @@ def decided(*, show: bool) -> Iterator[Callable[[int, int], None] | None]:
     if not show:
         yield None
         return
-    columns = (TextColumn("{task.completed:,.0f} of {task.total:,.0f} events"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True, refresh_per_second=5) as bar:
+    with _bar(COUNTED) as bar:
         task = bar.add_task("", total=0)
         yield lambda done, total: bar.update(task, completed=done, total=total)
