@@ -188,7 +188,7 @@ class Probe:
 
 def flow(bench: Bench, name: str, partitions: int, workers: int, way: str = "") -> dict[str, Any]:
     """Throughput on a full topic, then latency at half of it."""
-    count = int((60_000 if name == "repeats" else 15_000) * bench.share)
+    count = int(60_000 * bench.share)
     records = load(name, 3 * count)
     stage = bench.stage(partitions)
     topic = "reference" if way else "decisions"

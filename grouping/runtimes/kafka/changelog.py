@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 POSITION = b"\x00position"
-_SMALL = 512  # bytes below which nothing is packed
+_SMALL = 4096  # bytes below which nothing is packed: an alert would cost more time than room
 _CHUNK = 2000  # records written to the store at once
 _MARGIN_S = 600.0  # the brokers' clocks and ours
 

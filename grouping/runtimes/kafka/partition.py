@@ -35,6 +35,9 @@ from grouping.runtimes.store import Store
 logger = logging.getLogger(__name__)
 
 BREATH = 50  # events stepped between two looks at the network
+STAGGER = (
+    0.618  # of the time between two checkpoints, from one partition to the next: spreads any number of them evenly
+)
 
 
 Watch = Callable[[str, int, float], None]  # what was done, in which partition, and how many or how long
@@ -120,7 +123,8 @@ class Partition:
         self._engine = Engine(settings.config, self._store)
         self._done, self._stepped, self.next = position.done, position.stepped, position.stepped + 1
         self._bypassed = position.bypassed
-        self._checkpoint_at = time.monotonic()
+        # Partitions that are taken over together must not write all their checkpoints in the same moment.
+        self._checkpoint_at = time.monotonic() - self.number * STAGGER % 1.0 * settings.checkpoint_s
         self._watch("taken", time.monotonic() - began)
 
     def _new_producer(self) -> AIOKafkaProducer:
