@@ -26,9 +26,6 @@ Places = NDArray[np.intp]
 HALVE_AT = 128.0  # alerts after which a slot's counts are halved: the recent ones weigh more, and counts fit a byte
 MIN_SLOTS = 16
 STRONG = 8  # rarest features of an alert by which alike incidents are looked up
-DENSE = 4096  # up to so many slots are all scored; above, only those that share the alert's rarest values
-SPARSE_ROWS = 4  # rarest rows looked at then
-SPARSE_SLOTS = 256  # and slots scored then
 NEVER = -1e18  # LAST of a free slot: no window reaches back to it
 
 
@@ -121,15 +118,11 @@ class Arena:
         times. Slots without an alert since ``since`` are left out; of equal ones the lower slots are taken. With the
         ``known`` ones, which have their places already, there are at most ``keep``.
         """
-        if self.used <= DENSE and kernel.compiled is not None:
+        if kernel.compiled is not None:
             last = self.stats[LAST, : self.top]
             return kernel.compiled.alike(self.profile, last, since, rows, usual, bits, STRONG, keep, known)
         strong = _strong(rows, bits.take(usual))
-        if self.used <= DENSE:
-            places = _most(self.profile.take(strong, 0), self.stats[LAST], since, keep)
-        else:
-            slots = self._sharing(strong)
-            places = slots.take(_most(self.profile[strong[:, None], slots], self.stats[LAST].take(slots), since, keep))
+        places = _most(self.profile.take(strong, 0), self.stats[LAST], since, keep)
         return [slot for slot in places.tolist() if slot not in known][: max(keep - len(known), 0)]
 
     def fitting(self, slots: list[int], since: float, until: float, oldest: float, full: int) -> list[int]:
@@ -147,20 +140,6 @@ class Arena:
         """The slots in use without an alert since then."""
         last = self.stats[LAST, : self.top]
         slots: list[int] = ((last < since) & (last > NEVER)).nonzero()[0].tolist()
-        return slots
-
-    def _sharing(self, rows: Places) -> Places:
-        """Up to SPARSE_SLOTS slots that share the alert's rarest features (rare: held by few slots), in order.
-
-        Where there are too many, the most recent ones.
-        """
-        held = self.profile.take(rows, 0) != 0
-        spread = np.add.reduce(held, 1, np.intp)
-        spread[spread == 0] = self.capacity + 1
-        rarest = np.argsort(spread, kind="stable")[:SPARSE_ROWS]
-        slots: Places = np.logical_or.reduce(held.take(rarest, 0), 0).nonzero()[0]
-        if len(slots) > SPARSE_SLOTS:
-            slots = slots.take(_latest(self.stats[LAST].take(slots), SPARSE_SLOTS))
         return slots
 
 
@@ -201,9 +180,3 @@ def _largest(values: Counts, keep: int) -> Places:
     above = (values > edge).nonzero()[0]
     level = (values == edge).nonzero()[0][: keep - len(above)]
     return np.sort(np.concatenate((above, level)))
-
-
-def _latest(times: Floats, keep: int) -> Places:
-    """Places of the ``keep`` latest times, in order of place; of equal ones the first."""
-    order: Places = np.sort(np.argsort(-times, kind="stable")[:keep])
-    return order
