@@ -63,16 +63,18 @@ def play(name: str, events: Sequence[Event], truth: Truth, seed: int = 1, habits
         made = grouped((lambda: rule(name)) if is_rule(name) else BASELINES[name], alerts)
         return [(label, truth[alert]) for alert, label in made]
     store: dict[bytes, bytes] = {}
-    engine = Taught(CHOOSERS[name], Config(), store) if name in CHOOSERS else Engine(Config(policy=name), store)
+    taught = Taught(CHOOSERS[name], Config(), store) if name in CHOOSERS else None
+    engine = taught.engine if taught else Engine(Config(policy=name), store)
+    step = taught.step if taught else engine.step
     responder = Responder(truth, replace(habits, seed=seed)) if habits is not None and habits.budget else None
     decided = Decided()
     for number, (event, now) in enumerate(zip(events, arrivals(events), strict=True), 1):
         if responder is not None:
             while (said := responder.next(event.scope, now)) is not None:
-                outputs = engine.step(said)
+                outputs = step(said)
                 decided.take(outputs)
                 responder.watch(said, outputs, said.at or 0.0)
-        outputs = engine.step(event)
+        outputs = step(event)
         decided.take(outputs)
         if responder is not None:
             responder.watch(event, outputs, now)

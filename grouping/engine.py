@@ -7,7 +7,7 @@ and start state, give the same bytes, on any machine, in any batching, with a re
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -50,16 +50,26 @@ from grouping.state import Records, State, Under, pack, unpack
 
 SHADOWS = b"S"  # before the keys of records of policies that play along
 
+Decide = Callable[
+    [Config, Scope, Alert, Policy, Candidates, NDArray[np.float32]], tuple[Decision, Incident | None]
+]  # which of the options is taken, see decided()
+
 
 class Engine:
     """Groups alerts into incidents. One engine serves any number of scopes; they share nothing that changes."""
 
-    def __init__(self, config: Config | None = None, records: Records | None = None) -> None:
-        """``records``: where the state is read from, if there is one; what ``drain`` returns must be written there."""
+    def __init__(
+        self, config: Config | None = None, records: Records | None = None, decide: Decide | None = None
+    ) -> None:
+        """``records``: where the state is read from, if there is one; what ``drain`` returns must be written there.
+
+        ``decide``: chooses in the place of ``decided``, for comparisons.
+        """
         self.config = config or Config()
         policy(self.config.policy)  # a name that cannot be read is told now, not at the first alert
         self.state = State(self.config, records)
         self._featurise = Featuriser()
+        self._decide: Decide = decide or decided
         self._records: Records = {} if records is None else records
         self._shadows: Engine | None = None  # decides for the policies that play along; made when there is one
 
@@ -165,7 +175,7 @@ class Engine:
         bits = learn.bits(scope.usual)
         near = candidates(self.config, scope, at, features, bits, key, now.open_minded)
         evidence = _evidence(scope, at, features, near)
-        decision, joined = self._decide(scope, alert, now, near, pair_features(evidence))
+        decision, joined = self._decide(self.config, scope, alert, now, near, pair_features(evidence))
         outputs = apply.group(self.state, scope, alert, at, features, key, joined)
         outputs.append(decision)
         learn.observe(scope, at, features)
@@ -192,47 +202,6 @@ class Engine:
         )
         apply.keep(self.state, scope, alert, at, decision)
         return [*outputs, decision]
-
-    def _decide(
-        self, scope: Scope, alert: Alert, now: Policy, near: Candidates, features: NDArray[np.float32]
-    ) -> tuple[Decision, Incident | None]:
-        """The decision and the incident it joins, None for opening."""
-        id = name("d", scope.name, alert.id)
-        count = 1 + len(near.incidents)
-        scores: list[float] = now.learner.score(features).tolist()[:count]
-        explore = 0.0 if alert.severity is Severity.CRITICAL else self.config.explore
-        pmf, best, second = distribution(scores, explore)
-        chosen = best if pmf is None else pick(pmf, draw(self.config.seed, id))
-        actions = ["open", *[one.id for one in near.incidents]]
-        columns = [0, chosen] if chosen else [0]
-        reason, runner_up = Reason.ONLY_CHOICE, None
-        if count > 1:
-            reason = Reason.BEST_SCORE
-            if chosen != best:
-                reason, second = Reason.EXPLORED, best
-            runner_up = (actions[second] if second else None, scores[second])
-            if second:
-                columns.append(second)
-            untold = chosen if near.told is None else _untold(now, near, features)
-            if chosen == best != untold:
-                reason = Reason.TOLD
-                if untold not in columns:
-                    columns.append(untold)
-        joined = near.incidents[chosen - 1] if chosen else None
-        decision = Decision(
-            scope.name,
-            alert.id,
-            joined.id if joined else name("i", scope.name, alert.id),
-            Action.JOIN if joined else Action.OPEN,
-            reason,
-            scores[chosen],
-            1.0 if pmf is None else pmf[chosen],
-            runner_up,
-            scope.learned,
-            id,
-            Choice(actions, scores, columns, features.take(columns, 1).tobytes(), now.name, _told(near, columns)),
-        )
-        return decision, joined
 
     def _judge(self, scope: Scope, feedback: Feedback) -> list[Output]:
         if self._known(scope, feedback.id) or self.state.feedback(scope, feedback.id) is not None:
@@ -292,6 +261,48 @@ class Engine:
     @staticmethod
     def _known(scope: Scope, id: str) -> bool:
         return id in scope.ids or id in scope.ids_before
+
+
+def decided(
+    config: Config, scope: Scope, alert: Alert, now: Policy, near: Candidates, features: NDArray[np.float32]
+) -> tuple[Decision, Incident | None]:
+    """The decision and the incident it joins, None for opening."""
+    id = name("d", scope.name, alert.id)
+    count = 1 + len(near.incidents)
+    scores: list[float] = now.learner.score(features).tolist()[:count]
+    explore = 0.0 if alert.severity is Severity.CRITICAL else config.explore
+    pmf, best, second = distribution(scores, explore)
+    chosen = best if pmf is None else pick(pmf, draw(config.seed, id))
+    actions = ["open", *[one.id for one in near.incidents]]
+    columns = [0, chosen] if chosen else [0]
+    reason, runner_up = Reason.ONLY_CHOICE, None
+    if count > 1:
+        reason = Reason.BEST_SCORE
+        if chosen != best:
+            reason, second = Reason.EXPLORED, best
+        runner_up = (actions[second] if second else None, scores[second])
+        if second:
+            columns.append(second)
+        untold = chosen if near.told is None else _untold(now, near, features)
+        if chosen == best != untold:
+            reason = Reason.TOLD
+            if untold not in columns:
+                columns.append(untold)
+    joined = near.incidents[chosen - 1] if chosen else None
+    decision = Decision(
+        scope.name,
+        alert.id,
+        joined.id if joined else name("i", scope.name, alert.id),
+        Action.JOIN if joined else Action.OPEN,
+        reason,
+        scores[chosen],
+        1.0 if pmf is None else pmf[chosen],
+        runner_up,
+        scope.learned,
+        id,
+        Choice(actions, scores, columns, features.take(columns, 1).tobytes(), now.name, _told(near, columns)),
+    )
+    return decision, joined
 
 
 def _evidence(scope: Scope, at: float, features: Features, near: Candidates) -> Evidence:

@@ -377,7 +377,7 @@ def test_a_play_that_is_only_asked_does_what_was_done(log, policy):
         if isinstance(read, PolicyEvent):
             read = replace(read, mode=Mode.AUTO, policy=policy)
         asked._done, asked._wish = decision, None
-        seen = asked.step(read)
+        seen = asked.engine.step(read)
         plain = [[one for one in lines if not isinstance(one, PolicyLine)] for lines in (done, seen)]
         assert _told(plain[0]) == _told(plain[1])
         if isinstance(read, Alert) and decision is not None and decision.choice is not None:

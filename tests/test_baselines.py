@@ -160,8 +160,6 @@ def test_learners_of_others_learn_from_corrections_in_the_engine(name: str) -> N
         for output in engine.step(parse(orjson.dumps(event))):
             if said.get("into", "") is None and hasattr(output, "into"):
                 inside[output.into] = service
-        engine.state.scope(
-            "shop"
-        ).memory = Memory()  # the engine's own lessons, which hold from the first correction on
+        engine.engine.state.scope("shop").memory = Memory()  # its own lessons, which hold from the first correction on
     assert sum(mixed[:50]) >= 20
     assert sum(mixed[-100:]) <= 10

@@ -29,18 +29,19 @@ from tests.logs import Player, logs
 # -- the engine
 
 
-class Noting(Engine):
-    """Keeps lists and notices as the service does."""
+class Noting:
+    """An engine whose lists and notices are kept as the service does."""
 
     def __init__(self, store: Store) -> None:
-        super().__init__(None, store)
+        self.engine = Engine(None, store)
+        self.state = self.engine.state
         self.store, self.index, self.announcer = store, Index(store), Announcer(self.state, store)
         self.number = 0
         self.named: dict[tuple[str, str], int] = {}  # scope and incident -> the last event that said anything of it
 
     def step(self, event: Event) -> list[Output]:
         self.number += 1
-        outputs = super().step(event)
+        outputs = self.engine.step(event)
         self.announcer.take(self.number, event, outputs)
         self.index.take(self.number, event, outputs)
         for output in outputs:
@@ -51,7 +52,7 @@ class Noting(Engine):
 
     def commit(self) -> None:
         """As the service does."""
-        records = dict(self.drain()) | self.index.drain() | self.announcer.drain()
+        records = dict(self.engine.drain()) | self.index.drain() | self.announcer.drain()
         self.store.commit(records, b"", self.number, {"seq": self.number})
 
     def forget(self, upto: int) -> None:
@@ -94,7 +95,7 @@ def test_what_is_left_goes_on(
         assert gone == (engine.named[scope, end] <= upto), (scope, id, last)
         assert (engine.index.scope_of(id) is None) == gone
     _assert_whole(engine)
-    twin = Player(Engine.restore(engine.snapshot()))
+    twin = Player(Engine.restore(engine.engine.snapshot()))
     twin.opened, twin.number = {scope: list(ids) for scope, ids in player.opened.items()}, player.number
     assert [player.play(event) for event in events[middle:]] == [twin.play(event) for event in events[middle:]]
     store.close()
@@ -130,7 +131,7 @@ def test_what_a_feedback_of_long_ago_taught_stays_but_it_moves_nothing_any_more(
     store.close()
 
 
-def _assert_whole(engine: Engine) -> None:
+def _assert_whole(engine: Noting) -> None:
     """Every record that another one names is there."""
     records = engine.state.records()
     for key, value in records.items():

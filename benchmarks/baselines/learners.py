@@ -25,12 +25,12 @@ from grouping.candidates import Candidates
 from grouping.config import Config
 from grouping.decide import pick
 from grouping.draw import draw
-from grouping.engine import Engine
+from grouping.engine import Engine, decided
 from grouping.layout import COLUMNS
 from grouping.learners.river import River, options
 from grouping.lifecycle import members, root
 from grouping.policy import Policy
-from grouping.records import Alert, Decision, Feedback, Output, Refused, Verb
+from grouping.records import Alert, Decision, Event, Feedback, Output, Refused, Verb
 from grouping.scope import Incident, Scope
 from grouping.state import Records
 
@@ -116,25 +116,34 @@ class _Fixed:
         return self._scores
 
 
-class Taught(Engine):
+class Taught:
     """The engine with another learner for its scopes' decisions."""
 
     def __init__(self, make: Callable[[], Chooser], config: Config | None = None, records: Records | None = None):
-        super().__init__(config, records)
+        self.engine = Engine(config, records, self._decide)
         self._make = make
         self._choosers: dict[str, Chooser] = {}
         self._heard: dict[str, int] = {}
         self._asked: dict[str, dict[str, _Asked]] = {}
 
+    def step(self, event: Event) -> list[Output]:
+        """Take one event; what feedback says of the decisions is learned."""
+        outputs = self.engine.step(event)
+        if isinstance(event, Feedback):
+            done = outputs and not any(isinstance(one, Refused) for one in outputs)
+            if done or event.action is Verb.CONFIRM:
+                self._teach(self.engine.state.scope(event.scope), event)
+        return outputs
+
     def _decide(
-        self, scope: Scope, alert: Alert, now: Policy, near: Candidates, features: NDArray[np.float32]
+        self, config: Config, scope: Scope, alert: Alert, now: Policy, near: Candidates, features: NDArray[np.float32]
     ) -> tuple[Decision, Incident | None]:
         table = features[:, : 1 + len(near.incidents)].copy()
         chosen, probability = -1, 1.0
         if self._heard.get(scope.name, 0) >= WATCHES:
-            chosen, probability = self._chooser(scope).choose(table, draw(self.config.seed, alert.id))
+            chosen, probability = self._chooser(scope).choose(table, draw(config.seed, alert.id))
             now = replace(now, learner=_Fixed(chosen))
-        decision, joined = super()._decide(scope, alert, now, near, features)
+        decision, joined = decided(config, scope, alert, now, near, features)
         actions = ["open", *(one.id for one in near.incidents)]
         if chosen < 0:
             chosen, probability = (actions.index(joined.id) if joined else 0), decision.propensity
@@ -143,12 +152,6 @@ class Taught(Engine):
         if len(asked) > REMEMBERED:
             del asked[next(iter(asked))]
         return decision, joined
-
-    def _judge(self, scope: Scope, feedback: Feedback) -> list[Output]:
-        outputs = super()._judge(scope, feedback)
-        if (outputs and not any(isinstance(one, Refused) for one in outputs)) or feedback.action is Verb.CONFIRM:
-            self._teach(scope, feedback)
-        return outputs
 
     def _teach(self, scope: Scope, feedback: Feedback) -> None:
         asked = self._asked.get(scope.name, {})
@@ -166,17 +169,17 @@ class Taught(Engine):
         yield from feedback.alerts
         incidents = (*feedback.incidents, *([feedback.incident] if feedback.incident else []))
         for id in incidents if feedback.action in {Verb.MERGE, Verb.CONFIRM, Verb.DISMISS} else ():
-            known = self.state.known_incident(scope, id)
-            yield from (alert for alert, _ in islice(members(self.state, scope, known), HEARS))
+            known = self.engine.state.known_incident(scope, id)
+            yield from (alert for alert, _ in islice(members(self.engine.state, scope, known), HEARS))
 
     def _right(self, scope: Scope, alert: str, asked: _Asked) -> int | None:
         """The action that leads where the alert is now; opening for the first of an incident; else not known."""
-        kept = self.state.alert(scope, alert)
+        kept = self.engine.state.alert(scope, alert)
         if kept is None:
             return None
-        end = root(self.state, scope, kept.incident)
+        end = root(self.engine.state, scope, kept.incident)
         for number, action in enumerate(asked.actions[1:], 1):
-            if root(self.state, scope, action) is end:
+            if root(self.engine.state, scope, action) is end:
                 return number
         return 0 if kept.at <= end.first_at else None
 

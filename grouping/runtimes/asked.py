@@ -15,33 +15,37 @@ from numpy.typing import NDArray
 from grouping.candidates import Candidates
 from grouping.config import Config
 from grouping.decide import distribution
-from grouping.engine import Engine
+from grouping.engine import Engine, decided
 from grouping.offpolicy import Value, value
 from grouping.policy import Policy
 from grouping.records import Action, Alert, Decision, Event, Severity
 from grouping.scope import Incident, Scope
+from grouping.state import Records
 
 
-class Asked(Engine):
+class Asked:
     """Does with every alert what another engine did, and notes what its own policy would have done."""
 
-    _done: Decision | None = None
-    _wish: Decision | None = None
+    def __init__(self, config: Config, records: Records | None = None) -> None:
+        """As an engine takes them."""
+        self.engine = Engine(config, records, self._decide)
+        self._done: Decision | None = None
+        self._wish: Decision | None = None
 
     def ask(self, event: Event, done: Decision | None) -> Decision | None:
         """Take an event and do what was done; what its own policy would have done, if it was asked."""
         self._done, self._wish = done, None
-        self.step(event)
+        self.engine.step(event)
         return self._wish
 
     def _decide(
-        self, scope: Scope, alert: Alert, now: Policy, near: Candidates, features: NDArray[np.float32]
+        self, config: Config, scope: Scope, alert: Alert, now: Policy, near: Candidates, features: NDArray[np.float32]
     ) -> tuple[Decision, Incident | None]:
-        self._wish, joined = super()._decide(scope, alert, now, near, features)
+        self._wish, joined = decided(config, scope, alert, now, near, features)
         if self._done is None:
             return self._wish, joined
         joins = self._done.action is Action.JOIN
-        return self._done, self.state.known_incident(scope, self._done.incident) if joins else None
+        return self._done, self.engine.state.known_incident(scope, self._done.incident) if joins else None
 
 
 class Odds(NamedTuple):

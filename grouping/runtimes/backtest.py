@@ -181,14 +181,13 @@ class _Player:
     def __init__(self, config: Config, policy: str, scratch: Path, stack: ExitStack) -> None:
         self._config, self._policy = config, policy
         other = replace(config, policy=policy)
-        sides = list[_Side]()
-        for name, engine, settings in (("log", Engine, config), ("new", Engine, other), ("asked", Asked, other)):
-            store = Store(scratch / name, durable=False)
+        stores = {name: Store(scratch / name, durable=False) for name in ("log", "new", "asked")}
+        for store in stores.values():
             stack.callback(store.close)
-            sides.append(_Side(engine(settings, store), store))
-        self._log, self._new, self._asked_side = sides
-        assert isinstance(self._asked_side.engine, Asked)
-        self._asked = self._asked_side.engine
+        self._asked = Asked(other, stores["asked"])
+        self._log = _Side(Engine(config, stores["log"]), stores["log"])
+        self._new = _Side(Engine(other, stores["new"]), stores["new"])
+        self._asked_side = _Side(self._asked.engine, stores["asked"])
         self._refused = self._feedback = self._policies = self._repeats = 0
         self._present: dict[str, float] = {}
         self._rows: list[Row] = []
@@ -256,7 +255,7 @@ class _Player:
         meant = intent(event, self._log.ledger)
         seen = place in self._carried
         done = self._log.step(event)
-        self._asked.step(event)
+        self._asked.engine.step(event)
         if seen:
             return
         if done and isinstance(done[0], Refused):
