@@ -12,10 +12,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-PAGES = tuple(
-    HERE.parent / name
-    for name in ("README.md", "docs/quality.md", "docs/kafka.md", "docs/sources.md", "docs/learning.md")
-)
+PAGES = tuple(HERE.parent / name for name in ("README.md", "docs/quality.md", "docs/kafka.md", "docs/sources.md"))
 SHORT = ("default", "*~2s", "*=30s", "*=300s", "service~1s", "class=300s")  # players in the table of the README
 SAMPLES = HERE.parent / "data"
 

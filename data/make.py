@@ -9,7 +9,7 @@ from pathlib import Path
 import orjson
 
 from data.example import PAGE, filled
-from data import operations
+from data import operations, shown
 from data.respond import corrected
 from grouping.runtimes.simulate import write
 from grouping.simulate import WORKLOADS, simulate
@@ -30,3 +30,5 @@ if __name__ == "__main__":
     (HERE / "workloads.sha256").write_text("".join(digests))
     PAGE.write_text(filled(PAGE.read_text()))
     operations.PAGE.write_text(operations.filled(operations.PAGE.read_text()))
+    for page in shown.PAGES:
+        page.write_text(shown.filled(page.read_text()))

@@ -12,7 +12,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from data import operations
+from data import operations, shown
 from grouping.runtimes.kafka.metrics import Metrics
 from tests.live import Live
 
@@ -57,6 +57,14 @@ def test_the_settings_are_those_of_the_code():
     page = operations.PAGE.read_text()
     assert "| `service.backlog_max` | 1000000 |" in page
     assert operations.filled(page) == page
+
+
+@pytest.mark.parametrize("page", shown.PAGES, ids=lambda page: page.name)
+def test_what_is_shown_of_the_demo_is_what_it_gives(page):
+    """Filled in by `make data`: the lines are those of the engine, not of a writer."""
+    text = page.read_text()
+    assert "<!-- shown: " in text
+    assert shown.filled(text) == text
 
 
 def test_every_metric_is_on_the_page(live):
