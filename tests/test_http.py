@@ -74,6 +74,25 @@ def test_one_an_array_or_one_a_line(live: Live) -> None:
     assert all(one["at"] > T for one in events if one["id"] != "a2")
 
 
+@pytest.mark.parametrize(
+    "one",
+    [
+        {"kind": "alert", "id": "k1", "summary": "x"},
+        {"kind": "feedback", "id": "k2", "action": "confirm", "incident": "i-none"},
+        {"kind": "policy", "id": "k3", "mode": "rollback"},
+        {"kind": "tick", "at": T},
+    ],
+    ids=lambda one: one["kind"],
+)
+def test_each_kind_of_event_is_answered_by_itself(live: Live, one: dict[str, Any]) -> None:
+    """What is in the log is not answered with a failure; a tick has no id to be told."""
+    sent = {**one, "scope": f"kinds-{one['kind']}"}
+    for _ in range(2):
+        answer = live.ask("POST", "/events", sent)
+        assert (answer.status, answer.json["accepted"], answer.json["id"]) == (202, 1, one.get("id"))
+    assert [kept["kind"] for kept in logged(live, sent["scope"])] == [one["kind"]] * (1 if "id" in one else 2)
+
+
 def test_what_cannot_be_taken_is_told_and_not_logged(live: Live) -> None:
     """Place, value and remedy; the good ones beside it are taken."""
     before = len(live.log())

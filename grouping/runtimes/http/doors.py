@@ -222,7 +222,7 @@ class Door:
         count = len(raws) - len(refused)
         answer: dict[str, Any] = {"status": "accepted", "accepted": count, "seq": first}
         if len(raws) == 1 and count:
-            answer["id"] = id or raws[0]["id"]
+            answer["id"] = id or raws[0].get("id")  # a tick has none
         if refused:
             answer["refused"] = refused[:SHOWN]
         return Answer(202, orjson.dumps(answer | {"trace": trace}))
