@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hmac
 import http.client
 import signal
 import socket
@@ -396,6 +397,58 @@ def test_tokens_give_rights_and_have_a_rate(tmp_path: Path) -> None:
         assert status("PUT", "/scopes/default/policy", "respond", {"policy": "default"}) == 403
         assert "ingest" not in [line.get("token") for line in live.logs()]
         assert len(live.log()) == 3
+
+
+@pytest.mark.parametrize("path", ["/events", "/v1/webhooks/canonical"])
+def test_each_kind_of_event_needs_its_right(tmp_path: Path, path: str) -> None:
+    """Whoever may send alerts may neither correct nor set what decides; what is allowed beside it is taken."""
+    kinds = {
+        "alert": event("a1", scope="x"),
+        "feedback": {"kind": "feedback", "id": "f1", "action": "confirm", "incident": "i-1", "scope": "x"},
+        "policy": {"kind": "policy", "id": "p1", "mode": "rollback", "scope": "x"},
+        "tick": {"kind": "tick", "at": T, "scope": "x"},
+    }
+    allowed = {"ingest": {"alert"}, "respond": {"feedback"}, "admin": set(kinds)}
+    with Live(tmp_path / "state", TOKENS) as live:
+        for token, may in allowed.items():
+            for kind, one in kinds.items():
+                sent = {**one, "id": f"{token}-{kind}"} if "id" in one else one
+                answer = live.ask("POST", path, sent, Authorization=f"Bearer {token}")
+                assert answer.status == (202 if kind in may else 403), (token, kind, answer)
+                if kind not in may:
+                    right = {"alert": "ingest", "feedback": "respond"}.get(kind, "admin")
+                    assert answer.json["error"] == f"the token of {token} does not give the right to {right}"
+        known = live.ask("POST", path, {**kinds["policy"], "id": "admin-policy"}, Authorization="Bearer ingest")
+        assert known.status == 403
+        both = live.ask("POST", path, [kinds["policy"], kinds["alert"]], Authorization="Bearer ingest")
+        assert (both.status, both.json["accepted"], both.json["refused"][0]["id"]) == (202, 1, "p1")
+        told = live.ask("POST", path, event("b", bypass="late"), Authorization="Bearer admin")
+        assert (told.status, told.json["error"].startswith("$.bypass: expected nothing")) == (400, True)
+        kept = [(one["kind"], one.get("id")) for one in live.log()]
+        assert kept == [
+            ("alert", "ingest-alert"),
+            ("feedback", "respond-feedback"),
+            ("alert", "admin-alert"),
+            ("feedback", "admin-feedback"),
+            ("policy", "admin-policy"),
+            ("tick", None),
+            ("alert", "a1"),
+        ]
+
+
+def test_a_signature_gives_the_right_to_send_alerts_alone(tmp_path: Path) -> None:
+    """Also where any kind of event can be read."""
+    signed = '[[service.signed]]\nformat = "canonical"\nsecrets = ["env:SIGNS"]\nheader = "X-Signature"\n'
+    with Live(tmp_path / "state", signed, SIGNS="secret") as live:
+
+        def status(one: dict[str, Any]) -> int:
+            body = orjson.dumps(one)
+            proof = hmac.digest(b"secret", body, "sha256").hex()
+            return live.ask("POST", "/v1/webhooks/canonical", body, X_Signature=proof).status
+
+        assert status(event("a")) == 202
+        assert status({"kind": "policy", "id": "p", "mode": "rollback"}) == 403
+        assert status({"kind": "tick", "at": T}) == 403
 
 
 def test_a_token_may_have_a_rate_of_its_own(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ class Right(StrEnum):
 
     INGEST = "ingest"  # send events
     RESPOND = "respond"  # read incidents, correct them
-    ADMIN = "admin"  # set policies, make backups, read the metrics; and all of the others
+    ADMIN = "admin"  # set policies, let time pass, read the metrics; and all of the others
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,10 @@ class Token:
     rights: frozenset[Right]
     rate: float | None = None  # events/s, in place of the service's own
     burst: float | None = None
+
+    def may(self, right: Right) -> bool:
+        """Whether it allows this: by itself, or because it allows everything."""
+        return right in self.rights or Right.ADMIN in self.rights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from grouping import __version__
 from grouping.parse import Malformed
 from grouping.runtimes.http import letters, operation, pagerduty, responders, senders
-from grouping.runtimes.http.doors import Door, canonical
+from grouping.runtimes.http.doors import CORRECTIONS, Door, canonical
 from grouping.runtimes.http.limits import Denied, Gate, Receive, Scope, Send
 from grouping.runtimes.http.metrics import Metrics, Tally
 from grouping.runtimes.http.parts import Parts
@@ -76,7 +76,9 @@ def application(service: Service, outbox: Outbox) -> Front:
     async def openapi() -> JSONResponse:
         return JSONResponse(document)
 
-    doors = {path: Door(name, read, service, gate, tally) for path, (name, read, _) in DOORS.items()}
+    doors = {
+        path: Door(name, read, service, gate, tally, rights=CORRECTIONS) for path, (name, read, _) in DOORS.items()
+    }
     return Front(doors | senders.doors(service, gate, tally), app, gate)
 
 
@@ -121,7 +123,7 @@ def _described(app: FastAPI) -> dict[str, Any]:
         "202": "On disk.",
         "400": "None of the events could be taken; says place, value and remedy.",
         "401": "A token is needed.",
-        "403": "The token does not give this right.",
+        "403": "The token does not give the right that these events need.",
         "405": "Only POST.",
         "408": "Too slow.",
         "413": "Too large.",

@@ -18,12 +18,16 @@ import orjson
 from starlette.datastructures import Headers
 
 from grouping.parse import MAX_LINE, Malformed, event_of
-from grouping.runtimes.http.limits import Denied, Gate, Receive, Scope, Send, body_of
+from grouping.runtimes.http.limits import Denied, Gate, Receive, Scope, Send, body_of, lacks
 from grouping.runtimes.http.metrics import Tally
 from grouping.runtimes.service import Service, Unavailable
 from grouping.runtimes.settings import Right, Token
 from grouping.runtimes.signatures import Unsigned
 
+# What each kind of event needs. A door for a monitoring tool makes alerts of all it takes; canonical events are any.
+NEEDS = {"alert": Right.INGEST, "feedback": Right.RESPOND, "policy": Right.ADMIN, "tick": Right.ADMIN}
+ALERTS = (Right.INGEST,)
+CORRECTIONS = (Right.INGEST, Right.RESPOND)
 SHORT = 1 << 20  # bytes of a body that may be answered on the short way
 _PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
 SHOWN = 100  # refusals told in one answer
@@ -88,6 +92,8 @@ def line_of(raw: Any, received: float, *, late: bool = False) -> Line:
         raise raw
     if type(raw) is not dict:
         raise Malformed("$: expected an object; send an event as one JSON object")
+    if raw.get("bypass") is not None:
+        raise Malformed("$.bypass: expected nothing; leave it out: the service sets it where decisions are late")
     at = raw.get("at")
     if at is None or (type(at) is str and (not at or at.isspace())):
         raw["at"] = received
@@ -126,7 +132,7 @@ def trace_of(scope: Scope) -> str:
 class Door:
     """An ASGI application that takes events in one format."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 — what a door is made of
         self,
         name: str,
         read: Reader,
@@ -135,8 +141,12 @@ class Door:
         tally: Tally,
         say: Say | None = None,
         deny: Deny | None = None,
+        rights: tuple[Right, ...] = ALERTS,
     ) -> None:
-        """``say``, ``deny``: make the answers that the format's senders expect, where those are not ours."""
+        """``say``, ``deny``: make the answers that the format's senders expect, where those are not ours.
+
+        ``rights``: who may send at all; with more than one, each event is looked at.
+        """
         self._name = name
         self._read = read
         self._service = service
@@ -144,6 +154,7 @@ class Door:
         self._tally = tally
         self._say = say
         self._deny_as = deny
+        self._rights = rights
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take one request."""
@@ -178,7 +189,7 @@ class Door:
                 return None
             _in_scope(raws, scope["query_string"])
             known = list(map(self._service.resent.seq, raws))
-            if None in known:
+            if None in known or self._forbidden(token, raws):
                 return None
             self._gate.spend(token, len(known))
         except (Denied, Malformed):
@@ -200,12 +211,24 @@ class Door:
         """Who sent it: by its token, or by its signature where the format has to be signed. Raises Denied."""
         signed = self._gate.settings.signed.get(self._name)
         if signed is None:
-            return self._gate.admit(scope, Right.INGEST)
+            return self._gate.admit(scope, *self._rights)
         try:
             signed.check(Headers(raw=scope["headers"]), body, time.time())
         except Unsigned as why:
             raise Denied(401, str(why)) from None
         return Token(f"signed {self._name}", "", frozenset((Right.INGEST,)))
+
+    def _forbidden(self, token: Token, raws: Sequence[Any]) -> dict[int, str]:
+        """Why some of these events may not come from there, by their index."""
+        if len(self._rights) == 1 or Right.ADMIN in token.rights:
+            return {}
+        may = {kind for kind, right in NEEDS.items() if token.may(right)}
+        kinds = [raw.get("kind") if type(raw) is dict else None for raw in raws]
+        return {
+            index: lacks(token, NEEDS[kind])
+            for index, kind in enumerate(kinds)
+            if type(kind) is str and kind in NEEDS and kind not in may
+        }
 
     def _accepted(
         self,
@@ -232,7 +255,7 @@ class Door:
         if scope["method"] != "POST":
             raise Denied(405, "events are sent by POST")
         signed = self._name in self._gate.settings.signed
-        token = None if signed else self._gate.admit(scope, Right.INGEST)  # before its body is waited for
+        token = None if signed else self._gate.admit(scope, *self._rights)  # before its body is waited for
         body = await body_of(scope, receive, self._service.settings)
         token = token or self._admitted(scope, body)
         received, headers = round(time.time(), 3), Headers(raw=scope["headers"])
@@ -249,7 +272,12 @@ class Door:
         refused: list[dict[str, Any]] = []
         known: list[int] = []
         resent = self._service.resent
+        forbidden = self._forbidden(token, raws)
         for index, raw in enumerate(raws):
+            if index in forbidden:
+                id = raw.get("id")
+                refused.append({"index": index, "id": id if type(id) is str else None, "error": forbidden[index]})
+                continue
             seq = resent.seq(raw)
             if seq is not None:
                 known.append(seq)
@@ -266,8 +294,10 @@ class Door:
         if refused and not lines and not known:
             if self._say is not None:
                 return self._say(headers, raws, refused)
+            if forbidden:
+                self._tally.denied[403] += 1
             told = {"error": refused[0]["error"], "refused": refused[:SHOWN], "trace": trace}
-            return Answer(400, orjson.dumps(told))
+            return Answer(403 if forbidden else 400, orjson.dumps(told))
         self._gate.spend(token, len(lines) + len(known))
         first = known[0] if known else None
         if lines:

@@ -42,8 +42,8 @@ class Gate:
         self._clock = clock
         self._level: dict[str, tuple[float, float]] = {}  # name -> (events ahead of the rate, when)
 
-    def admit(self, scope: Scope, right: Right) -> Token:
-        """Who sent a request; that it may. Raises Denied."""
+    def admit(self, scope: Scope, *rights: Right) -> Token:
+        """Who sent a request; that one of these rights is given. Raises Denied."""
         headers = dict(scope["headers"])
         if not self.settings.tokens:
             if not self.settings.open_to_all:
@@ -56,8 +56,8 @@ class Gate:
         known = [token for token in self.settings.tokens if compare_digest(token.sha256, digest)]
         if not known:
             raise Denied(401, "this token is not known; look at [[service.tokens]] of the configuration")
-        if right not in known[0].rights and Right.ADMIN not in known[0].rights:
-            raise Denied(403, f"the token of {known[0].name} does not give the right to {right}")
+        if not any(map(known[0].may, rights)):
+            raise Denied(403, lacks(known[0], *rights))
         return known[0]
 
     def spend(self, token: Token, events: int) -> None:
@@ -73,6 +73,11 @@ class Gate:
             wait = int((ahead + events - burst) / rate) + 1
             raise Denied(429, f"{token.name} sends more than {rate:g} events a second; send slower", wait)
         self._level[token.name] = (ahead + events, now)
+
+
+def lacks(token: Token, *rights: Right) -> str:
+    """What is said to one who may not."""
+    return f"the token of {token.name} does not give the right to {' or '.join(rights)}"
 
 
 def _secret(headers: dict[bytes, bytes], query: bytes) -> bytes | None:

@@ -11,13 +11,14 @@ from fastapi import APIRouter, HTTPException
 from grouping.formats import FORMATS, formats_of
 from grouping.formats.otlp_protobuf import MEDIA_TYPE
 from grouping.runtimes.http import otlp
-from grouping.runtimes.http.doors import Answer, Deny, Door, Say
+from grouping.runtimes.http.doors import ALERTS, CORRECTIONS, Answer, Deny, Door, Say
 from grouping.runtimes.http.limits import Gate
 from grouping.runtimes.http.metrics import Tally
 from grouping.runtimes.http.parts import Live
 from grouping.runtimes.service import Service
 
 WEBHOOKS = "/v1/webhooks/"
+_RIGHTS = {"canonical": CORRECTIONS}  # any kind of event; the other formats make alerts
 
 
 def _enqueued(headers: Mapping[str, str], raws: Sequence[Any], refused: Sequence[dict[str, Any]]) -> Answer:  # noqa: ARG001 — the shape of all
@@ -81,7 +82,10 @@ def doors(service: Service, gate: Gate, tally: Tally) -> dict[str, Door]:
         path: Door(one.format, formats[one.format], service, gate, tally, one.say, one.deny)
         for path, one in ADDRESSES.items()
     }
-    return found | {f"{WEBHOOKS}{name}": Door(name, read, service, gate, tally) for name, read in formats.items()}
+    return found | {
+        f"{WEBHOOKS}{name}": Door(name, read, service, gate, tally, rights=_RIGHTS.get(name, ALERTS))
+        for name, read in formats.items()
+    }
 
 
 def described(answers: dict[str, dict[str, Any]]) -> dict[str, Any]:
