@@ -51,6 +51,26 @@ def service(tmp_path: Path, *tables: str, **environment: str) -> Live:
     return Live(tmp_path / "state", "policy = 'service=600s'\n" + "".join(tables), NO_PROXY="*", **environment)
 
 
+def test_an_address_that_is_a_secret_is_not_logged(tmp_path: Path, receiver: Receiver) -> None:
+    """Whoever knows the path may post: it is on no line, delivered or failing, at any level, also after a reload."""
+    address = receiver.url.replace("/hook", "/T0000/B0000/XXsecretXX")
+    table = subscription("env:HOOK", bearer="env:TOKEN")
+    with service(tmp_path, table, HOOK=address, TOKEN="YYtokenYY", GROUPING_LOG_LEVEL="debug") as live:
+        live.ask("POST", "/events", alert("a", "web"))
+        until(lambda: len(receiver.got()) == 1)
+        live.process.send_signal(signal.SIGHUP)
+        until(lambda: "reloaded" in live.said())
+        receiver.orders({"status": 500, "times": 1})
+        live.ask("POST", "/events", alert("b", "db"))
+        until(lambda: len(receiver.got()) == 3)
+        receiver.kill()
+        live.ask("POST", "/events", alert("c", "net"))
+        until(lambda: live.ask("GET", "/subscriptions").json["subscriptions"][0]["failing_s"])
+        assert {row["path"] for row in receiver.got()} == {"/T0000/B0000/XXsecretXX"}
+        assert [part for part in ("T0000", "XXsecretXX", "YYtokenYY") if part in live.said()] == []
+        assert "cannot deliver" in live.said()
+
+
 def test_what_is_decided_is_told_signed_and_in_order(tmp_path: Path, receiver: Receiver) -> None:
     """Opened, acknowledged, worse, resolved; verified as a receiver does."""
     table = subscription(receiver.url, secrets=["env:OLD", "env:NEW"], bearer="env:TOKEN")

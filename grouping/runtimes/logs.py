@@ -9,6 +9,9 @@ from datetime import UTC, datetime
 import orjson
 
 _OWN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}
+# What others say for themselves. The HTTP client names whole addresses and headers, and those of webhooks are secrets;
+# levels of their own hold whatever level the service is set to, now or later.
+_QUIET = ("asyncio", "httpx", "httpcore")
 
 
 class _Lines(logging.Formatter):
@@ -30,4 +33,5 @@ def to_stderr(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Lines())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    logging.getLogger("asyncio").setLevel("WARNING")
+    for room in _QUIET:
+        logging.getLogger(room).setLevel("WARNING")
