@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,8 @@ from typing import Any
 import click
 
 from grouping.commands.common import CONFIG, DIRECTORY, settings
-from grouping.formats import FORMATS
 from grouping.runtimes.kafka.settings import BadSettings, Settings, read_security
+from grouping.runtimes.kafka.sources import read_source
 
 
 @click.command()
@@ -20,7 +19,12 @@ from grouping.runtimes.kafka.settings import BadSettings, Settings, read_securit
 @click.option("--state", required=True, type=DIRECTORY, envvar="GROUPING_STATE", help="Of this worker alone.")
 @click.option("--topic-prefix", default="", envvar="GROUPING_TOPIC_PREFIX", help="Before all names.")
 @click.option("--create-topics", type=click.IntRange(1, 1024), metavar="N", help="Make what is missing, N partitions.")
-@click.option("--ingress", multiple=True, metavar="TOPIC=FORMAT", help="Read a further topic; canonical.")
+@click.option(
+    "--ingress",
+    multiple=True,
+    metavar="TOPIC=FORMAT[,scope=NAME][,scope-from=key|FIELD]",
+    help="Read a further topic of foreign payloads, and say which scope its events get.",
+)
 @click.option("--config", "config_file", type=CONFIG, envvar="GROUPING_CONFIG", help="TOML.")
 @click.option("--security", type=CONFIG, envvar="GROUPING_SECURITY", help="TOML: protocol, ca_file, username ...")
 @click.option("--metrics", metavar="HOST:PORT", help="Serve Prometheus metrics here, e.g. 127.0.0.1:9464.")
@@ -64,8 +68,8 @@ def command(  # noqa: PLR0913 — one per option
     from grouping.runtimes.kafka import topics, worker  # noqa: PLC0415 — the same
     from grouping.runtimes.kafka.metrics import Metrics  # noqa: PLC0415 — the same
 
-    further = dict(_pair(text, FORMATS) for text in ingress)
     try:
+        further = [read_source(text) for text in ingress]
         told = Settings(
             brokers=brokers,
             state=state,
@@ -88,13 +92,6 @@ def command(  # noqa: PLR0913 — one per option
     except OSError as error:
         raise click.UsageError(f"{error.filename or metrics}: {error.strerror}") from None
     worker.run(told, further, seen, log_level)
-
-
-def _pair(text: str, formats: Iterable[str]) -> tuple[str, str]:
-    topic, _, name = text.partition("=")
-    if not topic or name not in formats:
-        raise click.UsageError(f"--ingress {text}: expected TOPIC=FORMAT with a format of {', '.join(formats)}")
-    return topic, name
 
 
 def _listening(address: str, metrics: Any) -> Any:

@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, RecordsToDelete
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from grouping import Config, Engine, emit
@@ -69,15 +69,26 @@ class Stage:
         """Make the topics."""
         asyncio.run(create(Settings(brokers=self.brokers, state=self.home, prefix=self.prefix), self.partitions))
 
-    def produce(self, records: Iterable[tuple[bytes | None, bytes | None]], topic: str = "events") -> None:
-        """Write records, as any client would."""
-        asyncio.run(self._produce(list(records), self.prefix + topic))
+    def foreign(self, *topics: str) -> None:
+        """Make topics that the worker does not know of."""
 
-    async def _produce(self, records: list[tuple[bytes | None, bytes | None]], topic: str) -> None:
+        async def make() -> None:
+            async with self._admin() as admin:
+                await admin.create_topics([NewTopic(self.prefix + topic, self.partitions, 1) for topic in topics])
+
+        asyncio.run(make())
+
+    def produce(self, records: Iterable[tuple[bytes | None, bytes | None]], topic: str = "events", **more: Any) -> None:
+        """Write records, as any client would; ``more``: as the client's `send` takes it."""
+        asyncio.run(self._produce(list(records), self.prefix + topic, more))
+
+    async def _produce(
+        self, records: list[tuple[bytes | None, bytes | None]], topic: str, more: dict[str, Any]
+    ) -> None:
         producer = AIOKafkaProducer(bootstrap_servers=self.brokers, max_request_size=8_000_000, linger_ms=5)
         await producer.start()
         try:
-            await asyncio.gather(*[await producer.send(topic, value, key) for key, value in records])
+            await asyncio.gather(*[await producer.send(topic, value, key, **more) for key, value in records])
         finally:
             await producer.stop()
 

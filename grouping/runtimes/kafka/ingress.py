@@ -9,12 +9,12 @@ from collections.abc import Mapping
 
 import orjson
 
-from grouping.formats import FORMATS
 from grouping.parse import Malformed, parse
+from grouping.runtimes.kafka.sources import Source
 
 
 def translate(
-    name: str, payload: bytes | None, headers: Mapping[str, str], timestamp: int
+    source: Source, key: bytes | None, payload: bytes | None, headers: Mapping[str, str], timestamp: int
 ) -> tuple[list[tuple[bytes, bytes]], list[Malformed]]:
     """Keys and values for `events`, and what was refused; ``timestamp``: ms, the time of events that bring none.
 
@@ -25,14 +25,14 @@ def translate(
     if payload is None:
         return found, [Malformed("$: no value; send a payload")]
     try:
-        items = FORMATS[name](payload, headers, timestamp / 1000)
+        items = source.translate(payload, headers, timestamp / 1000)
     except Malformed as error:
         return found, [error]
     for index, item in enumerate(items):
         try:
             if isinstance(item, Malformed):
                 raise item
-            value = orjson.dumps(item)
+            value = orjson.dumps(source.scoped(item, key))
             found.append((parse(value).scope.encode(), value))
         except orjson.JSONEncodeError as error:
             refused.append(Malformed(f"$[{index}]: {error}; flatten it"))

@@ -33,6 +33,7 @@ from grouping.runtimes.kafka.metrics import Metrics
 from grouping.runtimes.kafka.outbox import OVERHEAD
 from grouping.runtimes.kafka.partition import Watch
 from grouping.runtimes.kafka.settings import DEAD_LETTERS, EVENTS, INBOX, MAX_RECORD, Settings, read_security
+from grouping.runtimes.kafka.sources import Source, source
 from grouping.runtimes.kafka.topics import look
 
 logger = logging.getLogger(__name__)
@@ -97,15 +98,15 @@ class Ingress(Service):
         if self._producer is not None:
             await self._producer.stop()
 
-    async def forward(self, name: str, event: Any) -> None:
+    async def forward(self, source: Source, event: Any) -> None:
         """Translate one message and send what it holds.
 
         Where some of it cannot be translated, the whole message also becomes a dead letter, with every reason.
         """
         message = event.message
         events, letters = self._settings.topic(EVENTS), self._settings.topic(DEAD_LETTERS)
-        headers = {name.lower(): value.decode("utf-8", "replace") for name, value in _headers(message)}
-        good, refused = translate(name, message.value, headers, _ms(message))
+        headers = {key.lower(): value.decode("utf-8", "replace") for key, value in _headers(message)}
+        good, refused = translate(source, message.key, message.value, headers, _ms(message))
         found: list[Sent] = []
         for key, value in good:
             if len(key) + len(value) + OVERHEAD > self._largest[events]:
@@ -126,9 +127,9 @@ class Ingress(Service):
         assert self._producer is not None
         sends = [await self._producer.send(topic, value, key, headers=more) for topic, key, value, more in found]
         done = asyncio.gather(*sends)
-        done.add_done_callback(lambda future: self._sent(name, event, future))
+        done.add_done_callback(lambda future: self._sent(source, event, future))
 
-    def _sent(self, name: str, event: Any, future: asyncio.Future[Any]) -> None:
+    def _sent(self, source: Source, event: Any, future: asyncio.Future[Any]) -> None:
         if future.cancelled():
             return
         error = future.exception()
@@ -139,13 +140,13 @@ class Ingress(Service):
             if not self._stuck:
                 logger.warning("ingress of %s: %s: %s; sent again", event.message.topic, type(error).__name__, error)
             self._stuck = True  # said once, and again after it has worked
-            self.add_future(self._again(name, event))
+            self.add_future(self._again(source, event))
         else:
             self.add_future(self.crash(error))
 
-    async def _again(self, name: str, event: Any) -> None:
+    async def _again(self, source: Source, event: Any) -> None:
         await self.sleep(AGAIN_S)
-        await self.forward(name, event)
+        await self.forward(source, event)
 
 
 def _headers(message: Any) -> Iterable[tuple[str, bytes]]:
@@ -170,8 +171,8 @@ class App(faust.App):
         return [*self.ours, *super().on_init_dependencies()]
 
 
-def build(settings: Settings, ingress: Mapping[str, str] | None = None, metrics: Metrics | None = None) -> App:
-    """The app. ``ingress``: full names of further topics to read, and the format of each.
+def build(settings: Settings, ingress: Iterable[Source] = (), metrics: Metrics | None = None) -> App:
+    """The app. ``ingress``: further topics to read.
 
     Raises BadSettings, OSError.
     """
@@ -198,17 +199,19 @@ def build(settings: Settings, ingress: Mapping[str, str] | None = None, metrics:
     )
     forwarder = Ingress(settings)
     app.ours = (Engine(settings, metrics), forwarder)
-    for topic, name in {settings.topic(INBOX): "canonical", **(ingress or {})}.items():
-        _agent(app, forwarder, topic, name)
+    inbox = source(settings.topic(INBOX), {"format": "canonical"}, INBOX)
+    for one in {each.topic: each for each in (inbox, *ingress)}.values():
+        _agent(app, forwarder, one)
     return app
 
 
-def _agent(app: App, forwarder: Ingress, topic: str, name: str) -> None:
+def _agent(app: App, forwarder: Ingress, source: Source) -> None:
     async def agent(stream: Any) -> None:
         async for event in stream.noack().events():
-            await forwarder.forward(name, event)
+            await forwarder.forward(source, event)
 
-    app.agent(app.topic(topic, value_serializer="raw", key_serializer="raw"), name=f"ingress.{topic}")(agent)
+    topic = app.topic(source.topic, value_serializer="raw", key_serializer="raw")
+    app.agent(topic, name=f"ingress.{source.topic}")(agent)
 
 
 def _credentials(connection: Mapping[str, Any]) -> Any:
@@ -223,7 +226,7 @@ def _credentials(connection: Mapping[str, Any]) -> Any:
     return faust.SSLCredentials(context) if context is not None else None
 
 
-def run(settings: Settings, ingress: Mapping[str, str], metrics: Metrics | None, loglevel: str) -> NoReturn:
+def run(settings: Settings, ingress: Iterable[Source], metrics: Metrics | None, loglevel: str) -> NoReturn:
     """Work until a signal says stop; ends the process."""
     app = build(settings, ingress, metrics)
     app.finalize()

@@ -1,0 +1,85 @@
+"""The topics of foreign payloads that a worker reads, and which scope their events get. Pure.
+
+An event that names its scope keeps it. All others get the one that the topic's entry finds: by ``scope_from`` in the
+record's key or in a field of the event, else ``scope``, else the default. It is what ``?scope=NAME`` says over HTTP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from grouping.formats import FORMATS
+from grouping.formats.base import FIELDS, Raw, Translate, name
+from grouping.runtimes.kafka.settings import BadSettings
+
+KEY = "key"  # as ``scope_from``: the record's key
+_ROOTS = (*FIELDS, "dedup_key", "details")
+_SHAPE = "TOPIC=FORMAT, or TOPIC=FORMAT,scope=NAME,scope-from=key"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """One topic."""
+
+    topic: str  # its full name
+    format: str
+    translate: Translate
+    scope: str | None = None
+    scope_from: str | None = None
+
+    def scoped(self, event: Raw, key: bytes | None) -> Raw:
+        """The event, with a scope where the entry gives it one."""
+        if name(event.get("scope")) is not None:
+            return event
+        found = None
+        if self.scope_from == KEY:
+            found = None if key is None else name(key.decode("utf-8", "replace"))
+        elif self.scope_from is not None:
+            found = name(_at(event, self.scope_from))
+        scope = self.scope if found is None else found
+        return event if scope is None else event | {"scope": scope}
+
+
+def source(topic: str, told: Mapping[str, Any], place: str, formats: Mapping[str, Translate] = FORMATS) -> Source:
+    """One topic's entry, as a table of the configuration has it. Raises BadSettings."""
+    unknown = [key for key in told if key not in {"format", "scope", "scope_from"}]
+    if unknown:
+        raise BadSettings(f"{place}: {unknown[0]}: no such setting; there are: format, scope, scope_from")
+    format, scope, scope_from = told.get("format"), told.get("scope"), told.get("scope_from")
+    if type(format) is not str or format not in formats:
+        raise BadSettings(f"{place}: expected a format of {', '.join(formats)}, got {format!r}")
+    if scope is not None and (type(scope) is not str or name(scope) != scope):
+        raise BadSettings(f"{place}: scope: expected a text of at most 255 characters, got {scope!r}")
+    if scope_from is not None and (type(scope_from) is not str or scope_from.partition(".")[0] not in (KEY, *_ROOTS)):
+        raise BadSettings(
+            f"{place}: scope-from: expected key, or a field of the event ({', '.join(_ROOTS)}), got {scope_from!r};"
+            " a label is details.NAME"
+        )
+    return Source(topic=topic, format=format, translate=formats[format], scope=scope, scope_from=scope_from)
+
+
+def read_source(text: str, formats: Mapping[str, Translate] = FORMATS) -> Source:
+    """One topic's entry, as the command line has it. Raises BadSettings."""
+    place, (first, *more) = f"--ingress {text}", text.split(",")
+    topic, _, format = first.partition("=")
+    told: dict[str, Any] = {"format": format}
+    for pair in more:
+        key, equals, value = pair.partition("=")
+        if not equals or key not in {"scope", "scope-from"}:
+            raise BadSettings(f"{place}: expected {_SHAPE}, got {pair!r}")
+        told[key.replace("-", "_")] = value
+    if not topic:
+        raise BadSettings(f"{place}: expected {_SHAPE}")
+    return source(topic, told, place, formats)
+
+
+def _at(node: Any, path: str) -> Any:
+    """The value at a path; names may have dots in them."""
+    if type(node) is not dict:
+        return None
+    if path in node:
+        return node[path]
+    head, dot, rest = path.partition(".")
+    return _at(node.get(head), rest) if dot else None

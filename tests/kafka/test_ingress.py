@@ -1,0 +1,73 @@
+"""Topics of foreign payloads: what their events become, in which scope, and that each is decided once."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+
+from grouping.runtimes.kafka.ingress import translate
+from grouping.runtimes.kafka.settings import BadSettings
+from grouping.runtimes.kafka.sources import read_source
+
+T_MS = 1_760_000_000_000
+POSTED = {
+    "labels": {"alertname": "DiskFull", "team": "storage", "k8s.zone": "eu", "service": "ledger"},
+    "annotations": {"summary": "disk full"},
+    "startsAt": "2025-11-01T12:00:00Z",
+}
+NAMED = {"kind": "alert", "id": "a1", "summary": "disk full", "scope": "its own"}
+
+SCOPES = [
+    ("t=alertmanager", b"shop", POSTED, "default"),
+    ("t=alertmanager,scope=shop", None, POSTED, "shop"),
+    ("t=alertmanager,scope-from=key", b"shop", POSTED, "shop"),
+    ("t=alertmanager,scope-from=key", None, POSTED, "default"),
+    ("t=alertmanager,scope-from=key,scope=shop", b" ", POSTED, "shop"),
+    ("t=alertmanager,scope-from=service", None, POSTED, "ledger"),
+    ("t=alertmanager,scope-from=details.team", None, POSTED, "storage"),
+    ("t=alertmanager,scope-from=details.k8s.zone", None, POSTED, "eu"),
+    ("t=alertmanager,scope-from=details.team.name,scope=shop", None, POSTED, "shop"),
+    ("t=canonical,scope=shop,scope-from=key", b"key", NAMED, "its own"),
+    ("t=canonical,scope=shop", b"key", NAMED | {"scope": None}, "shop"),
+]
+
+
+@pytest.mark.parametrize(("option", "key", "sent", "scope"), SCOPES)
+def test_the_scope_of_an_event(option, key, sent, scope):
+    """Its own, else that of the key or a field, else the topic's, else the default; the record is keyed by it."""
+    payload = orjson.dumps([sent] if "labels" in sent else sent)
+    ((keyed, value),), refused = translate(read_source(option), key, payload, {}, T_MS)
+    assert refused == []
+    assert keyed.decode() == scope
+    assert orjson.loads(value).get("scope", "default") == scope
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("alerts", "expected a format of canonical, "),
+        ("=canonical", "expected TOPIC=FORMAT"),
+        ("t=xml", "expected a format of canonical, .* got 'xml'"),
+        ("t=canonical,scope", "expected TOPIC=FORMAT.* got 'scope'"),
+        ("t=canonical,scope=", "scope: expected a text of at most 255 characters"),
+        ("t=canonical,sope=shop", "expected TOPIC=FORMAT.* got 'sope=shop'"),
+        ("t=canonical,scope-from=team", "scope-from: expected key, or a field of the event .* a label is details.NAME"),
+    ],
+)
+def test_an_entry_that_cannot_be_used(option, said):
+    with pytest.raises(BadSettings, match=f"--ingress {option}: .*{said}"):
+        read_source(option)
+
+
+def test_two_topics_land_in_two_scopes(stage):
+    """One scope is fixed, the other is in the records' keys; both are decided."""
+    stage.foreign("of.shop", "of.teams")
+    posted = [orjson.dumps([{**POSTED, "labels": {**POSTED["labels"], "instance": f"h{n}"}}]) for n in range(20)]
+    stage.produce([(None, value) for value in posted], "of.shop")
+    stage.produce([(b"bikes", value) for value in posted], "of.teams")
+    of_shop, of_teams = (f"{stage.prefix}of.{name}=alertmanager" for name in ("shop", "teams"))
+    stage.worker("one", "--ingress", f"{of_shop},scope=shop", "--ingress", f"{of_teams},scope-from=key")
+    stage.until(lambda: sum(map(len, stage.read("events"))) == 40, what="the last of both topics")
+    stage.until_settled()
+    decided = [record.key for part in stage.read("decisions") for record in part if b'"decision"' in record.value]
+    assert {key: decided.count(key) for key in decided} == {b"shop": 20, b"bikes": 20}
