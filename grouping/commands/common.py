@@ -27,7 +27,7 @@ def settings(file: Path | None, given: dict[str, Any]) -> Config:
     try:
         if file is not None:
             found = tomllib.loads(file.read_text())
-        for table in ("service", "formats"):  # these are for `grouping serve`, which reads them itself
+        for table in ("service", "formats", "worker"):  # for `grouping serve` and `worker`, which read them themselves
             found.pop(table, None)
         config = Config.of(found | {key: value for key, value in given.items() if value is not None})
         policy(config.policy)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import tomllib
 from base64 import b64encode
 from dataclasses import asdict, fields
 from hashlib import sha256
@@ -13,6 +14,8 @@ import click
 
 from grouping.commands.common import CONFIG, settings
 from grouping.commands.serving import service_settings
+from grouping.runtimes.kafka.settings import BadSettings
+from grouping.runtimes.kafka.sources import read_sources
 from grouping.runtimes.settings import Right
 
 
@@ -27,6 +30,15 @@ def check(file: Path | None) -> None:
     """Say whether the settings of FILE and of the environment can be used, and print all of them."""
     for name, value in asdict(settings(file, {})).items():
         click.echo(f"{name} = {value!r}")
+    try:
+        ingress = read_sources({} if file is None else tomllib.loads(file.read_text()))
+    except BadSettings as error:
+        raise click.UsageError(f"{file}: {error}") from None
+    for source in ingress:
+        scope = "".join(
+            f", {name} {value}" for name, value in (("scope", source.scope), ("from", source.scope_from)) if value
+        )
+        click.echo(f"worker.ingress: {source.topic}: {source.format}{scope}")
     found = service_settings(file, dict(os.environ), {})
     service = {one.name: getattr(found, one.name) for one in fields(found)}
     tokens, subscriptions, signed = service.pop("tokens"), service.pop("subscriptions"), service.pop("signed")

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import tomllib
+
+import click
 import orjson
 import pytest
 
+from grouping.commands.worker import from_environment
 from grouping.runtimes.kafka.ingress import translate
 from grouping.runtimes.kafka.settings import BadSettings
-from grouping.runtimes.kafka.sources import read_source
+from grouping.runtimes.kafka.sources import read_source, read_sources
 
 T_MS = 1_760_000_000_000
 POSTED = {
@@ -57,6 +63,68 @@ def test_the_scope_of_an_event(option, key, sent, scope):
 def test_an_entry_that_cannot_be_used(option, said):
     with pytest.raises(BadSettings, match=f"--ingress {option}: .*{said}"):
         read_source(option)
+
+
+FILE = """
+policy = "service~5s"
+[formats.ticker]
+summary = "text"
+service = "app"
+[worker.ingress."of.shop"]
+format = "alertmanager"
+scope = "shop"
+[worker.ingress.tickets]
+format = "ticker"
+scope_from = "service"
+"""
+
+
+def test_the_configuration_names_topics_and_formats_of_its_own():
+    """Those of [formats] too; the command line counts where both name a topic, and may use them as well."""
+    found = read_sources(tomllib.loads(FILE), ["tickets=ticker,scope=all", "more=ticker"])
+    assert [(one.topic, one.format, one.scope, one.scope_from) for one in found] == [
+        ("of.shop", "alertmanager", "shop", None),
+        ("tickets", "ticker", "all", None),
+        ("more", "ticker", None, None),
+    ]
+    ((key, value),), _ = translate(found[1], None, b'{"text":"queue is long","app":"cart"}', {}, T_MS)
+    assert (key, orjson.loads(value)["service"]) == (b"all", "cart")
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        ("[formats.ticker]\nservice = 'app'", "formats.ticker.summary: expected an expression"),
+        ("[worker]\nsession = 5", "worker: expected a table with nothing but ingress"),
+        ("[worker.ingress]\nt = 'canonical'", "worker.ingress.t: expected a table, got 'canonical'"),
+        ("[worker.ingress.a.b]\nformat = 'canonical'", "worker.ingress.a.b: no such setting; .* quote a topic"),
+        ("[worker.ingress.t]\nformat = 'xml'", "worker.ingress.t: expected a format of canonical, .* got 'xml'"),
+    ],
+)
+def test_a_configuration_that_cannot_be_used(file, said, tmp_path):
+    """`grouping config check` says the same."""
+    with pytest.raises(BadSettings, match=said):
+        read_sources(tomllib.loads(file))
+    (tmp_path / "g.toml").write_text(file)
+    command = [sys.executable, "-m", "grouping", "config", "check", tmp_path / "g.toml"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert said.partition(":")[0] in done.stderr
+
+
+def test_all_options_that_the_faust_command_lacks_are_variables(monkeypatch, tmp_path):
+    """Several topics with blanks between them; what cannot be used is told as for the option."""
+    (tmp_path / "g.toml").write_text(FILE)
+    told = {"CONFIG": str(tmp_path / "g.toml"), "INGRESS": "a=pagerduty b=ticker,scope-from=key", "SESSION": "4.5"}
+    for name, value in {**told, "ACCEPT_LOSS": "true", "METRICS": "127.0.0.1:9464"}.items():
+        monkeypatch.setenv(f"GROUPING_{name}", value)
+    settings, sources, metrics = from_environment()
+    assert (settings.session_s, settings.accept_loss, settings.config.policy) == (4.5, True, "service~5s")
+    assert (settings.brokers, metrics) == ("127.0.0.1:9092", "127.0.0.1:9464")
+    assert [one.topic for one in sources] == ["of.shop", "tickets", "a", "b"]
+    monkeypatch.setenv("GROUPING_INGRESS", "a=xml")
+    with pytest.raises(click.UsageError, match="--ingress a=xml: expected a format"):
+        from_environment()
 
 
 def test_two_topics_land_in_two_scopes(stage):

@@ -395,11 +395,15 @@ def test_what_comes_in_without_a_key_is_keyed(stage):
 
 def test_the_faust_command_starts_it_too(stage):
     """With settings from the environment."""
+    stage.foreign("further")
     stage.produce(events(0, 100))
+    stage.produce([(None, value) for _, value in events(100, 50)], "further")
     names = {"BROKERS": stage.brokers, "STATE": str(stage.home / "one"), "TOPIC_PREFIX": stage.prefix}
+    names |= {"INGRESS": f"{stage.prefix}further=canonical", "SESSION": "2"}
     environment = {f"GROUPING_{name}": value for name, value in names.items()}
     faust = ["-m", "faust", "-A", "grouping.runtimes.kafka.worker", "worker", "--without-web"]
     worker = stage.start("-W", "ignore", *faust, **environment)
+    stage.until(lambda: sum(map(len, stage.read("events"))) == 150, what="the last of the further topic")
     stage.until_settled()
     assert stop(worker) == 0
 

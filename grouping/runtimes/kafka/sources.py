@@ -6,11 +6,12 @@ record's key or in a field of the event, else ``scope``, else the default. It is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from grouping.formats import FORMATS
+from grouping.config import BadConfig
+from grouping.formats import FORMATS, formats_of
 from grouping.formats.base import FIELDS, Raw, Translate, name
 from grouping.runtimes.kafka.settings import BadSettings
 
@@ -46,7 +47,9 @@ def source(topic: str, told: Mapping[str, Any], place: str, formats: Mapping[str
     """One topic's entry, as a table of the configuration has it. Raises BadSettings."""
     unknown = [key for key in told if key not in {"format", "scope", "scope_from"}]
     if unknown:
-        raise BadSettings(f"{place}: {unknown[0]}: no such setting; there are: format, scope, scope_from")
+        raise BadSettings(
+            f"{place}.{unknown[0]}: no such setting; there are: format, scope, scope_from; quote a topic with dots"
+        )
     format, scope, scope_from = told.get("format"), told.get("scope"), told.get("scope_from")
     if type(format) is not str or format not in formats:
         raise BadSettings(f"{place}: expected a format of {', '.join(formats)}, got {format!r}")
@@ -73,6 +76,33 @@ def read_source(text: str, formats: Mapping[str, Translate] = FORMATS) -> Source
     if not topic:
         raise BadSettings(f"{place}: expected {_SHAPE}")
     return source(topic, told, place, formats)
+
+
+def read_sources(whole: Mapping[str, Any], texts: Iterable[str] = ()) -> list[Source]:
+    """Those of the table ``[worker.ingress]`` and of the command line, which counts where both name a topic.
+
+    ``whole``: the configuration, whose ``[formats]`` are known here as they are to the service. Raises BadSettings.
+    """
+    try:
+        formats = formats_of(whole.get("formats", {}))
+    except BadConfig as error:
+        raise BadSettings(str(error)) from None
+    table = whole.get("worker", {})
+    if type(table) is not dict or set(table) - {"ingress"}:
+        raise BadSettings(
+            f"worker: expected a table with nothing but ingress, got {table!r}; write [worker.ingress.TOPIC]"
+        )
+    entries = table.get("ingress", {})
+    if type(entries) is not dict:
+        raise BadSettings(f"worker.ingress: expected a table, got {entries!r}; write [worker.ingress.TOPIC]")
+    found: dict[str, Source] = {}
+    for topic, told in entries.items():
+        place = f"worker.ingress.{topic}"
+        if type(told) is not dict:
+            raise BadSettings(f"{place}: expected a table, got {told!r}; write [{place}]")
+        found[topic] = source(topic, told, place, formats)
+    given = [read_source(text, formats) for text in texts]
+    return list((found | {one.topic: one for one in given}).values())
 
 
 def _at(node: Any, path: str) -> Any:

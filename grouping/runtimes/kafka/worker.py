@@ -10,12 +10,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import os
 import socket
 import sys
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
-from pathlib import Path
 from typing import Any, NoReturn
 
 import faust
@@ -24,7 +22,7 @@ from aiokafka.errors import KafkaError
 from faust.worker import Worker
 from mode import Service
 
-from grouping.commands.common import settings as read_config
+from grouping.commands.worker import from_environment, listening
 from grouping.parse import Malformed
 from grouping.runtimes.kafka.ingress import translate
 from grouping.runtimes.kafka.logs import calm
@@ -32,7 +30,7 @@ from grouping.runtimes.kafka.loop import Loop
 from grouping.runtimes.kafka.metrics import Metrics
 from grouping.runtimes.kafka.outbox import OVERHEAD
 from grouping.runtimes.kafka.partition import Watch
-from grouping.runtimes.kafka.settings import DEAD_LETTERS, EVENTS, INBOX, MAX_RECORD, Settings, read_security
+from grouping.runtimes.kafka.settings import DEAD_LETTERS, EVENTS, INBOX, MAX_RECORD, Settings
 from grouping.runtimes.kafka.sources import Source, source
 from grouping.runtimes.kafka.topics import look
 
@@ -239,16 +237,8 @@ def run(settings: Settings, ingress: Iterable[Source], metrics: Metrics | None, 
 
 
 def _from_environment() -> App:
-    get = os.environ.get
-    config, security = get("GROUPING_CONFIG"), get("GROUPING_SECURITY")
-    settings = Settings(
-        brokers=get("GROUPING_BROKERS", "127.0.0.1:9092"),
-        state=Path(get("GROUPING_STATE", "state")),
-        prefix=get("GROUPING_TOPIC_PREFIX", ""),
-        config=read_config(Path(config) if config else None, {}),
-        security=read_security(Path(security)) if security else {},
-    )
-    return build(settings)
+    settings, ingress, metrics = from_environment()
+    return build(settings, ingress, listening(metrics))
 
 
 def __getattr__(name: str) -> Any:
