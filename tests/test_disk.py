@@ -49,6 +49,11 @@ def test_a_reserve_is_left_and_taken_up_again(small: Path) -> None:
     with Live(small / "state", GROUPING_RESERVE_MB="4") as live:
         assert live.ask("POST", "/events", big("a")).status == 202
         filler = fill(small, 3 << 20)
+        ready = live.ask("GET", "/readyz")
+        assert (ready.status, ready.json["ready"]) == (503, False)
+        assert "less than 4 MiB free on the disk; make room" in ready.json["why"]
+        assert b"grouping_ready 0.0" in live.ask("GET", "/metrics").body
+        assert live.ask("GET", "/healthz").status == 200
         refused = live.ask("POST", "/events", big("b"))
         assert (refused.status, refused.headers["retry-after"]) == (503, "10")
         assert "less than 4 MiB free on the disk; make room" in refused.json["error"]
@@ -59,6 +64,7 @@ def test_a_reserve_is_left_and_taken_up_again(small: Path) -> None:
         while statuses[-1] == 503:  # a full disk is believed to be full for a moment
             statuses.append(live.ask("POST", "/events", big("c")).status)
         assert statuses[-1] == 202
+        assert (live.ask("GET", "/readyz").json["why"], live.ask("GET", "/readyz").status) == (None, 200)
         live.settled()
         assert live.stop() == 0
         assert [event["id"] for event in live.log()] == ["a", "c"]

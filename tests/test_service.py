@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import signal
@@ -13,10 +14,16 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
+import httpx
 import orjson
 import pytest
 
+from grouping.config import Config
+from grouping.runtimes.http.app import application
 from grouping.runtimes.log import segments
+from grouping.runtimes.outbox.outbox import Outbox
+from grouping.runtimes.service import Service
+from grouping.runtimes.settings import Settings
 from tests.live import Live, grouping, until
 
 NO_PROC = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds a child process by /proc")
@@ -270,6 +277,43 @@ def test_an_event_on_which_the_engine_fails_is_opened_ungrouped(broken: Live) ->
     assert b"the engine failed on this event" in grouping("outputs", broken.state).stdout
 
 
+def test_before_the_first_decision_it_is_neither_ready_nor_alive_and_says_why(tmp_path: Path) -> None:
+    """And is both asked by one who starts it again and by one who sends to it."""
+    service = Service(tmp_path / "state", Config(), Settings(reserve_mb=0))
+    front = application(service, Outbox(tmp_path / "state", service))
+
+    async def ask(path: str) -> httpx.Response:
+        transport = httpx.ASGITransport(app=front)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            return await client.get(path)
+
+    for path, word in (("/healthz", "alive"), ("/readyz", "ready")):
+        answer = asyncio.run(ask(path))
+        assert answer.status_code == 503
+        assert (answer.json()[word], answer.json()["why"]) == (False, "the process that decides is starting")
+    service.log.close()
+
+
+@NO_PROC
+def test_when_too_many_events_wait_it_is_not_ready_but_alive(tmp_path: Path) -> None:
+    """In the words in which a sender is refused; and it stays so until they are decided."""
+    with Live(tmp_path / "state", "[service]\nbacklog_max = 1\n") as live:
+        os.kill(live.decider(), signal.SIGSTOP)
+        try:
+            assert live.ask("POST", "/events", alert("a")).status == 202
+            refused, ready = live.ask("POST", "/events", alert("b")), live.ask("GET", "/readyz")
+            assert (refused.status, ready.status) == (503, 503)
+            assert (
+                ready.json["why"] == refused.json["error"] == "1 accepted events wait for their decision; send slower"
+            )
+            assert b"grouping_ready 0.0" in live.ask("GET", "/metrics").body
+            assert live.ask("GET", "/healthz").status == 200
+        finally:
+            os.kill(live.decider(), signal.SIGCONT)
+        until(lambda: live.ask("GET", "/readyz").status == 200)
+        assert live.ask("GET", "/readyz").json["why"] is None
+
+
 @NO_PROC
 def test_when_decisions_are_late_alerts_are_opened_ungrouped(tmp_path: Path) -> None:
     """Marked so in the log and in the decision; a correction puts them where they belong; then all is as before."""
@@ -280,6 +324,8 @@ def test_when_decisions_are_late_alerts_are_opened_ungrouped(tmp_path: Path) -> 
         try:
             live.ask("POST", "/events", alert("b", host="h", service="s"))
             until(lambda: live.ask("GET", "/readyz").json["lag_s"] > 0.05)
+            ready = live.ask("GET", "/readyz")
+            assert (ready.status, "decisions are late" in ready.json["why"]) == (200, True)
             live.ask("POST", "/events", [alert("c", host="h", service="s"), alert("d", host="h", service="s")])
         finally:
             os.kill(live.decider(), signal.SIGCONT)

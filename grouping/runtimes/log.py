@@ -280,10 +280,9 @@ class Log:
         """
         if self._broken:
             raise LogError(f"{self.directory}: {self._broken}; look at the disk, then start again")
-        if self.reserve:
-            room = os.fstatvfs(self._file)
-            if room.f_bavail * room.f_frsize < self.reserve:
-                raise Full(f"less than {self.reserve >> 20} MiB free on the disk")
+        lacking = self.lacking() if self.reserve else ""
+        if lacking:
+            raise Full(lacking)
         first, data = self._next, encode(self._next, lines)
         try:
             if self._size and (self.turn or self._size + len(data) > self._segment):
@@ -298,6 +297,17 @@ class Log:
         self._size += len(data)
         self._next += len(lines)
         return first
+
+    def lacking(self) -> str:
+        """Why the disk has no room for more, empty where it has. By the directory: segments change while one looks."""
+        try:
+            room = os.statvfs(self.directory)
+        except OSError as error:
+            return str(error.strerror)
+        free = room.f_bavail * room.f_frsize
+        if free < self.reserve:
+            return f"less than {self.reserve >> 20} MiB free on the disk"
+        return "" if free or not room.f_blocks else "nothing free on the disk"
 
     def close(self) -> None:
         """Let go of the files."""

@@ -38,7 +38,7 @@ class Retention:
         """Look again and again."""
         while True:
             keep = self._service.settings.keep_days * DAY
-            if keep > 0 and self._service.ready:
+            if keep > 0 and self._service.running:
                 try:
                     await self._look(keep)
                 except (Unavailable, LogError) as error:

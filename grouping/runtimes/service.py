@@ -27,6 +27,7 @@ from grouping.runtimes.times import Times
 RESTART = (0.1, 0.1, 0.5, 2.0, 5.0)  # s before the process that decides is started again, the last again and again
 STEADY = 60.0  # s after which a start counts as good
 FULL_FOR = 1.0  # s that a full disk is believed to be full
+STARTING = "the process that decides is starting"
 
 logger = logging.getLogger("grouping.service")
 
@@ -37,6 +38,10 @@ class Unavailable(Exception):
     def __init__(self, message: str, after: int = 1) -> None:
         super().__init__(message)
         self.after = after
+
+
+def _unwritable(why: str) -> str:
+    return f"the log cannot be written: {why}; make room on the disk"
 
 
 class Service:
@@ -71,6 +76,7 @@ class Service:
         self._asked = 0
         self._progress = asyncio.Condition()
         self._stopping = False
+        self._begun = False  # it was running once
         self._child: subprocess.Popen[bytes] | None = None
 
     # -- life
@@ -106,9 +112,26 @@ class Service:
         return self._stopping
 
     @property
-    def ready(self) -> bool:
-        """Whether events are taken and decided."""
+    def running(self) -> bool:
+        """Whether both processes are there and go on."""
         return self._link is not None and not self.why and not self._stopping
+
+    @property
+    def alive(self) -> bool:
+        """Whether it began and can go on: the process that decides may just be started again."""
+        return self._begun and not self.why
+
+    def state(self) -> tuple[bool, str]:
+        """Whether events are taken and decided as they are to be; and what is in the way, or not as it should be."""
+        refusal = self._refusal()
+        if refusal is not None:
+            return False, str(refusal)
+        lacking = self.log.lacking()
+        if lacking:
+            return False, _unwritable(lacking)
+        if self._link is None:
+            return False, STARTING
+        return True, "decisions are late: alerts that come are opened ungrouped" if self.late() else ""
 
     def reload(self, settings: Settings) -> None:
         """Go by other settings from here on; what needs a new process stays."""
@@ -119,25 +142,29 @@ class Service:
 
     async def accept(self, lines: Sequence[bytes]) -> int:
         """Put events on disk; the number of the first. Raises Unavailable."""
-        self._room()
+        refusal = self._refusal()
+        if refusal is not None:
+            raise refusal
         try:
             return await self._committer.append(lines)
         except Full as full:
             self._full, self._full_until = str(full), time.monotonic() + FULL_FOR
             logger.error("log full", extra={"why": str(full)})  # noqa: TRY400 — no fault of ours
-            raise Unavailable(f"the log cannot be written: {full}; make room on the disk", 10) from None
+            raise Unavailable(_unwritable(str(full)), 10) from None
         except LogError as error:
             raise Unavailable(str(error), 10) from None
 
-    def _room(self) -> None:
+    def _refusal(self) -> Unavailable | None:
+        """Why no event can be taken now, as far as it is known without asking the disk."""
         if self._stopping:
-            raise Unavailable("the service is stopping; send it again in a moment")
+            return Unavailable("the service is stopping; send it again in a moment")
         if self.why:
-            raise Unavailable(self.why, 10)
+            return Unavailable(self.why, 10)
         if self._full and time.monotonic() < self._full_until:
-            raise Unavailable(f"the log cannot be written: {self._full}; make room on the disk", 10)
+            return Unavailable(_unwritable(self._full), 10)
         if self.backlog() >= self.settings.backlog_max:
-            raise Unavailable(f"{self.backlog()} accepted events wait for their decision; send slower", 5)
+            return Unavailable(f"{self.backlog()} accepted events wait for their decision; send slower", 5)
+        return None
 
     def backlog(self) -> int:
         """Accepted events that are not decided yet."""
@@ -179,7 +206,7 @@ class Service:
     async def ask(self, what: str, **arguments: Any) -> Any:
         """An answer of the process that decides. Raises Unavailable."""
         if self._link is None:
-            raise Unavailable("the process that decides is starting")
+            raise Unavailable(STARTING)
         self._asked += 1
         number = self._asked
         future = self._questions[number] = asyncio.get_running_loop().create_future()
@@ -290,5 +317,5 @@ class Service:
                 _, since, events = self._arrived.popleft()
                 self.decision_times.add(self._moved - since, events)
             if self._link is None:
-                self._link = link
+                self._link, self._begun = link, True
                 link.send({"durable": self._durable})

@@ -176,7 +176,7 @@ class Door:
         """The whole answer to a request that holds nothing but what is on disk already; None where it is not so."""
         begun = time.perf_counter()
         if (
-            not self._service.ready
+            not self._service.running
             or len(body) > SHORT
             or any(key == b"content-encoding" for key, _ in scope["headers"])
         ):

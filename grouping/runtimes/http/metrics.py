@@ -53,7 +53,7 @@ class _Reader(Collector):
         yield GaugeMetricFamily("grouping_backlog", "Accepted events that wait for their decision", service.backlog())
         yield GaugeMetricFamily("grouping_lag_seconds", "For how long the oldest of them has waited", service.lag())
         yield GaugeMetricFamily("grouping_joinable", "Incidents that take alerts, in memory", service.open_incidents)
-        yield GaugeMetricFamily("grouping_ready", "1 when events are taken and decided", int(service.ready))
+        yield GaugeMetricFamily("grouping_ready", "1 when events are taken and decided", int(service.state()[0]))
         yield GaugeMetricFamily("grouping_log_bytes", "Size of the log", size(service.directory / "log"))
         for name, text, times in (
             ("accept", "From a request to its 202", tally.took),

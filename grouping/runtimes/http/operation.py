@@ -6,30 +6,33 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
 from grouping.runtimes.http.parts import Administrator, Live
+from grouping.runtimes.service import STARTING
 
 router = APIRouter(tags=["operation"])
 
 
 @router.get("/healthz")
 async def healthz(live: Live) -> JSONResponse:
-    """Whether events are taken and decided."""
+    """Whether it is alive: 200 from when it was ready first until it can no longer go on. For what starts it again."""
     service = live.service
-    return JSONResponse({"ready": service.ready, "why": service.why or None}, 200 if service.ready else 503)
+    why = None if service.alive else service.why or STARTING
+    return JSONResponse({"alive": service.alive, "why": why}, 200 if service.alive else 503)
 
 
 @router.get("/readyz")
 async def readyz(live: Live) -> JSONResponse:
-    """The same, and how far the decisions are behind."""
+    """Whether events are taken and decided now, else why not; and how far the decisions are behind."""
     service = live.service
+    ready, why = service.state()
     state = {
-        "ready": service.ready,
-        "why": service.why or None,
+        "ready": ready,
+        "why": why or None,
         "accepted": service.log.end,
         "decided": service.decided,
         "backlog": service.backlog(),
         "lag_s": round(service.lag(), 3),
     }
-    return JSONResponse(state, 200 if service.ready else 503)
+    return JSONResponse(state, 200 if ready else 503)
 
 
 @router.get("/metrics", response_class=Response)
