@@ -18,7 +18,7 @@ from grouping.featurise import Featuriser
 from grouping.lifecycle import chain, close, direct_members, leave, line, members, opened, rebuild, root, settle
 from grouping.memory import Lesson, Saying
 from grouping.policy import Policy
-from grouping.records import Change, Feedback, Merged, Moved, Output, Verb
+from grouping.records import Change, Feedback, Merged, Moved, Output, Undone, Verb
 from grouping.scope import Incident, Scope, Standing, StoredAlert
 from grouping.state import State
 
@@ -294,34 +294,38 @@ def _live(desk: Desk, id: str, kept: StoredAlert, target: Incident) -> tuple[int
     return 0, int(known.live)
 
 
-def _unmove(desk: Desk, done: dict[str, Any], by: str) -> list[Output]:
+def _unmove(desk: Desk, done: dict[str, Any], feedback: Feedback) -> list[Output]:
+    """Carry back what is still where it was moved to; say what is not, and is not where it came from either."""
     moving: list[tuple[str, StoredAlert, Incident]] = []
+    stayed: list[str] = []
     for id, origin in done["origins"]:
         kept = desk.state.alert(desk.scope, id)
         if kept is not None and kept.incident == done["into"]:
             moving.append((id, kept, desk.state.known_incident(desk.scope, origin)))
-    if not moving:
-        raise Impossible("$.feedback: all its alerts have been moved again since; move them by hand")
+        elif kept is None or root(desk.state, desk.scope, kept.incident) is not root(desk.state, desk.scope, origin):
+            stayed.append(id)
     outputs: list[Output] = []
+    homes = {root(desk.state, desk.scope, target.id).id for _, _, target in moving}
     for id in done["closed"]:
         source = root(desk.state, desk.scope, id)
-        if source.standing is Standing.RESOLVED:
+        if source.standing is Standing.RESOLVED and source.id in homes:
             outputs += desk.reopen(source)
-    outputs += _carry(desk, moving, by)
+    outputs += _carry(desk, moving, feedback.id)
     ends = [done["into"], *(target.id for _, _, target in moving)]
     for id in dict.fromkeys(ends):
         outputs += settle(desk.scope, root(desk.state, desk.scope, id))
-    return outputs
+    return outputs + _stayed(desk, feedback, stayed, "moved again since")
 
 
 # -- undo
 
 
 def _undo(desk: Desk, feedback: Feedback) -> list[Output]:
+    """What was learned goes in any case; incidents go back to what they were, as far as nobody changed them since."""
     id = feedback.feedback or ""
     done = desk.state.feedback(desk.scope, id)
-    if done is None and id in desk.scope.memory.lessons:  # it came with a model: there is nothing else to take back
-        desk.unlearn(id)
+    if done is None and (id in desk.scope.memory.lessons or desk.scope.promotion.knows(id)):
+        desk.unlearn(id)  # it came with a model, or is of long ago: there is nothing else to take back
         _remember(desk, feedback, undid=id)
         return []
     if done is None:
@@ -332,13 +336,9 @@ def _undo(desk: Desk, feedback: Feedback) -> list[Output]:
         case Verb.MERGE:
             outputs = _unmerge(desk, done, feedback.id)
         case Verb.MOVE:
-            outputs = _unmove(desk, done, feedback.id)
+            outputs = _unmove(desk, done, feedback)
         case Verb.RESOLVE | Verb.DISMISS:
-            incident = _whole(desk, done["incident"], "$.feedback")
-            if incident.standing is Standing.OPEN:
-                raise Impossible(f"$.feedback: incident {incident.id} is open again already")
-            outputs = desk.reopen(incident)
-            outputs += settle(desk.scope, incident)
+            outputs = _unclose(desk, desk.state.known_incident(desk.scope, done["incident"]), feedback)
         case Verb.CONFIRM:
             outputs = []
         case _:
@@ -348,3 +348,15 @@ def _undo(desk: Desk, feedback: Feedback) -> list[Output]:
     desk.state.put_feedback(desk.scope, id, done)
     _remember(desk, feedback, undid=id)
     return outputs
+
+
+def _unclose(desk: Desk, incident: Incident, feedback: Feedback) -> list[Output]:
+    """Open an incident again that is closed still; one that was merged away since stays a part of what it is in."""
+    if incident.standing is Standing.MERGED:
+        end = root(desk.state, desk.scope, incident.id)
+        return _stayed(desk, feedback, [incident.id], f"merged into {end.id} since")
+    return desk.reopen(incident) + settle(desk.scope, incident)
+
+
+def _stayed(desk: Desk, feedback: Feedback, ids: list[str], why: str) -> list[Output]:
+    return [Undone(desk.scope.name, feedback.feedback or "", feedback.id, tuple(ids), why)] if ids else []

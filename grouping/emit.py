@@ -7,7 +7,18 @@ from typing import Any
 import orjson
 
 from grouping.explain import why
-from grouping.records import Decision, IncidentLine, Merged, Moved, Output, PolicyLine, Reason, Refused, Suggestion
+from grouping.records import (
+    Decision,
+    IncidentLine,
+    Merged,
+    Moved,
+    Output,
+    PolicyLine,
+    Reason,
+    Refused,
+    Suggestion,
+    Undone,
+)
 
 
 def emit(seq: int, output: Output) -> bytes:
@@ -48,6 +59,16 @@ def _object(seq: int, output: Output) -> dict[str, Any]:
                 "from": output.source,
                 "into": output.into,
                 "by": output.by,
+            }
+        case Undone():
+            return {
+                "kind": "undone",
+                "seq": seq,
+                "scope": output.scope,
+                "feedback": output.feedback,
+                "by": output.by,
+                "stayed": output.stayed,
+                "why": output.why,
             }
         case Suggestion():
             line = {"kind": "suggestion", "seq": seq, "scope": output.scope, "action": output.action}

@@ -111,6 +111,10 @@ class Promotion:
                 if not given:
                     del self.touched[id]
 
+    def knows(self, feedback: str) -> bool:
+        """Whether something still rests on that feedback."""
+        return feedback in self.corrections or any(feedback in given for given in self.touched.values())
+
     def lose(self, incidents: Sequence[str]) -> bool:
         """These incidents are gone, and nothing can be said of them any more. Whether that changes anything."""
         known = [id for id in incidents if id in self.touched]

@@ -218,6 +218,17 @@ class Moved:
 
 
 @dataclass(frozen=True, slots=True)
+class Undone:
+    """A feedback was taken back, but not all of what it did: ``stayed`` are alerts or an incident that have moved on."""
+
+    scope: str
+    feedback: str
+    by: str
+    stayed: tuple[str, ...]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Suggestion:
     """What a policy that only suggests would have done otherwise. ``action``: merge or move; proposed, not applied.
 
@@ -253,4 +264,4 @@ class Refused:
     error: str
 
 
-Output = Decision | IncidentLine | Merged | Moved | Suggestion | PolicyLine | Refused
+Output = Decision | IncidentLine | Merged | Moved | Undone | Suggestion | PolicyLine | Refused

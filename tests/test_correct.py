@@ -101,6 +101,49 @@ def test_undo_of_a_split_closes_the_new_incident() -> None:
     assert desk.standing(new) == Standing.RESOLVED
 
 
+def test_undo_of_a_move_leaves_what_was_moved_again_and_says_so() -> None:
+    """One alert was carried on by somebody else, one is back already, one is still where the move put it."""
+    desk = Desk(policy="*=60s")
+    one = desk.incident("a1")
+    for number in (2, 3, 4):
+        desk.incident(f"a{number}", 1)
+    new = desk.do("move", alerts=["a2", "a3", "a4"], into=None)[0]["incident"]
+    other = desk.do("move", alerts=["a2"], into=None)[0]["incident"]
+    desk.do("move", alerts=["a3"], into=one)
+    lines = desk.do("undo", feedback="f1")
+    assert [(line["kind"], line.get("event")) for line in lines] == [
+        ("moved", None),
+        ("incident", "resolved"),
+        ("undone", None),
+    ]
+    assert (lines[0]["alerts"], lines[0]["from"], lines[0]["into"]) == (["a4"], new, one)
+    assert lines[2] == {
+        "kind": "undone",
+        "seq": lines[2]["seq"],
+        "scope": "default",
+        "feedback": "f1",
+        "by": "f4",
+        "stayed": ["a2"],
+        "why": "moved again since",
+    }
+    assert desk.where() == {"a1": one, "a2": other, "a3": one, "a4": one}
+    assert desk.do("undo", feedback="f1")[0]["error"] == "$.feedback: f1 is undone already"
+
+
+@pytest.mark.parametrize("action", ["resolve", "dismiss"])
+def test_undo_of_a_closing_leaves_a_merged_incident_where_it_is_and_says_so(action: str) -> None:
+    """What somebody did with the closed incident since stands."""
+    desk = Desk()
+    one, two = desk.incident("a1", host="x"), desk.incident("a2", 1, host="y")
+    desk.do(action, incident=two)
+    desk.do("merge", incidents=[two], into=one)
+    lines = desk.do("undo", feedback="f1")
+    assert [(line["kind"], line["stayed"], line["why"]) for line in lines] == [
+        ("undone", [two], f"merged into {one} since")
+    ]
+    assert desk.where() == {"a1": one, "a2": one}
+
+
 def test_an_incident_that_lost_all_its_alerts_is_closed() -> None:
     """And undo opens it again."""
     desk = Desk()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -294,6 +295,61 @@ def test_undone_it_is_as_if_never_said() -> None:
         assert desk.decided[name]._replace(model=0) == other.decided[name]._replace(model=0)
 
 
+def split_and_put_back(desk: Desk) -> None:
+    """Mallory moves an alert out of an incident, and ana moves it back."""
+    desk(alert("a1", 0, "db"), alert("b1", 1, "mail"))
+    desk(said("bad", 2, Verb.MOVE, "mallory", alerts=("b1",), into=None))
+    desk(said("fix", 3, Verb.MOVE, "ana", alerts=("b1",), into=desk.incident("a1")))
+
+
+def dismissed_and_merged(desk: Desk) -> None:
+    """Mallory dismisses an incident, and ana merges it into another."""
+    desk(alert("a1", 0, "db"), alert("b1", 100, "mail"))
+    desk(said("bad", 102, Verb.DISMISS, "mallory", incident=desk.incident("b1")))
+    desk(said("fix", 103, Verb.MERGE, "ana", incidents=(desk.incident("b1"),), into=desk.incident("a1")))
+
+
+@pytest.mark.parametrize("story", [split_and_put_back, dismissed_and_merged])
+def test_a_lesson_is_taken_back_though_the_alerts_have_moved_on(story: Callable[[Desk], None]) -> None:
+    """What somebody else did since stands; what was taught goes, so that it cannot rule later."""
+    desk = Desk()
+    story(desk)
+    where = desk.engine.state.alert(desk.engine.state.scope("s"), "b1")
+    assert where is not None
+    outputs = desk(said("undo-bad", 200, Verb.UNDO, "unlearn", feedback="bad"))
+    assert not [output for output in outputs if isinstance(output, Refused)]
+    scope = desk.engine.state.scope("s")
+    assert list(scope.memory.lessons) == ["fix"]
+    assert not scope.promotion.knows("bad")
+    assert scope.promotion.knows("fix")
+    again = desk.engine.state.alert(scope, "b1")
+    assert again is not None
+    assert again.incident == where.incident
+
+
+def printed(store: Path, desk: Desk, actor: str) -> list[Event]:
+    """The events that `grouping unlearn --actor` prints for the state of a desk."""
+    with_state = Store(store)
+    with_state.commit(unpack(desk.engine.snapshot()), b"", 1, {})
+    with_state.close()
+    done = CliRunner().invoke(main, ["unlearn", "--actor", actor, "--state", str(store)])
+    assert done.exit_code == 0, done.output
+    return [parse(line.encode()) for line in done.output.splitlines()]
+
+
+@pytest.mark.parametrize("length", [1, 250, 251, 255])
+def test_feedback_of_any_id_can_be_unlearned(tmp_path: Path, length: int) -> None:
+    """Also where the undo's id would be longer than an id may be; afterwards nothing is left to print."""
+    desk = Desk()
+    desk(alert("a1", 0, "db"), alert("b1", 1, "mail"))
+    desk(said("f" * length, 2, Verb.MOVE, "mallory", alerts=("b1",), into=None))
+    undos = printed(tmp_path / "one", desk, "mallory")
+    assert len(undos) == 1
+    assert not [output for output in desk(*undos) if isinstance(output, Refused)]
+    assert desk.engine.state.scope("s").memory.lessons == {}
+    assert printed(tmp_path / "two", desk, "mallory") == []
+
+
 def test_one_who_merges_everything_is_undone_by_one_command(tmp_path: Path) -> None:
     """What is then learned, and where every alert is, is as if that person had never been there."""
     events = [alert(f"a{number}", 100.0 * number, f"service{number % 5}") for number in range(40)]
@@ -314,11 +370,7 @@ def test_one_who_merges_everything_is_undone_by_one_command(tmp_path: Path) -> N
         )
         desk(bad)
     assert len(desk.engine.state.scope("s").memory.lessons) == 39
-    store = Store(tmp_path / "store")
-    store.commit(unpack(desk.engine.snapshot()), b"", 1, {})
-    store.close()
-    done = CliRunner().invoke(main, ["unlearn", "--actor", "mallory", "--state", str(tmp_path / "store")])
-    undos = [parse(line.encode()) for line in done.output.splitlines()]
+    undos = printed(tmp_path / "store", desk, "mallory")
     assert [undo.feedback for undo in undos if isinstance(undo, Feedback)] == [f"bad{n}" for n in range(39, 1, -1)]
     assert not [output for output in desk(*undos) if isinstance(output, Refused)]
     scopes = [one.engine.state.scope("s") for one in (desk, other)]

@@ -10,6 +10,8 @@ import orjson
 
 from grouping.commands.common import KEPT
 from grouping.config import Config
+from grouping.draw import name
+from grouping.parse import MAX_NAME
 from grouping.runtimes.store import Store, StoreError, kept_in
 from grouping.views import Views
 
@@ -34,5 +36,17 @@ def command(actor: str, state: Path, scope: str | None) -> None:
         store.close()
     for where, id in given:
         if scope in (None, where):
-            event = {"kind": "feedback", "id": f"undo-{id}", "scope": where, "actor": "unlearn", "action": "undo"}
+            event = {
+                "kind": "feedback",
+                "id": _undo_of(where, id),
+                "scope": where,
+                "actor": "unlearn",
+                "action": "undo",
+            }
             sys.stdout.buffer.write(orjson.dumps(event | {"feedback": id}, option=orjson.OPT_APPEND_NEWLINE))
+
+
+def _undo_of(scope: str, feedback: str) -> str:
+    """The id of the event that undoes a feedback; of one whose id is as long as an id may be, by its hash."""
+    id = f"undo-{feedback}"
+    return id if len(id) <= MAX_NAME else name("undo", scope, feedback)

@@ -29,7 +29,18 @@ from grouping.engine import Engine
 from grouping.outlets.announce import HELD, NOTICES, Announcer
 from grouping.parse import Malformed, parse
 from grouping.quality import Quality
-from grouping.records import Decision, IncidentLine, Merged, Moved, Output, PolicyLine, Reason, Refused, Suggestion
+from grouping.records import (
+    Decision,
+    IncidentLine,
+    Merged,
+    Moved,
+    Output,
+    PolicyLine,
+    Reason,
+    Refused,
+    Suggestion,
+    Undone,
+)
 from grouping.runtimes import base
 from grouping.runtimes.bypassed import bypassed, marked
 from grouping.runtimes.forgetting import forget_feedback, forget_incidents, forget_lines
@@ -333,6 +344,8 @@ def _what(output: Output) -> str:
             return "merged"
         case Moved():
             return "moved"
+        case Undone():
+            return "undone"
         case Suggestion():
             return "suggestion"
         case Refused():
