@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import tomllib
+from collections import Counter
+from pathlib import Path
 
 import click
 import orjson
 import pytest
 
 from grouping.commands.worker import from_environment
+from grouping.formats import FORMATS
 from grouping.runtimes.kafka.ingress import translate
 from grouping.runtimes.kafka.settings import BadSettings
 from grouping.runtimes.kafka.sources import read_source, read_sources
 
+SAMPLES = Path(__file__).parent.parent / "formats"
 T_MS = 1_760_000_000_000
 POSTED = {
     "labels": {"alertname": "DiskFull", "team": "storage", "k8s.zone": "eu", "service": "ledger"},
@@ -139,3 +144,85 @@ def test_two_topics_land_in_two_scopes(stage):
     stage.until_settled()
     decided = [record.key for part in stage.read("decisions") for record in part if b'"decision"' in record.value]
     assert {key: decided.count(key) for key in decided} == {b"shop": 20, b"bikes": 20}
+
+
+TICKER = """
+[formats.ticker]
+each = "items"
+when = "kind == 'alarm'"
+summary = "join(': ', [app, text])"
+severity = "prio"
+severities = { P2 = "error" }
+status = "state"
+at = "raised"
+dedup_key = "ticket"
+service = "app"
+"""
+RECEIVED_MS = 1_772_436_400_500  # as in tests/test_formats.py
+
+
+def test_every_format_comes_in_from_a_topic_of_its_own(stage):
+    """Every sample of tests/formats becomes the events beside it, in the scope of its topic; what it refuses, a letter."""
+    (stage.home / "g.toml").write_text(TICKER)
+    formats = [*FORMATS, "ticker"]
+    stage.foreign(*formats)
+    expected: dict[str, list[dict[str, object]]] = {name: [] for name in formats}
+    refused = 0
+    for path in sorted(SAMPLES.glob("*.json")):
+        name = "pagerduty-change" if path.stem == "pagerduty-change" else path.stem.partition("-")[0]
+        sample = orjson.loads(path.read_bytes())
+        headers = [(key.title(), value.encode()) for key, value in sample["headers"].items()]
+        body = [(None, orjson.dumps(sample["payload"]))]
+        stage.produce(body, name, headers=headers, timestamp_ms=RECEIVED_MS)
+        lines = [orjson.loads(line) for line in path.with_suffix(".jsonl").read_bytes().splitlines()]
+        expected[name] += [{"scope": name} | line for line in lines if isinstance(line, dict)]
+        refused += any(isinstance(line, str) for line in lines)
+    options = [f"{stage.prefix}{name}={name},scope={name}" for name in formats]
+    arguments = [word for option in options for word in ("--ingress", option)]
+    stage.worker("one", "--config", str(stage.home / "g.toml"), *arguments)
+    count = sum(map(len, expected.values()))
+    stage.until(lambda: sum(map(len, stage.read("events"))) >= count, what="the last event")
+    stage.until(lambda: sum(map(len, stage.read("dead_letters"))) >= refused, what="the last letter")
+    stage.until_settled()
+    found = [orjson.loads(record.value) for part in stage.read("events") for record in part]
+    for name, lines in expected.items():
+        named = [event for event in found if event["scope"] in {name, *(line["scope"] for line in lines)}]
+        assert lines, name
+        assert sorted(map(orjson.dumps, map(sort, named))) == sorted(map(orjson.dumps, map(sort, lines))), name
+    assert sum(map(len, stage.read("dead_letters"))) == refused
+
+
+def sort(event):
+    """With its keys in order."""
+    return dict(sorted(event.items()))
+
+
+def test_killed_again_and_again_while_forwarding(stage):
+    """Kill -9 while a topic is forwarded: what is forwarded twice is decided once, and nothing is missing."""
+    stage.foreign("posts")
+    count, each = 4000, 8
+    alerts = [
+        {**POSTED, "labels": {"alertname": "Full", "service": f"s{n % 5}", "instance": f"h{n}"}} for n in range(count)
+    ]
+    posts = [(None, orjson.dumps(alerts[n : n + each])) for n in range(0, count, each)]
+    option = f"{stage.prefix}posts=alertmanager,scope-from=service"
+    forwarded = lambda: sum(map(len, stage.read("events")))  # noqa: E731
+    for kill in range(4):
+        stage.produce(posts[kill::4], "posts")
+        worker, before = stage.worker("one", "--ingress", option), forwarded()
+        stage.until(lambda before=before: forwarded() > before, what=f"forwarding {kill}")
+        worker.send_signal(signal.SIGKILL)
+        worker.wait()
+    stage.worker("one", "--ingress", option)
+    ids = lambda: Counter(orjson.loads(record.value)["id"] for part in stage.read("events") for record in part)  # noqa: E731
+    stage.until(lambda: len(ids()) == count, what="the last post")
+    stage.until_settled()
+    decided = Counter(
+        dict(record.headers)["event"]
+        for part in stage.read("decisions")
+        for record in part
+        if b'"decision"' in record.value
+    )
+    assert sum(ids().values()) > count  # some were forwarded twice
+    assert len(decided) == count
+    assert set(decided.values()) == {1}
