@@ -19,6 +19,7 @@ from grouping.runtimes.kafka.topics import look
 
 async def _main(step: str, times: int, settings: Settings) -> None:
     loop_module.COMMIT_S = 0.01  # an offset that runs ahead of what is written must show
+    loop_module.METADATA_MS = 500
     left = times
 
     def watch(what: str, partition: int, amount: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -355,7 +356,30 @@ def test_another_number_of_partitions_is_refused(stage):
     assert stop(worker) == 0
     stage.add_partitions(3)
     stage.loop()
-    stage.until(lambda: "built with 2 partitions, the topics now have 3" in stage.log())
+    stage.until(lambda: refused(stage, "one") == {0, 1, 2}, what="the refusal")
+
+
+def refused(stage, worker: str) -> set[int]:
+    """The partitions of which a worker has said that their number is another."""
+    said = r"events/(\d): the state was built with 2 partitions, the topics now have 3"
+    return set(map(int, re.findall(said, stage.log(worker))))
+
+
+def test_partitions_added_while_workers_run_are_refused(stage):
+    """All of them, the new one too, by every worker that gets them; nothing more is written."""
+    stage.produce(events(0, 300))
+    stage.loop("one")
+    stage.until_settled()
+    stage.loop("two")
+    before = stage.decisions()
+    stage.add_partitions(3)
+    stage.partitions = 3
+    stage.until(lambda: refused(stage, "one") | refused(stage, "two") == {0, 1, 2}, what="the refusal")
+    stage.produce(events(300, 300))
+    stage.until(lambda: stage.read("events")[2] != [], what="an event of the new partition")
+    for process in stage.processes:
+        assert stop(process) == 0
+    assert stage.decisions() == [*before, b""]
 
 
 def test_topics_that_do_not_fit_are_refused_at_once(stage):

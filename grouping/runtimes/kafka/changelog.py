@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 POSITION = b"\x00position"
 _SMALL = 4096  # bytes below which nothing is packed: an alert would cost more time than room
 _CHUNK = 2000  # records written to the store at once
+_TAIL = 64  # last records of a partition that are looked at, to know whether it is in use
 _MARGIN_S = 600.0  # the brokers' clocks and ours
 
 
@@ -96,7 +97,7 @@ async def catch_up(
 
     Raises Lost, KafkaError.
     """
-    async with _reader(tp, connection) as reader:
+    async with _reader([tp], connection) as reader:
         end: int = (await reader.end_offsets([tp]))[tp]
         at = store.position().get("state", 0)
         if at > end:
@@ -128,8 +129,25 @@ async def catch_up(
     return Position.of(found) if "stepped" in found else None
 
 
+async def positions(tp: TopicPartition, count: int, connection: Mapping[str, Any]) -> list[Position]:
+    """The last positions of the other partitions of the topic, those that have one. Raises KafkaError."""
+    others = [TopicPartition(tp.topic, number) for number in range(count) if number != tp.partition]
+    found: dict[TopicPartition, Position] = {}
+    async with _reader(others, connection) as reader:
+        ends = await reader.end_offsets(others)
+        begins = await reader.beginning_offsets(others)
+        for other in others:  # every transaction ends with a position
+            reader.seek(other, max(begins[other], ends[other] - _TAIL))
+        while any([await reader.position(other) < ends[other] for other in others]):
+            for other, records in (await reader.getmany(timeout_ms=200)).items():
+                for record in records:
+                    if record.key == POSITION:
+                        found[other] = Position.of(orjson.loads(record.value))
+    return list(found.values())
+
+
 @asynccontextmanager
-async def _reader(tp: TopicPartition, connection: Mapping[str, Any]) -> AsyncIterator[AIOKafkaConsumer]:
+async def _reader(tps: list[TopicPartition], connection: Mapping[str, Any]) -> AsyncIterator[AIOKafkaConsumer]:
     reader = AIOKafkaConsumer(
         **connection,
         enable_auto_commit=False,
@@ -140,7 +158,7 @@ async def _reader(tp: TopicPartition, connection: Mapping[str, Any]) -> AsyncIte
     )
     try:
         await reader.start()
-        reader.assign([tp])
+        reader.assign(tps)
         yield reader
     finally:
         await reader.stop()

@@ -32,6 +32,7 @@ WAIT_S, WAIT_MOST_S = 0.1, 2.0  # before a partition is taken over again; double
 REFUSED_S = 10.0  # the same where somebody must do something first
 COMMIT_S = 5.0  # between two commits of offsets, which serve lag tools alone
 IDLE_MS = 200
+METADATA_MS = 10_000  # after which the brokers are asked again how many partitions there are
 
 
 class Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has no types
@@ -53,6 +54,7 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has 
             session_timeout_ms=round(settings.session_s * 1000),
             heartbeat_interval_ms=round(settings.session_s * 100),
             max_poll_interval_ms=900_000,
+            metadata_max_age_ms=METADATA_MS,
             retry_backoff_ms=50,
         )
         self._shared = Shared(
@@ -174,6 +176,7 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has 
         """Batch after batch."""
         settings, tp = self._settings, partition.tp
         while not self._stop.is_set():
+            partition.look()
             try:
                 got = await self._consumer.getmany(tp, timeout_ms=IDLE_MS, max_records=settings.batch_events)
             except OffsetOutOfRangeError:

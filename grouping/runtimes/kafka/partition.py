@@ -78,6 +78,7 @@ class Partition:
         self._store: Store | None = None
         self._producer: AIOKafkaProducer | None = None
         self._engine = Engine(self._settings.config)
+        self._partitions = 0  # of the topic, when this one was taken over
         self._done = -1  # outputs up to this event are written
         self._stepped = -1  # the last checkpoint holds the state after this event
         self._bypassed: tuple[int, ...] = ()  # events after that one on which the engine failed
@@ -104,6 +105,7 @@ class Partition:
         Raises Lost, StoreError, KafkaError.
         """
         began, shared, settings = time.monotonic(), self._shared, self._settings
+        self._partitions = max(self._counted(), self.number + 1)  # the group may know of a new one before we do
         path = settings.state / f"{settings.prefix}{self.number:04d}"
         self._store = changelog.open_store(path, stale_s=shared.topics.tombstones_s)
         committed = await shared.consumer.committed(self.tp)
@@ -118,6 +120,9 @@ class Partition:
         position = await changelog.catch_up(
             self._store, state, shared.connection, lambda count: self._watch("replayed", count)
         )
+        if position is None:
+            others = await changelog.positions(state, self._partitions, shared.connection)
+            position = next((one for one in others if one.partitions != self._partitions), None)
         position = self._checked(position, first, committed)
         await self._check_end(position)
         self._engine = Engine(settings.config, self._store)
@@ -141,8 +146,18 @@ class Partition:
         )
 
     def _position(self, stepped: int, done: int, bypassed: tuple[int, ...] = ()) -> Position:
-        settings, partitions = self._settings, self._shared.topics.partitions
-        return Position(stepped=stepped, done=done, partitions=partitions, settings=settings.digest, bypassed=bypassed)
+        digest, partitions = self._settings.digest, self._partitions
+        return Position(stepped=stepped, done=done, partitions=partitions, settings=digest, bypassed=bypassed)
+
+    def _counted(self) -> int:
+        """How many partitions the topic has, as the brokers last said."""
+        return len(self._shared.consumer.partitions_for_topic(self.tp.topic) or range(self._shared.topics.partitions))
+
+    def look(self) -> None:
+        """Make sure that the topic is as it was when this partition was taken over. Raises Lost."""
+        count = self._counted()
+        if count != self._partitions:
+            raise Lost(_moved(f"{self.tp.topic}/{self.number}", self._partitions, count))
 
     def _checked(self, found: Position | None, first: int, committed: int | None) -> Position:
         """The position to go on from, if it can be that of these topics and settings."""
@@ -157,10 +172,7 @@ class Partition:
             return self._position(first - 1, first - 1)
         wanted = self._position(found.stepped, found.done)
         if found.partitions != wanted.partitions:
-            raise Lost(
-                f"{place}: the state was built with {found.partitions} partitions, the topics now have"
-                f" {wanted.partitions}, and scopes have moved; start anew with another --topic-prefix"
-            )
+            raise Lost(_moved(place, found.partitions, wanted.partitions))
         if found.format != wanted.format:
             raise Lost(
                 f"{place}: the state is in format {found.format}, this version reads {wanted.format}; use the version"
@@ -304,3 +316,10 @@ class Partition:
             # It waits for an answer that may never come: end its task and connections.
             await producer._sender.close()  # noqa: SLF001 — there is no public way that does not wait
             await producer.client.close()
+
+
+def _moved(place: str, before: int, now: int) -> str:
+    return (
+        f"{place}: the state was built with {before} partitions, the topics now have {now}, and scopes have moved;"
+        " start anew with another --topic-prefix"
+    )
