@@ -175,6 +175,8 @@ def _policy(raw: dict[str, Any]) -> PolicyEvent:
     mode = _word(raw, "mode", _MODE, "say how the policy is put to work")
     if mode is None:
         _refuse("$.mode", f"expected one of {', '.join(_MODE)}", None, "say how the policy is put to work")
+    if mode is Mode.ROLLBACK and _text(raw, "policy", MAX_NAME) is not None:
+        _refuse("$.policy", "expected none with mode rollback", raw["policy"], "leave it out, or set it with mode auto")
     policy = None if mode is Mode.ROLLBACK else _named(raw, "policy", mode)
     return PolicyEvent(_id(raw), _time(raw), _scope(raw), mode, policy)
 

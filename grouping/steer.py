@@ -89,9 +89,13 @@ def _labelled(state: State, scope: Scope, id: str) -> tuple[str, bool, list[tupl
     return end.id, scope.memory.dismissed(end.id), alerts
 
 
-def switch(state: State, scope: Scope, was: str) -> None:
-    """Another policy decides from here on."""
-    scope.policies_before = [*scope.policies_before, was][-16:]
+def switch(state: State, scope: Scope, was: str, before: str | None = None) -> None:
+    """Another policy decides from here on. ``before``: what to go back to, if that is not by name what was.
+
+    What a scope found is gone back upon for good: to the rule that stood before, by its name.
+    """
+    before = before or (DEFAULT if was == "default" else was)
+    scope.policies_before = [*scope.policies_before, before][-16:]
     scope.learned += 1
     repolicy(state, scope, state.named(scope, was), state.policy(scope))
 
@@ -104,13 +108,12 @@ def _decided(scope: Scope, alert: str, written: Written) -> int:
 
 def given(state: State, scope: Scope, event: PolicyEvent) -> list[Output]:
     """A person sets what decides from here on, or goes back to what decided before; whatever plays along ends."""
-    was, new, back = state.policy_name(scope), event.policy or "default", event.mode is Mode.ROLLBACK
+    was, before = state.policy_name(scope), scope.policy
+    new, back = event.policy or "default", event.mode is Mode.ROLLBACK
     if back:
         if not scope.policies_before:
             return [Refused(scope.name, event.id, f"$.mode: there is no policy before {was!r} to roll back to")]
-        new = scope.policies_before[-1]
-        if new == scope.given == "default":
-            new = DEFAULT  # to stay: else the scope would find the same again
+        new = scope.policies_before[-1]  # "default": the scope went on by itself
     else:
         try:
             policy(new)
@@ -118,7 +121,7 @@ def given(state: State, scope: Scope, event: PolicyEvent) -> list[Output]:
             return [Refused(scope.name, event.id, f"$.policy: {error}")]
     scope.policy = new
     ended, scope.shadow = scope.shadow, None
-    switch(state, scope, was)
+    switch(state, scope, was, before)
     if back:
         del scope.policies_before[-2:]
     evidence = {"by": event.id} | ({"ended": ended.figures()} if ended is not None else {})

@@ -69,16 +69,11 @@ def feedbacks(draw: st.DrawFn, scopes: list[str]) -> dict[str, Any]:
 
 
 def policies(scopes: list[str]) -> st.SearchStrategy[dict[str, Any]]:
-    """A person changes what decides."""
-    return st.fixed_dictionaries(
-        {
-            "kind": st.just("policy"),
-            "gap": st.just(0.0),
-            "scope": st.sampled_from(scopes),
-            "mode": st.sampled_from(["auto", "auto", "rollback"]),
-            "policy": st.sampled_from(["*~1s", "service=60s", "host+service~5s", "default", "linear(service~5s)"]),
-        }
-    )
+    """A person changes what decides, or goes back."""
+    names = st.sampled_from(["*~1s", "service=60s", "host+service~5s", "default", "linear(service~5s)"])
+    said = {"kind": st.just("policy"), "gap": st.just(0.0), "scope": st.sampled_from(scopes)}
+    given = st.fixed_dictionaries(said | {"mode": st.just("auto"), "policy": names})
+    return st.one_of(given, given, st.fixed_dictionaries(said | {"mode": st.just("rollback")}))
 
 
 def ticks(scopes: list[str]) -> st.SearchStrategy[dict[str, Any]]:

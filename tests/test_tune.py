@@ -207,6 +207,22 @@ def test_a_person_stops_it_and_lets_it_go_on() -> None:
     assert (line.policy, line.was) == (found, "service=60s")
 
 
+@pytest.mark.parametrize("alerts", [20, 300])
+def test_a_scope_goes_on_by_itself_when_what_a_person_set_is_rolled_back(alerts: int) -> None:
+    """Whether it had found something before or not, what it finds decides; through a restart, too."""
+    events = faults(every=40.0)
+    engine = Engine()
+    played(events[:alerts], engine)
+    was = engine.state.policy_name(engine.state.scope("default"))
+    played([{"kind": "policy", "id": "p1", "at": T, "mode": "auto", "policy": "service=60s"}], engine)
+    played([{"kind": "policy", "id": "p2", "at": T, "mode": "auto", "policy": "service=90s"}], engine)
+    engine = Engine.restore(engine.snapshot())
+    back = [{"kind": "policy", "id": f"b{n}", "at": T, "mode": "rollback"} for n in range(2)]
+    assert [line.policy for line in played(back, engine)] == ["service=60s", was]
+    assert engine.state.tuned(engine.state.scope("default"))
+    assert [line.why for line in played(events[alerts:], engine)][:1] == ["tuned"]
+
+
 def test_what_was_found_can_be_rolled_back_and_stays_so() -> None:
     """Back to the default as it was before, by name: the scope does not find the same again."""
     events = faults(every=40.0)

@@ -178,7 +178,8 @@ async def model(live: Live, _: Responder, scope: str) -> JSONResponse:
 @router.put("/scopes/{scope}/policy", tags=["policies"])
 async def set_policy(live: Live, token: Administrator, request: Request, scope: str, body: SetPolicy) -> JSONResponse:
     """Set what decides in a scope from here on, go back to what decided before, or let a policy play along."""
-    event = {"kind": "policy", "mode": body.mode, "policy": body.policy or "default"}
+    named = body.policy or (None if body.mode == "rollback" else "default")
+    event = {"kind": "policy", "mode": body.mode} | ({} if named is None else {"policy": named})
     return answered(await say(live, token, trace_of(request.scope), scope, body, event))
 
 
