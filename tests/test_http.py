@@ -179,6 +179,12 @@ def test_without_tokens_a_page_in_a_browser_is_turned_away(live: Live) -> None:
     assert live.ask("POST", "/events", event("x"), Origin="https://bad.example").status == 403
     assert live.ask("GET", "/incidents", Host="bad.example").status == 403
     assert live.ask("GET", "/incidents", Host="localhost:1").status == 200
+    for wrong in ("[", "[::1", "]", "[x]:1"):  # no address at all
+        for method, path in (("POST", "/events"), ("GET", "/incidents")):
+            assert live.ask(method, path, Host=wrong).status == 403
+            assert live.ask(method, path, Origin=f"http://{wrong}").status == 403
+        assert live.ask("GET", "/healthz", Host=wrong).status == 200
+        assert live.ask("GET", "/none/", Host=wrong).status == 404
 
 
 # -- responders

@@ -105,8 +105,11 @@ def _from_here(headers: dict[bytes, bytes]) -> None:
 
 @lru_cache(256)
 def _local(name: bytes, origin: bytes | None) -> bool:
-    host = urlsplit(f"//{name.decode('latin-1')}").hostname
-    return host in _LOCAL and (origin is None or urlsplit(origin.decode("latin-1")).hostname in _LOCAL)
+    try:
+        host = urlsplit(f"//{name.decode('latin-1')}").hostname
+        return host in _LOCAL and (origin is None or urlsplit(origin.decode("latin-1")).hostname in _LOCAL)
+    except ValueError:  # no address at all, e.g. `[`
+        return False
 
 
 async def body_of(scope: Scope, receive: Receive, settings: Settings) -> bytes:
