@@ -7,11 +7,11 @@ IN = $(VENV)/bin
 INSTALL = $(IN)/python -m pip install --quiet --disable-pip-version-check --no-input
 FLAGS =
 
-.PHONY: help demo serve test lint check fmt lock bench data fuzz kafka clean
+.PHONY: help demo serve test lint check fmt lock bench data picture fuzz kafka clean
 .DEFAULT_GOAL := help
 
 help:  ## what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-6s  %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-7s  %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 demo: $(VENV)/.run  ## replay the example and draw its report: demo/report/index.html
 	@mkdir -p demo
@@ -39,6 +39,9 @@ bench: $(VENV)/.bench  ## measure speed and quality; FLAGS hands options over
 
 data: $(VENV)/.run  ## make the samples in data/ and the examples in docs/ again
 	$(IN)/python -m data.make
+
+picture: $(VENV)/.run  ## draw docs/report.png again, from the demo; needs Chromium
+	$(IN)/python -m data.picture
 
 fuzz: $(VENV)/.fuzz  ## throw bytes at the door and at the formats, a minute each; FLAGS="-max_total_time=600" for longer
 	$(IN)/python -m tests.fuzz.fuzz_parse $(or $(FLAGS),-max_total_time=60)

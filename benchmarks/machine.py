@@ -10,6 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+MADE = ("benchmarks/results", "README.md", "docs")  # what a run of the benchmarks itself writes
+
 
 def machine() -> dict[str, Any]:
     """Processor, cores, memory, Python, packages, commit and day."""
@@ -32,6 +34,15 @@ def _processor() -> str:
 
 
 def _commit() -> str:
-    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parent)
-    return done.stdout.strip() or "unknown"
+    """The short hash, with "-dirty" if sources differ from it; results and the pages they are written to do not count."""
+    here = Path(__file__).parent.parent
+    head = _git(here, "rev-parse", "--short", "HEAD")
+    changed = _git(
+        here, "status", "--porcelain", "--untracked-files=no", "--", ".", *(f":(exclude){it}" for it in MADE)
+    )
+    return (head + ("-dirty" if changed else "")) if head else "unknown"
+
+
+def _git(here: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False, cwd=here)
+    return done.stdout.strip()

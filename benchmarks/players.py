@@ -19,6 +19,7 @@ from grouping.records import Alert, Event
 from grouping.responder import Habits, Responder, arrivals
 
 DEFAULT = "default"
+UNTUNED = "linear(*~2s)"  # what the default is until a scope has found something
 RULES = (
     "*=30s",
     "*=300s",
@@ -31,7 +32,7 @@ RULES = (
     "host=300s",
 )
 OTHERS = tuple(BASELINES)
-COLD = (DEFAULT, *RULES, *OTHERS)  # played without a responder, and over damaged streams
+COLD = (DEFAULT, UNTUNED, *RULES, *OTHERS)  # played without a responder, and over damaged streams
 LEARNERS = (DEFAULT, *CHOOSERS)  # played with a responder as well; names of our own learners belong here, too
 SLOW = ("TextClust", *CHOOSERS)  # those that --cap shortens
 

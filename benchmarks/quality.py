@@ -73,9 +73,7 @@ def main(
         raise click.UsageError("--only: fits no play; leave it out to see all names in the tables")
     rows = _rows(_measured(wanted, cache, jobs))
     if out is not None:
-        out.write_text(
-            _as_json({"what": "quality", "machine": machine(), "cap": cap}, rows=rows, summary=summary(rows))
-        )
+        out.write_text(_as_json({"what": "quality", "machine": machine(), "cap": cap}, rows=rows))
     _print(rows)
 
 
@@ -184,14 +182,13 @@ def _as_json(head: Row, **lists: list[Row]) -> str:
 
 def _print(rows: list[Row]) -> None:
     table = Table(title="(macro-Jaccard + pairwise F1) / 2, against default")
-    for column in ("streams", "corrections", "player", "mean", "worst loss", "on", "wins", "of"):
+    for column in ("streams", "corrections", "player", "mean", "behind by", "on", "ahead by", "on", "wins", "of"):
         table.add_column(column, justify="left" if column in {"streams", "player", "on"} else "right")
     for one in summary(rows):
-        loss = "" if one["loss"] is None else f"{one['loss']:.3f}"
-        streams = "damaged" if one["damaged"] else "as they are"
-        figures = (f"{one['mean']:.3f}", loss, one["on"], str(one["wins"]), str(one["cells"]))
-        table.add_row(streams, str(one["corrections"]), one["policy"], *figures)
-    Console(width=160).print(table)
+        behind, ahead = ("" if one[side] is None else f"{one[side]:.3f}" for side in ("behind", "ahead"))
+        figures = (behind, one["behind_on"], ahead, one["ahead_on"], str(one["wins"]), str(one["cells"]))
+        table.add_row(one["streams"], str(one["corrections"]), one["policy"], f"{one['mean']:.3f}", *figures)
+    Console(width=200).print(table)
 
 
 if __name__ == "__main__":

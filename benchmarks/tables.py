@@ -1,23 +1,35 @@
 """Writes the tables of the README and of docs/ from benchmarks/results/*.json, between the markers that name them.
 
-python -m benchmarks.tables
+    python -m benchmarks.tables [--allow-dirty]
+
+Figures that were measured on changed sources (their commit ends in -dirty) are refused: nobody can measure them again.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from statistics import fmean
+from typing import Any, NamedTuple
+
+import click
+
+from benchmarks import aims
+from benchmarks.summary import DAMAGED, DEFAULT, PUBLIC, SAMPLES, kind, summary
 
 HERE = Path(__file__).parent
-PAGES = tuple(HERE.parent / name for name in ("README.md", "docs/quality.md", "docs/kafka.md", "docs/sources.md"))
-SHORT = ("default", "*~2s", "*=30s", "*=300s", "service~1s", "class=300s")  # players in the table of the README
-SAMPLES = HERE.parent / "data"
+ROOT = HERE.parent
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+Figures = dict[str, Any]  # of one result file
+Render = Callable[[Figures], list[str]]
+
+UNTUNED = "linear(*~2s)"  # as in players.py, which needs the packages of others
 
 
-def _whole(figures: dict[str, Any]) -> list[str]:
+def _whole(figures: Figures) -> list[str]:
     lines = ["| load | alerts/s | p50 | p99 | p99.9 | peak memory | open at once |", "|---|--:|--:|--:|--:|--:|--:|"]
     for row in figures["rows"]:
         times = " | ".join(f"{row[key]:,.0f} us" for key in ("p50_us", "p99_us", "p999_us"))
@@ -25,7 +37,7 @@ def _whole(figures: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _beside(figures: dict[str, Any]) -> list[str]:
+def _beside(figures: Figures) -> list[str]:
     lines = [
         f"| at {figures['incidents']:,} open incidents | us per decision | times this engine |",
         "|---|--:|--:|",
@@ -34,13 +46,13 @@ def _beside(figures: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _steps(figures: dict[str, Any]) -> list[str]:
+def _steps(figures: Figures) -> list[str]:
     lines = ["| step | median | p99 |", "|---|--:|--:|"]
     lines += [f"| {row['name']} | {row['p50_us']:.1f} us | {row['p99_us']:.1f} us |" for row in figures["rows"]]
     return lines
 
 
-def _formats(figures: dict[str, Any]) -> list[str]:
+def _formats(figures: Figures) -> list[str]:
     lines = ["| payload | format | bytes | median | p99 |", "|---|---|--:|--:|--:|"]
     for row in figures["rows"]:
         times = f"{row['p50_us']:.1f} us | {row['p99_us']:.1f} us"
@@ -48,13 +60,13 @@ def _formats(figures: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _history(figures: dict[str, Any]) -> list[str]:
+def _history(figures: Figures) -> list[str]:
     lines = ["| alerts so far | alerts/s | memory |", "|--:|--:|--:|"]
     lines += [f"| {row['alerts']:,} | {row['per_second']:,} | {row['mib']:,} MiB |" for row in figures["rows"]]
     return lines
 
 
-def _service(figures: dict[str, Any]) -> list[str]:
+def _service(figures: Figures) -> list[str]:
     lines = [
         "| | load | alerts/s | accept p50 | p99 | decision p50 | p99 | at | caught up after | memory |",
         "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|",
@@ -77,16 +89,11 @@ def _service(figures: dict[str, Any]) -> list[str]:
 
 Row = dict[str, Any]
 
-
-def _quality(figures: dict[str, Any]) -> list[str]:
-    """A few players on all streams."""
-    rows = [row for row in _cold(figures) if row["policy"] in SHORT]
-    players = [name for name in SHORT if any(row["policy"] == name for row in rows)]
-    lines = ["| stream | " + " | ".join(players) + " |", "|---" * (1 + len(players)) + "|"]
-    for stream in dict.fromkeys(row["stream"] for row in rows):
-        mine = {row["policy"]: row for row in rows if row["stream"] == stream}
-        lines.append(_line(stream, [mine.get(name) for name in players]))
-    return lines
+CUT = " †"  # played on the beginning of the stream only
+SHOWN = 8  # players in the table of damages
+TAUGHT = 50  # corrections at which learners are compared
+BETTER = 0.01  # from which difference on a player is called better
+WORST = 4  # streams that the README names
 
 
 def _players(rows: list[Row], part: str = "whole") -> list[str]:
@@ -118,88 +125,177 @@ def _points(row: Row, part: str) -> float:
     return points
 
 
-CUT = " †"  # played on the beginning of the stream only
-
-
-def _cold(figures: dict[str, Any]) -> list[Row]:
+def _cold(figures: Figures) -> list[Row]:
+    """Streams as they are, without corrections."""
     return [row for row in figures["rows"] if not row["damage"] and not row["corrections"]]
 
 
-def _is_sample(row: Row) -> bool:
-    return (SAMPLES / f"{row['stream']}.truth.csv").exists()
+def _of_kind(of: str, part: str = "whole") -> Render:
+    return lambda figures: _players([row for row in _cold(figures) if kind(row) == of], part)
 
 
-def _samples(figures: dict[str, Any]) -> list[str]:
-    return _players([row for row in _cold(figures) if _is_sample(row)])
+def _summary_of(of: str) -> Render:
+    """Mean, how far behind and ahead of the default at most, and wins of every player over one kind of streams."""
 
+    def lines(figures: Figures) -> list[str]:
+        table = [
+            "| player | mean | most behind the default | on | most ahead of it | on | best on |",
+            "|---|--:|--:|---|--:|---|--:|",
+        ]
+        for one in summary(figures["rows"]):
+            if one["streams"] == of and not one["corrections"]:
+                behind, ahead = (f"{one[side]:.2f}" if one[side] else "" for side in ("behind", "ahead"))
+                cells = (one["policy"], f"{one['mean']:.3f}", behind, one["behind_on"], ahead, one["ahead_on"])
+                table.append(f"| {' | '.join(cells)} | {one['wins']} of {one['cells']} |")
+        return table
 
-def _real(figures: dict[str, Any]) -> list[str]:
-    return _players([row for row in _cold(figures) if not _is_sample(row)])
-
-
-def _real_half(figures: dict[str, Any]) -> list[str]:
-    return _players([row for row in _cold(figures) if not _is_sample(row)], "half")
-
-
-def _summary(figures: dict[str, Any]) -> list[str]:
-    """Mean, worst loss, wins of every player."""
-    lines = [
-        "| streams | corrections | player | mean | worst loss | on | wins | of |",
-        "|---|--:|---|--:|--:|---|--:|--:|",
-    ]
-    for one in figures["summary"]:
-        loss = "" if one["loss"] is None else f"{one['loss']:.3f}"
-        cells = ("damaged" if one["damaged"] else "as they are", one["corrections"] or "none", one["policy"])
-        cells += (f"{one['mean']:.3f}", loss, one["on"], one["wins"], one["cells"])
-        lines.append("| " + " | ".join(map(str, cells)) + " |")
     return lines
 
 
-def _damages(figures: dict[str, Any]) -> list[str]:
-    """Damages down, players across: means over the streams."""
+class Beaten(NamedTuple):
+    """A stream on which some other player is better than the default."""
+
+    by: float
+    stream: str
+    default: float
+    player: str
+    score: float
+
+
+def _lost(figures: Figures) -> list[Beaten]:
+    """The worst first."""
+    found = []
+    for stream in dict.fromkeys(row["stream"] for row in _cold(figures)):
+        rows = [row for row in _cold(figures) if row["stream"] == stream and not row["capped"]]
+        default = next(row["score"] for row in rows if row["policy"] == DEFAULT)
+        best = max(rows, key=lambda row: row["score"])
+        if best["score"] >= default + BETTER:
+            found.append(Beaten(best["score"] - default, stream, default, best["policy"], best["score"]))
+    return sorted(found, key=lambda one: -one.by)
+
+
+def _beaten(figures: Figures) -> list[str]:
+    """The streams on which another player is better than the default, by how much, and which."""
+    lines = ["| stream | default | best player | its score | difference |", "|---|--:|---|--:|--:|"]
+    return lines + [
+        f"| {one.stream} | {one.default:.2f} | {one.player} | {one.score:.2f} | {one.by:.2f} |"
+        for one in _lost(figures)
+    ]
+
+
+def _in_words(figures: Figures) -> str:
+    """On how many streams something else is better."""
+    lost, total = _lost(figures), len({row["stream"] for row in _cold(figures)})
+    if not lost:
+        return f"On none of {total} streams anything else is better."
+    return (
+        f"On {len(lost)} of {total} streams something else is better by {BETTER} or more, by up to {lost[0].by:.2f} "
+        f"({lost[0].player} on {lost[0].stream}): {len({one.player for one in lost})} different ones, none of them everywhere."
+    )
+
+
+def _findings(figures: Figures) -> list[str]:
+    """What the tables say, in sentences."""
+    lines = []
+    for of, words in ((SAMPLES, "samples"), (PUBLIC, "public streams"), (DAMAGED, "damaged streams")):
+        lines.append(
+            f"- Over the {_count(figures, of)} {words} the default has a mean of {_beside_others(figures, of)}"
+        )
+    lines.append(f"- {_in_words(figures)}")
+    for of, words in ((SAMPLES, "samples"), (PUBLIC, "public streams")):
+        cold, taught = (_half(figures, of, corrections) for corrections in (0, TAUGHT))
+        if cold is not None and taught is not None:
+            lines.append(
+                f"- {TAUGHT} corrections a stream take the mean over the second halves of the {words} from {cold:.3f} to "
+                f"{taught:.3f}."
+            )
+    return lines
+
+
+def _beside_others(figures: Figures, of: str) -> str:
+    """The default's mean over one kind of streams, without tuning, and that of the best of the others."""
+    means = _means(figures, of)
+    best = max((name for name in means if name not in {DEFAULT, UNTUNED}), key=lambda name: means[name])
+    untuned = f" (without tuning {means[UNTUNED]:.2f})" if UNTUNED in means else ""
+    return f"{means[DEFAULT]:.2f}{untuned}, the best of the others {means[best]:.2f} ({_named(best)})."
+
+
+def _named(player: str) -> str:
+    return f"`{player}`" if "=" in player or "~" in player else player
+
+
+def _means(figures: Figures, of: str) -> dict[str, float]:
+    """The mean of every player that played all streams of that kind in full."""
+    found = [one for one in summary(figures["rows"]) if one["streams"] == of and not one["corrections"]]
+    most = max(one["cells"] for one in found)
+    return {one["policy"]: one["mean"] for one in found if one["cells"] == most}
+
+
+def _count(figures: Figures, of: str) -> int:
+    return len({(row["stream"], row["damage"]) for row in figures["rows"] if kind(row) == of})
+
+
+def _half(figures: Figures, of: str, corrections: int) -> float | None:
+    """The default's mean over the second halves of the streams of that kind."""
+    rows = [row for row in figures["rows"] if kind(row) == of and row["policy"] == DEFAULT]
+    points = [_points(row, "half") / 2 for row in rows if row["corrections"] == corrections]
+    return fmean(points) if points else None
+
+
+def _damages(figures: Figures) -> list[str]:
+    """Damages down, the best players across: means over the streams."""
     rows = [row for row in figures["rows"] if row["damage"] and not row["corrections"] and not row["capped"]]
-    players = list(dict.fromkeys(row["policy"] for row in rows))
+    means = _means(figures, DAMAGED)
+    players = sorted(means, key=lambda name: -means[name])[:SHOWN]
     lines = ["| damage | " + " | ".join(players) + " |", "|---" + "|--:" * len(players) + "|"]
     for damage in dict.fromkeys(row["damage"] for row in rows):
-        scores = {
-            name: _mean([r["score"] for r in rows if (r["damage"], r["policy"]) == (damage, name)]) for name in players
-        }
-        top = max(score for score in scores.values() if score is not None)
-        shown = (
-            "" if score is None else f"**{score:.2f}**" if score >= top else f"{score:.2f}" for score in scores.values()
-        )
+        scores = [
+            fmean(row["score"] for row in rows if (row["damage"], row["policy"]) == (damage, name)) for name in players
+        ]
+        shown = (f"**{score:.2f}**" if score >= max(scores) else f"{score:.2f}" for score in scores)
         lines.append(f"| {damage} | " + " | ".join(shown) + " |")
     return lines
 
 
-def _mean(values: list[float]) -> float | None:
-    return sum(values) / len(values) if values else None
+def _corrections(figures: Figures) -> list[str]:
+    """Streams down, learners and their corrections across; the second half of each stream."""
+    rows = [row for row in figures["rows"] if not row["damage"]]
+    levels = sorted({row["corrections"] for row in rows})
+    if len(levels) == 1:
+        return ["Nothing was measured yet."]
+    others = sorted({row["policy"] for row in rows if row["corrections"] and row["policy"] != DEFAULT})
+    columns = [(DEFAULT, level) for level in levels] + [(name, TAUGHT) for name in others]
+    cells = {(row["stream"], row["policy"], row["corrections"]): row for row in rows}
+    heads = (f"{name}, {level or 'none'}" for name, level in columns)
+    lines = ["| stream | " + " | ".join(heads) + " |", "|---" * (1 + len(columns)) + "|"]
+    streams = dict.fromkeys(row["stream"] for row in rows)
+    lines += [_line(stream, [cells.get((stream, *column)) for column in columns], "half") for stream in streams]
+    return lines
 
 
-def _corrections(figures: dict[str, Any]) -> list[str]:
-    """Learners and numbers of corrections down, streams across; the second half of each stream."""
-    taught = {row["policy"] for row in figures["rows"] if row["corrections"]}
-    rows = [row for row in figures["rows"] if row["policy"] in taught and not row["damage"]]
-    rows.sort(key=lambda row: (row["policy"] != "default", row["policy"], row["corrections"]))
-    named = [{**row, "policy": f"{row['policy']}, {row['corrections'] or 'none'}"} for row in rows]
-    return _players(named, "half") if named else ["Nothing was measured yet."]
-
-
-def _robustness(figures: dict[str, Any]) -> list[str]:
-    """Streams down, cases across."""
+def _robustness(figures: Figures) -> list[str]:
+    """Streams down, cases across; then, in words, where it did harm."""
     cases = list(figures["rows"][0]["scores"])
     lines = [
         "| stream | " + " | ".join(cases) + " | gain kept | lost by more |",
         "|---" + "|--:" * (len(cases) + 2) + "|",
     ]
+    harmed = []
     for row in figures["rows"]:
         kept = "" if row["kept"] is None else f"{row['kept']:.0%}"
         scores = " | ".join(f"{score:.3f}" for score in row["scores"].values())
         lines.append(f"| {row['name']} | {scores} | {kept} | {max(row['lost'], 0):.3f} |")
-    return lines
+        cold = row["scores"][cases[0]]
+        harmed += [
+            f"{row['name']}, {case} ({score:.3f} after {cold:.3f})"
+            for case, score in row["scores"].items()
+            if score <= cold - BETTER
+        ]
+    words = f"Corrections made it worse by {BETTER} or more than nobody looking: "
+    return [*lines, "", f"{words}{'; '.join(harmed) or 'nowhere'}."]
 
 
-def _kafka(figures: dict[str, Any]) -> list[str]:
+def _kafka(figures: Figures) -> list[str]:
     """Three tables: flow, hand-over, recovery."""
     lines = [
         "| what | load | partitions | workers | alerts/s | p50 at half load | p99 |",
@@ -221,44 +317,99 @@ def _kafka(figures: dict[str, Any]) -> list[str]:
     return lines
 
 
-Render = Callable[[dict[str, Any]], list[str]]
-TABLES: dict[str, Render] = {  # by what a result file holds
-    "whole": _whole,
-    "beside": _beside,
-    "steps": _steps,
-    "formats": _formats,
-    "history": _history,
-    "service": _service,
-    "kafka": _kafka,
-    "robustness": _robustness,
-    "quality": _quality,
+def _glance(quality: Figures, whole: Figures, service: Figures) -> list[str]:
+    """How good, how fast, what hurts: the few lines of the README."""
+    lines = []
+    for of, words in ((SAMPLES, "made-up streams of this repository"), (PUBLIC, "public streams")):
+        lines.append(f"- **How good**, 1 is perfect: over {_count(quality, of)} {words} {_beside_others(quality, of)}")
+    worst = sorted((row["score"], row["stream"]) for row in _cold(quality) if row["policy"] == DEFAULT)[:WORST]
+    named = ", ".join(f"{stream} {score:.2f}" for score, stream in worst)
+    lines.append(f"- **What hurts**: the lowest are {named}. {_in_words(quality)}")
+    row = next(row for row in whole["rows"] if row["name"] == aims.THOUSAND)
+    repeats = next(row for row in whole["rows"] if row["name"] == aims.REPEATS)
+    lines.append(
+        f"- **How fast**, one core, 1,000 incidents open: {row['per_second']:,} new alerts a second (p99 "
+        f"{row['p99_us'] / 1000:.1f} ms, {row['peak_mib']} MiB), {repeats['per_second']:,} repeats a second."
+    )
+    ends = [(aim, aim.reached(whole, service)) for aim in aims.AIMS]
+    missed = "; ".join(f"{aim.what} ({aim.said(whole, service)[1]})" for aim, end in ends if end is False)
+    lines.append(
+        f"- **Aims of speed**: {sum(end is True for _, end in ends)} of {len(ends)} reached. "
+        + (f"Missed: {missed}." if missed else "None is missed.")
+    )
+    return lines
+
+
+class View(NamedTuple):
+    """A table: the results that it is made of, and how."""
+
+    results: tuple[str, ...]
+    render: Callable[..., list[str]]
+
+
+VIEWS: dict[str, View] = {
+    "whole": View(("whole",), _whole),
+    "beside": View(("beside",), _beside),
+    "steps": View(("steps",), _steps),
+    "formats": View(("formats",), _formats),
+    "history": View(("history",), _history),
+    "history-repeats": View(("history-repeats",), _history),
+    "service": View(("service",), _service),
+    "kafka": View(("kafka",), _kafka),
+    "robustness": View(("robustness",), _robustness),
+    "aims": View(("whole", "service"), aims.lines),
+    "glance": View(("quality", "whole", "service"), _glance),
+    "quality-findings": View(("quality",), _findings),
+    "quality-beaten": View(("quality",), _beaten),
+    "quality-summary-samples": View(("quality",), _summary_of(SAMPLES)),
+    "quality-summary-public": View(("quality",), _summary_of(PUBLIC)),
+    "quality-summary-damaged": View(("quality",), _summary_of(DAMAGED)),
+    "quality-samples": View(("quality",), _of_kind(SAMPLES)),
+    "quality-public": View(("quality",), _of_kind(PUBLIC)),
+    "quality-public-half": View(("quality",), _of_kind(PUBLIC, "half")),
+    "quality-damages": View(("quality",), _damages),
+    "quality-corrections": View(("quality",), _corrections),
 }
-VIEWS: dict[str, Render] = {  # further tables from quality.json
-    "quality-summary": _summary,
-    "quality-samples": _samples,
-    "quality-real": _real,
-    "quality-real-half": _real_half,
-    "quality-damages": _damages,
-    "quality-corrections": _corrections,
-}
+MARK = re.compile(r"(?P<open><!-- table: (?P<name>[\w-]+) -->)\n.*?(?P<close><!-- end -->)", re.DOTALL)
+
+
+def results(name: str) -> Figures | None:
+    """What was measured under that name; None while nothing was."""
+    path = HERE / "results" / f"{name}.json"
+    return json.loads(path.read_text()) if path.exists() else None
 
 
 def table(name: str) -> str | None:
     """The table of that name, with what it was measured on; None while there are no figures."""
-    path = HERE / "results" / ("quality.json" if name in VIEWS else f"{name}.json")
-    if not path.exists():
+    view = VIEWS[name]
+    found = [figures for figures in map(results, view.results) if figures is not None]
+    if len(found) < len(view.results):
         return None
-    figures = json.loads(path.read_text())
-    on = figures["machine"]
-    packages = ", ".join(f"{name} {version}" for name, version in on["packages"].items())
-    where = f"{on['processor']}, {on['cores']} cores, {on['memory_gib']} GiB, Python {on['python']}, {packages}"
-    lines = VIEWS.get(name, TABLES[figures["what"]])(figures)
-    note = f"†: the first {_cap(figures):,} events only. " if any(CUT in line for line in lines) else ""
-    return "\n".join([*lines, "", f"<sub>{note}{where}; commit {on['commit']}, {on['day']}</sub>"])
+    lines = view.render(*found)
+    note = f"†: the first {found[0]['cap']:,} events only. " if any(CUT in line for line in lines) else ""
+    return "\n".join([*lines, "", f"<sub>{note}{_where(dict(zip(view.results, found, strict=True)))}</sub>"])
 
 
-def _cap(figures: dict[str, Any]) -> int:
-    return int(figures.get("cap", 0))
+def _where(found: dict[str, Figures]) -> str:
+    """Machine, versions, commit and day; where results differ in these, each has its own."""
+    told: dict[str, dict[str, list[str]]] = {}
+    for name, figures in found.items():
+        on = figures["machine"]
+        packages = ", ".join(f"{package} {version}" for package, version in on["packages"].items())
+        where = f"{on['processor']}, {on['cores']} cores, {on['memory_gib']} GiB, Python {on['python']}, {packages}"
+        told.setdefault(where, {}).setdefault(f"{on['commit']}, {on['day']}", []).append(name)
+    parts = []
+    for where, commits in told.items():
+        one = len(told) == len(commits) == 1
+        each = (f"commit {at}" if one else f"{', '.join(names)}: commit {at}" for at, names in commits.items())
+        parts.append("; ".join([where, *each]))
+    return ". ".join(parts)
+
+
+def dirty() -> list[str]:
+    """The results whose sources nobody can get again."""
+    found = ((path.stem, json.loads(path.read_text())) for path in sorted((HERE / "results").glob("*.json")))
+    return [name for name, figures in found if figures["machine"]["commit"].endswith(("-dirty", "unknown"))]
 
 
 def fill(text: str) -> str:
@@ -268,10 +419,21 @@ def fill(text: str) -> str:
         made = table(match["name"])
         return match[0] if made is None else f"{match['open']}\n{made}\n{match['close']}"
 
-    pattern = r"(?P<open><!-- table: (?P<name>[\w-]+) -->)\n.*?(?P<close><!-- end -->)"
-    return re.sub(pattern, put, text, flags=re.DOTALL)
+    return MARK.sub(put, text)
+
+
+@click.command()
+@click.option("--allow-dirty", is_flag=True, help="Write tables of changed sources too: to look at, not to publish.")
+def main(allow_dirty: bool) -> None:
+    """Write the tables of the README and of docs/."""
+    if found := dirty():
+        click.secho(f"measured on changed sources: {', '.join(found)}", fg="red", bold=True, err=True)
+        if not allow_dirty:
+            click.echo("commit and measure again, or give --allow-dirty; nothing was written", err=True)
+            sys.exit(1)
+    for page in PAGES:
+        page.write_text(fill(page.read_text()))
 
 
 if __name__ == "__main__":
-    for page in PAGES:
-        page.write_text(fill(page.read_text()))
+    main()

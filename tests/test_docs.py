@@ -12,11 +12,12 @@ from pathlib import Path
 import orjson
 import pytest
 
-from data import operations, shown
+from data import operations, picture, shown
 from grouping.runtimes.kafka.metrics import Metrics
 from tests.live import Live
 
-DOCS = Path(__file__).parent.parent / "docs"
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
 
 
 @pytest.fixture(scope="module")
@@ -43,13 +44,51 @@ def test_the_first_ten_minutes_go_as_the_page_says(live):
 def _run(command: str, live: Live) -> str:
     command = command.partition("  #")[0].replace("localhost:8080", f"127.0.0.1:{live.port}")
     command = command.replace("--state state", f"--state {live.state}")
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        command, shell=True, capture_output=True, text=True, env={**os.environ, "PATH": path}, check=False
-    )
+    done = _shell(command)
     assert done.returncode == 0, f"{command}: {done.stderr}"
     live.settled()
     return done.stdout
+
+
+def _shell(command: str, where: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """A command as a reader types it, once the environment is active."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path}
+    return subprocess.run(command, shell=True, capture_output=True, text=True, cwd=where, env=environment, check=False)
+
+
+def test_evaluate_goes_as_its_page_says(tmp_path):
+    """The commands of docs/evaluate.md, in order, in an empty directory, and then its Python."""
+    text = (DOCS / "evaluate.md").read_text()
+    for command in re.findall(r"```sh\n(.*?)```", text, re.DOTALL):
+        done = _shell(f"set -e\n{command}", tmp_path)
+        assert done.returncode == 0, done.stderr
+    (snippet,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    done = subprocess.run([sys.executable, "-c", snippet], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "macro_jaccard=" in done.stdout, done.stderr
+    assert (tmp_path / "report" / "index.html").exists()
+
+
+def test_no_link_leads_nowhere():
+    """Of the pages to each other: files, and headings within them."""
+    pages = [*ROOT.glob("*.md"), *DOCS.glob("*.md"), ROOT / "data" / "README.md"]
+    lost = []
+    for page in pages:
+        text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+        for target in re.findall(r"\]\(([^)\s]+)\)", text):
+            name, _, anchor = target.partition("#")
+            if re.match(r"\w+:", target):
+                continue
+            there = (page.parent / name).resolve() if name else page
+            if not there.exists() or (anchor and anchor not in _anchors(there)):
+                lost.append(f"{page.name}: {target}")
+    assert not lost
+
+
+def _anchors(page: Path) -> set[str]:
+    """Of the headings of a page, as GitHub makes them."""
+    heads = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
 
 
 def test_the_settings_are_those_of_the_code():
@@ -65,6 +104,11 @@ def test_what_is_shown_of_the_demo_is_what_it_gives(page):
     text = page.read_text()
     assert "<!-- shown: " in text
     assert shown.filled(text) == text
+
+
+def test_the_picture_is_of_the_demo_as_it_is():
+    """Drawn by `make picture`; what it bears as its title is what the demo gives."""
+    assert picture.title(picture.PICTURE.read_bytes()) == shown.caption()
 
 
 def test_every_metric_is_on_the_page(live):

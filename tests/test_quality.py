@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from benchmarks import aims, tables
 from benchmarks.summary import summary
 from benchmarks.tables import fill
 
@@ -20,7 +21,7 @@ def _row(stream: str, policy: str, score: float, **more: Any) -> dict[str, Any]:
 
 
 def test_the_summary_tells_mean_worst_loss_and_wins() -> None:
-    """By hand: B is better on one stream and far worse on another; a shortened play counts nowhere."""
+    """By hand: B is better on one stream and far worse on another; a shortened play counts nowhere; samples stand apart."""
     rows = [
         _row("x", "default", 0.6),
         _row("y", "default", 0.5),
@@ -30,26 +31,91 @@ def test_the_summary_tells_mean_worst_loss_and_wins() -> None:
         _row("x", "C", 1.0, capped=True),
         _row("x", "default", 0.3, damage="noise"),
         _row("x", "B", 0.2, damage="noise"),
+        _row("demo", "default", 0.7),
     ]
-    found = {(one["damaged"], one["policy"]): one for one in summary(rows)}
-    assert [one["policy"] for one in summary(rows)] == ["default", "B", "C", "default", "B"]
-    assert (
-        found[False, "default"] | {"mean": 0.55, "loss": None, "on": "", "wins": 1, "cells": 2}
-        == found[False, "default"]
-    )
-    assert found[False, "B"] | {"mean": 0.5, "loss": 0.4, "on": "y", "wins": 1, "cells": 2} == found[False, "B"]
-    assert found[False, "C"] | {"mean": 0.5, "loss": 0.0, "on": "", "wins": 1, "cells": 1} == found[False, "C"]
-    assert found[True, "B"] | {"loss": 0.1, "on": "x, noise", "wins": 0, "cells": 1} == found[True, "B"]
+    found = {(one["streams"], one["policy"]): one for one in summary(rows)}
+    assert list(found) == [
+        ("samples", "default"),
+        ("public", "default"),
+        ("public", "B"),
+        ("public", "C"),
+        ("damaged", "default"),
+        ("damaged", "B"),
+    ]
+    told = ("mean", "behind", "behind_on", "ahead", "ahead_on", "wins", "cells")
+    assert {key: tuple(one[name] for name in told) for key, one in found.items()} == {
+        ("samples", "default"): (0.7, None, "", None, "", 1, 1),
+        ("public", "default"): (0.55, None, "", None, "", 1, 2),
+        ("public", "B"): (0.5, 0.4, "y", 0.3, "x", 1, 2),
+        ("public", "C"): (0.5, 0.0, "", 0.0, "", 1, 1),
+        ("damaged", "default"): (0.3, None, "", None, "", 1, 1),
+        ("damaged", "B"): (0.2, 0.1, "x, noise", 0.0, "", 0, 1),
+    }
 
 
-def test_tables_are_filled_between_their_markers_only() -> None:
-    """A table without figures stays as it is; filling twice is filling once."""
-    text = (
-        "before\n<!-- table: nobody-measured-this -->\nold\n<!-- end -->\nafter <!-- table: quality -->\n<!-- end -->\n"
-    )
+@pytest.fixture
+def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory of results with one of them, and one page with its table."""
+    monkeypatch.setattr(tables, "HERE", tmp_path)
+    monkeypatch.setattr(tables, "PAGES", (tmp_path / "page.md",))
+    (tmp_path / "page.md").write_text("<!-- table: steps -->\nold\n<!-- end -->\n")
+    (tmp_path / "results").mkdir()
+    _write(tmp_path, "abc1234")
+    return tmp_path
+
+
+def _write(room: Path, commit: str) -> None:
+    machine = {"processor": "P", "cores": 2, "memory_gib": 4, "python": "3.12.1", "packages": {"numpy": "2.4.6"}}
+    rows = [{"name": "parse", "p50_us": 13.4, "p99_us": 32.6}]
+    figures = {"what": "steps", "machine": machine | {"commit": commit, "day": "2026-01-02"}, "rows": rows}
+    (room / "results" / "steps.json").write_text(json.dumps(figures))
+
+
+def test_tables_are_filled_between_their_markers_only(measured: Path) -> None:
+    """A table without figures stays as it is; filling twice is filling once; a name that is none is an error."""
+    text = "before\n<!-- table: whole -->\nold\n<!-- end -->\nafter <!-- table: steps -->\n<!-- end -->\n"
     once = fill(text)
-    assert once.startswith("before\n<!-- table: nobody-measured-this -->\nold\n<!-- end -->\nafter")
+    assert once.startswith("before\n<!-- table: whole -->\nold\n<!-- end -->\nafter")
+    assert "| parse | 13.4 us | 32.6 us |" in once
+    assert "P, 2 cores, 4 GiB, Python 3.12.1, numpy 2.4.6; commit abc1234, 2026-01-02" in once
     assert fill(once) == once
+    with pytest.raises(KeyError, match="nobody"):
+        fill("<!-- table: nobody -->\n<!-- end -->\n")
+
+
+def test_figures_of_changed_sources_are_not_published(measured: Path) -> None:
+    """Nobody could measure them again: nothing is written, unless one asks for it."""
+    _write(measured, "abc1234-dirty")
+    refused = CliRunner().invoke(tables.main)
+    assert (refused.exit_code, "steps" in refused.output) == (1, True)
+    assert "old" in (measured / "page.md").read_text()
+    assert CliRunner().invoke(tables.main, ["--allow-dirty"]).exit_code == 0
+    assert "abc1234-dirty" in (measured / "page.md").read_text()
+
+
+def test_every_table_is_on_a_page_and_is_that_of_the_results() -> None:
+    """Written by `python -m benchmarks.tables`, never by hand."""
+    pages = {page: page.read_text() for page in tables.PAGES}
+    assert {mark["name"] for text in pages.values() for mark in tables.MARK.finditer(text)} == set(tables.VIEWS)
+    for page, text in pages.items():
+        assert fill(text) == text, page
+
+
+def test_whether_an_aim_is_reached_is_computed() -> None:
+    """More than wanted, less than allowed, neither, and not measured."""
+    rows = [
+        {"name": aims.THOUSAND, "per_second": 15_000, "p99_us": 200.1, "peak_mib": 120},
+        {"name": aims.REPEATS, "per_second": 59_999},
+    ]
+    service = {"rows": [], "restart": None}
+    said = {line.split(" | ")[1]: line.split(" | ")[2:] for line in aims.lines({"rows": rows}, service)[2:]}
+    assert said["new alerts, 1,000 incidents open"] == ["at least 15,000/s", "15,000/s", "reached |"]
+    assert said["p99 of one new alert"] == ["at most 200 us", "200 us", "**missed** |"]
+    assert said["repeats of open alerts"] == ["at least 60,000/s", "59,999/s", "**missed** |"]
+    assert said["memory, 1,000 incidents open"] == ["at most 150 MB", "126 MB", "reached |"]
+    assert said["memory, 20,000 incidents open"][1:] == ["?", "not measured |"]
+    assert said["known alerts, one a post: Alertmanager's own rate"] == ["at least ?", "?", "not measured |"]
+    assert said["ready after kill -9, 10,000 incidents open"][1:] == ["?", "not measured |"]
 
 
 def test_a_run_that_was_stopped_goes_on(tmp_path: Path) -> None:

@@ -1,0 +1,128 @@
+"""What the engine aims at, and whether the results reach it: no sentence about hits and misses is typed by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+Figures = Mapping[str, Any]  # of one result file
+Measured = Callable[[Figures, Figures], float | None]  # of whole.json and service.json; None: not measured
+
+MB = 2**20 / 1e6  # MiB are measured, MB are aimed at
+THOUSAND, MANY = "crowd: 1,000 open incidents", "crowd: 20,000 open incidents"
+REPEATS = "repeats: 99 % repeats of 1,000 open alerts"
+
+
+class Aim(NamedTuple):
+    """``least``: whether the measured figure is to be at least the wanted one, or at most."""
+
+    of: str
+    what: str
+    wanted: Measured
+    least: bool
+    measured: Measured
+    form: str
+
+    def reached(self, whole: Figures, service: Figures) -> bool | None:
+        """Whether what was measured is as wanted; None where one of them was not measured."""
+        wanted, measured = self.wanted(whole, service), self.measured(whole, service)
+        if wanted is None or measured is None:
+            return None
+        return measured >= wanted if self.least else measured <= wanted
+
+    def said(self, whole: Figures, service: Figures) -> tuple[str, str]:
+        """What is wanted and what was measured, for people."""
+        bound = "at least" if self.least else "at most"
+        return f"{bound} {self._shown(self.wanted(whole, service))}", self._shown(self.measured(whole, service))
+
+    def _shown(self, value: float | None) -> str:
+        return "?" if value is None else self.form.format(value)
+
+
+ENDS = {True: "reached", False: "**missed**", None: "not measured"}
+
+
+def lines(whole: Figures, service: Figures) -> list[str]:
+    """The table: aim, measured, reached."""
+    table = ["| of | aim | | measured | |", "|---|---|--:|--:|---|"]
+    for aim in AIMS:
+        wanted, measured = aim.said(whole, service)
+        table.append(f"| {aim.of} | {aim.what} | {wanted} | {measured} | {ENDS[aim.reached(whole, service)]} |")
+    return table
+
+
+def fixed(value: float) -> Measured:
+    """A number that was set, whatever the results are."""
+    return lambda _whole, _service: value
+
+
+def of_whole(name: str, key: str, factor: float = 1.0) -> Measured:
+    """A figure of a row in whole.json."""
+    return lambda whole, _service: next((factor * row[key] for row in whole["rows"] if row["name"] == name), None)
+
+
+def of_service(who: str, load: str, batch: int, key: str) -> Measured:
+    """A figure of a row in service.json."""
+    sought = (who, load, batch)
+    return lambda _whole, service: next(
+        (row[key] for row in service["rows"] if (row["who"], row["load"], row["batch"]) == sought), None
+    )
+
+
+def _slowest(load: str) -> Measured:
+    """The longest p99 from a post to its decision, one and many a post."""
+    key = "decision_p99_ms"
+    return lambda _whole, service: max(
+        (row[key] for row in service["rows"] if row["load"] == load and key in row), default=None
+    )
+
+
+def _memory(_whole: Figures, service: Figures) -> float | None:
+    return max((row["mib"] for row in service["rows"] if "mib" in row), default=None)
+
+
+def _restart(_whole: Figures, service: Figures) -> float | None:
+    return None if service["restart"] is None else float(service["restart"]["ready_s"])
+
+
+OURS, THEIRS, CORE, SERVICE = "grouping", "Alertmanager", "engine, one core", "service"
+AIMS = (
+    Aim(CORE, "new alerts, 1,000 incidents open", fixed(15_000), True, of_whole(THOUSAND, "per_second"), "{:,.0f}/s"),
+    Aim(CORE, "p99 of one new alert", fixed(200), False, of_whole(THOUSAND, "p99_us"), "{:,.0f} us"),
+    Aim(CORE, "repeats of open alerts", fixed(60_000), True, of_whole(REPEATS, "per_second"), "{:,.0f}/s"),
+    Aim(CORE, "memory, 1,000 incidents open", fixed(150), False, of_whole(THOUSAND, "peak_mib", MB), "{:,.0f} MB"),
+    Aim(CORE, "memory, 20,000 incidents open", fixed(600), False, of_whole(MANY, "peak_mib", MB), "{:,.0f} MB"),
+    *(
+        Aim(
+            SERVICE,
+            f"known alerts, {words} a post: Alertmanager's own rate",
+            of_service(THEIRS, "known", batch, "alerts_per_s"),
+            True,
+            of_service(OURS, "known", batch, "alerts_per_s"),
+            "{:,.0f}/s",
+        )
+        for words, batch in (("one", 1), ("64", 64))
+    ),
+    Aim(
+        SERVICE,
+        "new alerts, one a post",
+        fixed(6_000),
+        True,
+        of_service(OURS, "new", 1, "alerts_per_s"),
+        "{:,.0f}/s",
+    ),
+    Aim(
+        SERVICE,
+        "new alerts, 64 a post",
+        fixed(12_000),
+        True,
+        of_service(OURS, "new", 64, "alerts_per_s"),
+        "{:,.0f}/s",
+    ),
+    *(
+        Aim(SERVICE, f"post to decision, p99, {words}", fixed(50), False, _slowest(load), "{:,.0f} ms")
+        for load, words in (("known", "known alerts"), ("repeats", "repeats"), ("new", "new alerts"))
+    ),
+    Aim(SERVICE, "ready after kill -9, 10,000 incidents open", fixed(3), False, _restart, "{:.1f} s"),
+    Aim(SERVICE, "memory, the most under any load", fixed(400), False, _memory, "{:,.0f} MiB"),
+)
