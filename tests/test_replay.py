@@ -8,12 +8,17 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import orjson
 import pytest
 
+from grouping.config import Config
 from grouping.parse import MAX_LINE
+from grouping.runtimes.replay import replay
+from grouping.runtimes.summary import as_dict
+from grouping.runtimes.tally import Tally
 
 T = 1_760_000_000.0
 ROOT = Path(__file__).parent.parent
@@ -108,6 +113,51 @@ def test_kill_9_changes_nothing(log: Path, expected: bytes, tmp_path: Path) -> N
     done = _run(*command[3:])
     assert done.returncode == 0, done.stderr
     assert out.read_bytes() == expected
+
+
+COUNTED = ROOT / "tests" / "golden" / "log.jsonl"  # with repeats, resends, corrections, policies and refusals
+
+
+def counted(lines: list[bytes], folder: Path, config: Config) -> Tally:
+    """The tally of a replay of these lines that continues whatever stands in the folder."""
+    log, tally = folder / "log.jsonl", Tally()
+    log.write_bytes(b"".join(lines))
+    replay([str(log)], folder / "out", config=config, state=folder / "state", watch=tally.take)
+    return tally
+
+
+@pytest.mark.parametrize("share", [0.001, 0.5, 0.9, 1.0])
+def test_a_continued_replay_counts_the_whole(share: float, tmp_path: Path) -> None:
+    """Whatever had been taken before it stopped, numbers, incidents, policies and refusals are those of one run."""
+    lines = COUNTED.read_bytes().splitlines(keepends=True)
+    config = Config.of(tomllib.loads((COUNTED.parent / "config.toml").read_text()))
+    lines += [b"\n", b"{\n", COUNTED.read_bytes().splitlines(keepends=True)[0]]
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    whole.mkdir()
+    parts.mkdir()
+    counted(lines[: int(share * len(lines))], parts, config)
+    one, two = counted(lines, whole, config), counted(lines, parts, config)
+    assert one.refused > 0
+    assert one.merges > 0
+    assert one.moves > 0
+    assert as_dict(two) == as_dict(one)
+    assert two.incidents() == one.incidents()
+    assert two.refusals == one.refusals
+    assert two.policies == one.policies
+    assert two.tuned == one.tuned
+
+
+def test_a_continued_replay_prints_its_summary(log: Path, tmp_path: Path) -> None:
+    """The same command again, stopped half-way or finished before, prints the table of the whole run."""
+    half = tmp_path / "half.jsonl"
+    data = log.read_bytes()
+    half.write_bytes(data[: data.index(b"\n", len(data) // 2) + 1])
+    whole = _run("replay", log, "--out", tmp_path / "out", "--summary").stderr
+    state = ("--out", tmp_path / "out2", "--state", tmp_path / "state")
+    assert _run("replay", half, *state).returncode == 0
+    for _ in range(2):
+        done = _run("replay", log, *state, "--summary")
+        assert (done.returncode, done.stderr) == (0, whole)
 
 
 def test_standard_input_is_answered_line_by_line() -> None:

@@ -43,12 +43,10 @@ def command(  # noqa: PLR0913 — one per option
     """Group the alerts of FILE... (canonical events, one JSON object a line; .gz is understood; - = standard input).
 
     Writes the output lines to standard output or --out. With --state a replay that ended in any way is continued by
-    the same command; the file --out then is the same as that of a run without a stop.
+    the same command; the file --out then is the same as that of a run without a stop, and so are --summary and --report.
     """
     config = settings(config_file, {"policy": policy_name, "seed": seed})
     tally = Tally() if summary or report is not None else None
-    if tally is not None and state is not None and state.exists() and any(state.iterdir()):
-        raise click.UsageError("--summary and --report need the whole run; use a new --state directory with them")
     try:
         with progress(files, show=not quiet and sys.stderr.isatty()) as tick:
             result = run(

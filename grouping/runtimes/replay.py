@@ -26,6 +26,7 @@ from grouping.emit import emit
 from grouping.engine import Engine
 from grouping.parse import MAX_LINE, Malformed, parse
 from grouping.records import Event, Output, Refused
+from grouping.runtimes.reread import Reread
 from grouping.runtimes.store import Store
 
 COMMIT_LINES = 4096  # input lines between two commits
@@ -113,6 +114,7 @@ class _Run:
     def through(self, sources: Iterator[Source]) -> Result:
         """Take all lines of all sources."""
         result, skip = self._result, self._before.get("lines", 0)
+        before = None if self._watch is None or not skip else Reread(self._store.outputs())
         pending = 0
         for source in sources:
             for line in lines_of(source):
@@ -121,6 +123,8 @@ class _Run:
                     self._digest.update(line)
                 if result.lines <= skip:
                     result.skipped = result.lines
+                    if before is not None:
+                        self._watch_again(line, before.of(result.lines))
                     if result.lines == skip:
                         self._check_same()
                     continue
@@ -155,6 +159,17 @@ class _Run:
                 self._result.refused += 1
         for output in outputs:
             self._lines.append(emit(number, output))
+        if self._watch is not None:
+            self._watch(event, outputs)
+
+    def _watch_again(self, line: bytes, outputs: Sequence[Output]) -> None:
+        """Show what an earlier run took, and what came of it."""
+        event: Event | None = None
+        try:
+            event = parse(line)
+        except Malformed:
+            if not line.strip():
+                return
         if self._watch is not None:
             self._watch(event, outputs)
 
