@@ -115,6 +115,8 @@ def keep(state: State, scope: Scope, alert: Alert, at: float, decision: Decision
             choice.policy,
             0 if decision.action is Action.OPEN else choice.actions.index(decision.incident),
             number,
+            None if choice.left_out is None else list(choice.left_out),
+            None if choice.together is None else list(choice.together),
         )
         kept.features = choice.features
     state.put_alert(scope, alert.id, kept)

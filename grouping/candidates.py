@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from grouping.config import Config
 from grouping.featurise import Features
 from grouping.layout import CANDIDATES, VALUES
+from grouping.records import Bound, LeftOut
 from grouping.scope import Incident, Scope
 
 RECENT = 4  # places for the incidents touched last, whatever they look like
@@ -27,6 +28,8 @@ class Candidates(NamedTuple):
     ``turn_untold`` is the same if responders had said nothing.
 
     ``told``: for each, what responders said (see Memory.told); None where they said nothing of any.
+
+    ``left_out``: the slot of the key's last incident where it cannot be joined, else -1.
     """
 
     incidents: list[Incident]
@@ -34,6 +37,7 @@ class Candidates(NamedTuple):
     turn: int
     turn_untold: int
     told: list[tuple[int, str]] | None
+    left_out: int
 
 
 def window(config: Config, scope: Scope) -> float:
@@ -70,7 +74,21 @@ def candidates(
         turn,
         turn_untold,
         told if told is not None and any(said for said, _ in told) else None,
+        last if turn_untold < 0 else -1,
     )
+
+
+def left_out(config: Config, scope: Scope, at: float, slot: int) -> LeftOut:
+    """Why the incident in that slot could not be joined at ``at``."""
+    one = scope.joinable[slot]
+    silence = max(at - one.last_at, one.first_at - at, 0.0)
+    if one.count >= config.size_max:
+        why = Bound.FULL
+    elif one.first_at < at - config.age_max_s:
+        why = Bound.OLD
+    else:
+        why = Bound.SILENT if one.last_at < at else Bound.LATER
+    return LeftOut(one.id, why, silence, scope.limit.after(one.last_at - one.first_at, one.count))
 
 
 def _near(scope: Scope, since: float, features: Features, bits: Singles, last: int) -> list[int]:

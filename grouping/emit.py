@@ -108,6 +108,11 @@ def _decision(seq: int, output: Decision) -> dict[str, Any]:
         line["why"] = why(output)
         if output.reason is Reason.TOLD:
             line["told"] = [feedback for feedback in dict.fromkeys(output.choice.told or ()) if feedback]
+        left = output.choice.left_out
+        if left is not None:
+            line["left_out"] = {"incident": left.incident, "why": left.why}
+    if output.repeats is not None:
+        line["repeats"] = output.repeats
     line["model"] = f"m{output.model}"
     line["decision"] = output.decision
     return line

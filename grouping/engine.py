@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from grouping import apply, learn, steer, tune
 from grouping.beside import Side, compared, heard
-from grouping.candidates import Candidates, candidates, window
+from grouping.candidates import Candidates, candidates, left_out, window
 from grouping.config import Config
 from grouping.correct import Desk, Impossible, correct
 from grouping.decide import distribution, pick
@@ -33,6 +33,7 @@ from grouping.records import (
     Decision,
     Event,
     Feedback,
+    LeftOut,
     Mode,
     Output,
     PolicyEvent,
@@ -48,6 +49,7 @@ from grouping.score import Evidence, pair_features
 from grouping.shadow import Shadow
 from grouping.state import Records, State, Under, pack, unpack
 
+USUALLY = 0.5  # from here on two kinds of alert are seen together often enough to be told
 SHADOWS = b"S"  # before the keys of records of policies that play along
 
 Decide = Callable[
@@ -158,7 +160,10 @@ class Engine:
         apply.repeat(self.state, scope, alert, key, known)
         id, why = name("d", scope.name, alert.id), Reason.DUPLICATE
         model = scope.learned
-        return [Decision(scope.name, alert.id, incident.id, Action.DUPLICATE, why, None, 1.0, None, model, id)]
+        of = known.alert
+        return [
+            Decision(scope.name, alert.id, incident.id, Action.DUPLICATE, why, None, 1.0, None, model, id, None, of)
+        ]
 
     def _group(self, scope: Scope, alert: Alert) -> list[Output]:
         """Featurise, score, decide, apply, learn."""
@@ -176,6 +181,12 @@ class Engine:
         near = candidates(self.config, scope, at, features, bits, key, now.open_minded)
         evidence = _evidence(scope, at, features, near)
         decision, joined = self._decide(self.config, scope, alert, now, near, pair_features(evidence))
+        left = left_out(self.config, scope, at, near.left_out) if near.left_out >= 0 else None
+        met: tuple[int, int] | None = None
+        if joined is not None and evidence.together[near.slots.index(joined.slot)] >= USUALLY:
+            met = learn.meetings(scope.usual, features.kind, joined.kind)
+        if left is not None or met is not None:
+            decision = _noted(decision, left, met)
         outputs = apply.group(self.state, scope, alert, at, features, key, joined)
         outputs.append(decision)
         learn.observe(scope, at, features)
@@ -288,6 +299,8 @@ def decided(
             reason = Reason.TOLD
             if untold not in columns:
                 columns.append(untold)
+        if not chosen and near.turn >= 0 and 1 + near.turn not in columns:
+            columns.append(1 + near.turn)
     joined = near.incidents[chosen - 1] if chosen else None
     decision = Decision(
         scope.name,
@@ -324,6 +337,12 @@ def _evidence(scope: Scope, at: float, features: Features, near: Candidates) -> 
         learn.together(scope.usual, features.kind, [one.kind for one in near.incidents]),
         None if near.told is None else [said for said, _ in near.told],
     )
+
+
+def _noted(decision: Decision, left: LeftOut | None, met: tuple[int, int] | None) -> Decision:
+    """The decision with what its features do not say."""
+    choice = decision.choice
+    return decision if choice is None else decision._replace(choice=choice._replace(left_out=left, together=met))
 
 
 def _untold(now: Policy, near: Candidates, features: NDArray[np.float32]) -> int:

@@ -73,6 +73,14 @@ def together(usual: Usual, kind: int, kinds: list[int]) -> list[float]:
     return shares
 
 
+def meetings(usual: Usual, kind: int, other: int) -> tuple[int, int]:
+    """How often alerts of two kinds stood next to each other, and how often the rarer of them was seen."""
+    (now, before), (all_now, all_before) = usual.together, usual.kind
+    pair = kind * other
+    seen = [all_now.get(one, 0) + (all_before.get(one, 0) >> 1) for one in (kind, other)]
+    return now.get(pair, 0) + (before.get(pair, 0) >> 1), min(seen)
+
+
 def observe(scope: Scope, at: float, features: Features) -> None:
     """Count one new alert."""
     _pace(scope.pace, at)

@@ -90,6 +90,15 @@ class Bypass(StrEnum):
     FAULT = "fault"  # the engine failed on it
 
 
+class Bound(StrEnum):
+    """Why an open incident takes no more alerts, whatever they look like."""
+
+    FULL = "full"  # it has `size_max` alerts
+    OLD = "old"  # it began more than `age_max_s` ago
+    SILENT = "silent"  # its last alert is further back than the scope's window reaches
+    LATER = "later"  # it begins further ahead than that: a late alert, or a wrong clock
+
+
 class Alert(NamedTuple):
     """One alert event. ``at`` is event time in seconds since the epoch; None means the scope's present."""
 
@@ -148,13 +157,24 @@ class Tick:
 Event = Alert | Feedback | PolicyEvent | Tick
 
 
+class LeftOut(NamedTuple):
+    """The incident whose turn it was, the key's last one, where it could not be joined; ``limit`` is the rule's."""
+
+    incident: str
+    why: Bound
+    silence: float  # s between the alert and the incident
+    limit: float  # s of silence that the policy allows it
+
+
 class Choice(NamedTuple):
     """The whole of one decision: what could be done, how each option looked, and how likely each was.
 
     ``actions[0]`` is ``"open"``; the others are incident ids. ``features`` holds the columns of the actions named by
-    ``columns`` (opening, the one chosen, the next best, and what would have been chosen had responders said nothing):
-    (FEATURES, len(columns)) float32, little-endian, exactly
+    ``columns`` (opening, the one chosen, the next best, what would have been chosen had responders said nothing, and
+    where an incident was opened the key's last one): (FEATURES, len(columns)) float32, little-endian, exactly
     what was scored, under ``policy``. ``told`` names for each of these the feedback that spoke for or against it, if one did.
+    ``together``: where the two are usually seen together, how often the kinds of the alert and of the incident's last
+    one stood next to each other, and how often the rarer of them was seen.
     """
 
     actions: list[str]
@@ -163,6 +183,8 @@ class Choice(NamedTuple):
     features: bytes
     policy: str
     told: list[str] | None = None
+    left_out: LeftOut | None = None
+    together: tuple[int, int] | None = None
 
 
 ALONE = Choice(["open"], [0.0], [], b"", "")  # nothing else was looked at
@@ -182,6 +204,7 @@ class Decision(NamedTuple):
     model: int
     decision: str
     choice: Choice | None = None
+    repeats: str | None = None  # the alert that a duplicate repeats
 
 
 @dataclass(frozen=True, slots=True)

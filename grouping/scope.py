@@ -100,6 +100,8 @@ class Written(NamedTuple):
     policy: str
     chosen: int  # which of the actions
     number: int  # of the alert among the recent ones that tuning looks at, -1 if it is not one
+    left_out: list[Any] | None  # the fields of records.LeftOut
+    together: list[int] | None
 
 
 @dataclass(slots=True)

@@ -51,7 +51,7 @@ from grouping.shadow import Shadow
 from grouping.title import Title
 from grouping.tune import Look, Tuning
 
-FORMAT = 6  # of the records; a store or snapshot of another format is refused
+FORMAT = 7  # of the records; a store or snapshot of another format is refused
 KEYS_KEPT = 65_536  # decoded dedup keys held in memory per scope
 INCIDENTS_KEPT = 1024  # decoded incidents held beyond the joinable ones
 _MAGIC = b"grouping-snapshot"

@@ -12,12 +12,14 @@ import orjson
 from grouping.config import Config
 from grouping.decide import runner
 from grouping.draw import name
-from grouping.explain import contributions, in_words, ruled, said_by
+from grouping.explain import Case, contributions, in_words, limit, nearest, ruled, said_by, silence
+from grouping.featurise import value_of
 from grouping.layout import FEATURE_NAMES, FEATURES, TOLD
-from grouping.lifecycle import members, root
+from grouping.lifecycle import members, restored, root
 from grouping.model import exported
-from grouping.records import SEVERITY_BY_RANK, Reason, Status, Verb
-from grouping.scope import Incident, Scope, Standing, StoredAlert
+from grouping.policy import KIN, policy
+from grouping.records import SEVERITY_BY_RANK, Action, Alert, Bound, LeftOut, Reason, Status, Verb
+from grouping.scope import Incident, Scope, Standing, StoredAlert, Written
 from grouping.state import Records, State, record_key
 
 _FIELDS = ("dedup_key", "severity", "source", "service", "host", "component", "group", "class", "summary", "details")
@@ -63,31 +65,48 @@ class Views:
             return None
         written = kept.decision
         reason, actions, scores, columns = Reason(written.reason), written.actions, written.scores, written.columns
-        policy, chosen = written.policy, written.chosen
+        chosen, action = written.chosen, Action.JOIN if written.chosen else Action.OPEN
         table = np.frombuffer(kept.features, "<f4").reshape(FEATURES, len(columns))
         second = runner(scores, chosen) if len(scores) > 1 else None
         margin = None if second is None else scores[chosen] - scores[second]
-        near = table[:, 1] if len(columns) > 1 else None  # what it joined, or could have joined
+        next_best = None if second is None else _action(actions[second], scores[second])
         told = [
             said_by(feedback, self._state.feedback(within, feedback), bool(table[TOLD, place] > 0))
             for place, feedback in enumerate(written.told or ())
             if feedback
         ]
+        case = Case(
+            action,
+            reason,
+            written.policy,
+            nearest(table, action, reason),
+            _known(kept),
+            _unknown(written.policy, restored(within, id, kept)),
+            scores[0],
+            None if next_best is None or margin is None else (next_best["incident"], margin),
+            told,
+            _left_out(written),
+            None if written.together is None else (written.together[0], written.together[1]),
+        )
         return {
             "alert": id,
             "scope": scope,
             "decision": written.id,
-            "action": "join" if chosen else "open",
-            "incident": actions[chosen] if chosen else None,
+            "action": str(action),
+            "incident": actions[chosen] if chosen else name("i", scope, id),
             "reason": written.reason,
-            "ruled": ruled(reason, near),
-            "policy": policy,
+            "ruled": ruled(case),
+            "policy": written.policy,
             "score": scores[chosen],
-            "why": contributions(policy, table[:, columns.index(chosen)]) if columns else {},
-            "runner_up": None if second is None else _action(actions[second], scores[second]),
+            "why": contributions(written.policy, table[:, columns.index(chosen)]) if columns else {},
+            "runner_up": next_best,
             "margin": margin,
+            "silence": None if case.near is None else silence(case.near),
+            "limit": limit(case),
+            "left_out": None if case.left_out is None else case.left_out._asdict(),
+            "together": written.together,
             "told": told,
-            "words": in_words(reason, policy, near, _known(kept), margin, told),
+            "words": in_words(case),
         }
 
     def alert_of(self, scope: str, decision: str) -> str | None:
@@ -214,6 +233,19 @@ def _action(action: str, score: float) -> dict[str, Any]:
 
 def _known(kept: StoredAlert) -> dict[str, str]:
     return {field: value for field, value in zip(_FIELDS, kept.fields, strict=True) if isinstance(value, str)}
+
+
+def _unknown(policy_name: str, alert: Alert) -> list[str]:
+    """The fields of a policy's key that an alert does not have."""
+    key = policy(policy_name).key if policy_name else ()
+    return [field for field in key if field != KIN and value_of(alert, field) is None]
+
+
+def _left_out(written: Written) -> LeftOut | None:
+    if written.left_out is None:
+        return None
+    incident, why, away, allowed = written.left_out
+    return LeftOut(incident, Bound(why), away, allowed)
 
 
 def _pairs(actions: list[str], scores: list[float]) -> Iterator[tuple[str, float]]:

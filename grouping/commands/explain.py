@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 import orjson
 
 from grouping.commands.common import KEPT
 from grouping.config import Config
+from grouping.explain import repeated
 from grouping.runtimes.store import Store, StoreError, kept_in
 from grouping.views import Views
 
@@ -20,7 +22,7 @@ from grouping.views import Views
 @click.option("--scope", default="default", show_default=True, help="Scope of the alert.")
 @click.option("--json", "as_json", is_flag=True, help="All of it, as one JSON object.")
 def command(id: str, state: Path, scope: str, as_json: bool) -> None:
-    """Say why an alert joined its incident or opened one: what settled it, what each feature added, who said so.
+    """Say why an alert joined its incident, opened one or counted as a repeat: what settled it, and who said so.
 
     The contributions, added up in order and in single precision, are the score to the last bit.
     """
@@ -29,11 +31,7 @@ def command(id: str, state: Path, scope: str, as_json: bool) -> None:
     except StoreError as error:
         raise click.UsageError(str(error)) from None
     try:
-        views = Views(Config(), store)
-        found = views.explanation(scope, id)
-        if found is None and id.startswith("d-"):
-            alert = views.alert_of(scope, id)
-            found = None if alert is None else views.explanation(scope, alert)
+        found = _found(store, scope, id)
     finally:
         store.close()
     if found is None:
@@ -43,8 +41,36 @@ def command(id: str, state: Path, scope: str, as_json: bool) -> None:
     if as_json:
         sys.stdout.buffer.write(orjson.dumps(found, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
         return
-    click.echo(f"{found['alert']}: {found['action']} {found['incident'] or 'a new incident'} ({found['ruled']})")
+    click.echo(f"{found['alert']}: {found['action']} {found['incident']} ({found['ruled']})")
     click.echo(found["words"])
-    for feature, part in found["why"].items():
-        click.echo(f"  {feature:<14} {part:+.4f}")
-    click.echo(f"  {'score':<14} {found['score']:+.4f}")
+    for feature, part in found.get("why", {}).items():
+        click.echo(f"  {feature:<14} {part:+.6f}")
+    if "score" in found:
+        click.echo(f"  {'score':<14} {found['score']:+.6f}")
+    runner_up = found.get("runner_up")
+    if runner_up is not None:
+        other = f"joining {runner_up['incident']}" if runner_up["incident"] else "opening a new incident"
+        side = "behind" if found["margin"] >= 0 else "ahead"
+        click.echo(f"  {'next best':<14} {runner_up['score']:+.6f}  {other}, {abs(found['margin']):.6f} {side}")
+
+
+def _found(store: Store, scope: str, id: str) -> dict[str, Any] | None:
+    views = Views(Config(), store)
+    found = views.explanation(scope, id)
+    if found is None and id.startswith("d-"):
+        alert = views.alert_of(scope, id)
+        found = None if alert is None else views.explanation(scope, alert)
+    return found or _repeat(store, scope, id)
+
+
+def _repeat(store: Store, scope: str, id: str) -> dict[str, Any] | None:
+    """The same for a repeat, of which nothing is kept but its output line."""
+    quoted = orjson.dumps(id)
+    for lines in store.outputs():
+        if quoted not in lines:
+            continue
+        for text in lines.splitlines():
+            line = orjson.loads(text) if quoted in text and b'"repeats"' in text else {}
+            if line.get("scope") == scope and id in (line["alert"], line["decision"]):
+                return repeated(line)
+    return None

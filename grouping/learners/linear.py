@@ -32,3 +32,8 @@ class Linear:
     def score(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """The linear scores of all columns."""
         return linear_score(self.weights, features)
+
+    def parts(self, option: NDArray[np.float32]) -> dict[str, float]:
+        """What each feature of an option (FEATURES,) added to its score, in order; what added nothing is left out."""
+        parts: list[float] = (self.weights[:, 0].take(self.rows) * option.take(self.rows)).tolist()
+        return {name: part for name, part in zip(self.names, parts, strict=True) if part}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from grouping.layout import COLUMNS, IN_TIME, TURN
+from grouping.layout import COLUMNS, IN_TIME, OPEN, TURN
 
 _OPENING = np.zeros(COLUMNS, np.float32)
 _OPENING[0] = 0.5
@@ -24,3 +24,9 @@ class Rules:
             if features[IN_TIME, turn] >= _LIMIT:
                 scores[turn] = 1.0
         return scores
+
+    def parts(self, option: NDArray[np.float32]) -> dict[str, float]:
+        """Where the score of an option (FEATURES,) comes from; empty for 0."""
+        if option[OPEN]:
+            return {"open": 0.5}
+        return {"ruled": 1.0} if option[TURN] and option[IN_TIME] >= _LIMIT else {}
