@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-LESSONS = 1024  # remembered per scope; the oldest are forgotten
+LESSONS = 1024  # remembered per scope; then the oldest of whoever gave most is forgotten
 AGREEING = 2  # incidents whose lessons have to agree on a pair of kinds ...
 DOUBT = 2  # ... and be more than so many times those that differ
 DISPUTED = 5  # so many lessons of an actor that somebody else contradicted, if they are the most: none counts
@@ -84,18 +84,18 @@ class Memory:
     _number: dict[str, int] = field(default_factory=dict)  # feedback -> growing number
     _on: dict[Pair, dict[str, Saying]] = field(default_factory=dict)  # the lessons on a pair
     _doubted: dict[str, set[Pair]] = field(default_factory=dict)  # lesson -> pairs on which somebody else contradicted
-    _given: dict[str, set[str]] = field(default_factory=dict)  # actor -> lessons
+    _given: dict[str | None, dict[str, None]] = field(default_factory=dict)  # actor -> lessons, oldest first
     _at: dict[str, dict[str, None]] = field(default_factory=dict)  # incident -> lessons about it
 
     def learn(self, lesson: Lesson) -> None:
-        """Take in a lesson; the oldest is forgotten where there are too many."""
+        """Take in a lesson; where there are too many, whoever gave most of them loses the oldest: nobody is crowded out."""
         if len(self.lessons) == LESSONS:
-            self.forget(next(iter(self.lessons)))
+            most = max(len(given) for given in self._given.values())
+            self.forget(next(id for id, one in self.lessons.items() if len(self._given[one.actor]) == most))
         id = lesson.feedback
         self._number[id] = 1 + next(reversed(self._number.values()), 0)
         self.lessons[id] = lesson
-        if lesson.actor is not None:
-            self._given.setdefault(lesson.actor, set()).add(id)
+        self._given.setdefault(lesson.actor, {})[id] = None
         for saying in lesson.sayings:
             self._on.setdefault(saying.pair, {})[id] = saying
         self._at.setdefault(lesson.where, {})[id] = None
@@ -108,8 +108,7 @@ class Memory:
             return False
         del self._number[feedback]
         self._doubted.pop(feedback, None)
-        if lesson.actor is not None:
-            self._given[lesson.actor].discard(feedback)
+        del self._given[lesson.actor][feedback]
         for saying in lesson.sayings:
             lessons = self._on[saying.pair]
             del lessons[feedback]
@@ -164,7 +163,7 @@ class Memory:
             pairs += [saying.pair for id in self._at[lesson.where] for saying in self.lessons[id].sayings]
         for pair in pairs:
             self._doubt(pair)
-        quarantined = frozenset(actor for actor in self._given if self._disputed(actor))
+        quarantined = frozenset(actor for actor in self._given if actor is not None and self._disputed(actor))
         changed = quarantined ^ self.quarantined
         self.quarantined = quarantined
         judged = dict.fromkeys(pairs)

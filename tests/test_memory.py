@@ -209,6 +209,27 @@ def test_the_oldest_are_forgotten() -> None:
     assert memory.told((0, 1), 1.0, {4: (0.0, 0)}) == (1, "f1")
 
 
+def test_one_who_teaches_much_pushes_nobody_out() -> None:
+    """The oldest of whoever gave most is forgotten; when those are unlearned, what the others taught is all there."""
+    memory = Memory()
+    for actor in ("ana", None):
+        memory.learn(lesson(f"by {actor}", Saying((2, 4), True, 60.0), actor=actor))
+    for number in range(2 * LESSONS):
+        memory.learn(lesson(f"bad{number}", Saying((100, 102 + 2 * number), True, 60.0), actor="mallory"))
+    assert len(memory.lessons) == LESSONS
+    for id in [id for id, one in memory.lessons.items() if one.actor == "mallory"]:
+        memory.forget(id)
+    assert list(memory.lessons) == ["by ana", "by None"]
+    assert memory.told((2, 3), 1.0, {4: (0.0, 0)}) == (1, "by None")
+
+
+def test_of_two_who_gave_as_much_the_oldest_lesson_goes() -> None:
+    memory = Memory()
+    for number in range(LESSONS + 2):
+        memory.learn(lesson(f"f{number}", Saying((0, 2), True, 60.0), actor=("ana", "bo")[number % 2]))
+    assert list(memory.lessons) == [f"f{number}" for number in range(2, LESSONS + 2)]
+
+
 CODES = st.integers(0, 7)
 SAYINGS = st.builds(
     lambda one, other, together, silence, sure: Saying((min(one, other), max(one, other)), together, silence, sure),
