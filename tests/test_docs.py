@@ -27,27 +27,34 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
 
 
 def test_the_first_ten_minutes_go_as_the_page_says(live):
-    """Every command in docs/start.md: three alerts, one incident, a correction, and the next alert goes by it."""
-    commands = "".join(re.findall(r"```sh\n(.*?)```", (DOCS / "start.md").read_text(), re.DOTALL)).splitlines()
-    said = [_run(command, live) for command in commands]
-    (incident,) = orjson.loads(said[3])["incidents"]
-    assert incident["alerts"] == 3
-    assert f"/incidents/{incident['id']}/split" in commands[5]
-    moved = orjson.loads(said[5])["outputs"]
-    alert = orjson.loads(said[7])
-    assert alert["decision"]["reason"] == "told"
-    assert [line["kind"] for line in moved] == ["incident", "moved"]
-    assert alert["incident"] == incident["id"]
-    assert "ana" in said[8]
+    """Every command in docs/start.md, however slowly it is typed: three alerts, one incident, a correction that holds."""
+    blocks = re.findall(r"```sh\n(.*?)```", (DOCS / "start.md").read_text(), re.DOTALL)
+    (sent,), (opened, third), (split,), (_, fourth), (words, _) = (_run(block, live) for block in blocks)
+    assert orjson.loads(sent)["accepted"] == 3
+    (incident,) = orjson.loads(opened)["incidents"]
+    assert (incident["alerts"], incident["scope"]) == (3, "try")
+    assert orjson.loads(third)["incident"] == incident["id"]
+    assert f"/incidents/{incident['id']}/split" in blocks[2]
+    lines = {line["kind"]: line for line in orjson.loads(split)["outputs"]}
+    assert set(lines) == {"incident", "moved"}
+    decided = orjson.loads(fourth)
+    assert (decided["decision"]["reason"], decided["incident"]) == ("told", incident["id"])
+    fifth = live.ask("GET", "/alerts/a5?scope=try").json
+    assert (fifth["decision"]["reason"], fifth["incident"]) == ("told", lines["moved"]["into"])
+    assert "f1 by ana said that these do not belong together" in words
+    assert live.ask("GET", "/alerts/a3?scope=try").json["incident"] == incident["id"]  # undone
 
 
-def _run(command: str, live: Live) -> str:
-    command = command.partition("  #")[0].replace("localhost:8080", f"127.0.0.1:{live.port}")
-    command = command.replace("--state state", f"--state {live.state}")
-    done = _shell(command)
-    assert done.returncode == 0, f"{command}: {done.stderr}"
-    live.settled()
-    return done.stdout
+def _run(block: str, live: Live) -> list[str]:
+    """What each command of a block prints, given when what came before is decided."""
+    said = []
+    for command in re.split(r"\n(?=curl|grouping)", block.strip()):
+        typed = command.replace("localhost:8080", f"127.0.0.1:{live.port}")
+        done = _shell(typed.replace("--state state", f"--state {live.state}"))
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+        live.settled()
+        said.append(done.stdout)
+    return said
 
 
 def _shell(command: str, where: Path = ROOT) -> subprocess.CompletedProcess[str]:
