@@ -12,13 +12,14 @@ from pathlib import Path
 import orjson
 
 import grouping.runtimes.kafka.loop as loop_module
+from grouping.config import Config
 from grouping.runtimes.kafka.loop import Loop
 from grouping.runtimes.kafka.settings import Settings
 from grouping.runtimes.kafka.topics import look
 
 
-async def _main(step: str, times: int, settings: Settings) -> None:
-    loop_module.COMMIT_S = 0.01  # an offset that runs ahead of what is written must show
+async def _main(step: str, times: int, commit_s: float, settings: Settings) -> None:
+    loop_module.COMMIT_S = commit_s  # soon, mostly: an offset that runs ahead of what is written must show
     loop_module.METADATA_MS = 500
     left = times
 
@@ -37,5 +38,6 @@ async def _main(step: str, times: int, settings: Settings) -> None:
 if __name__ == "__main__":
     logging.basicConfig(level="WARNING", format="%(asctime)s %(levelname)s %(name)s %(message)s")
     given = orjson.loads(sys.argv[1])
-    step, times = given.pop("step"), given.pop("times")
-    asyncio.run(_main(step, times, Settings(**{**given, "state": Path(given["state"])})))
+    step, times, commit_s = given.pop("step"), given.pop("times"), given.pop("commit_s", 0.01)
+    config = Config(**given.pop("config", {}))
+    asyncio.run(_main(step, times, commit_s, Settings(**{**given, "state": Path(given["state"]), "config": config})))

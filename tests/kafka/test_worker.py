@@ -18,6 +18,7 @@ from tests.kafka.broker import PASSWORD, USER
 
 pytest.importorskip("aiokafka")
 from grouping.runtimes.kafka import changelog
+from grouping.state import FORMAT
 from tests.kafka.stage import ROOT, events, straight
 
 pytestmark = pytest.mark.xdist_group("kafka")
@@ -331,13 +332,18 @@ def test_events_deleted_before_they_were_worked_off(stage):
     stage.until(lambda: stage.decisions() == [straight(records) for records in left])
 
 
-def test_a_lost_state_topic_is_told(stage):
-    """Whether or not this worker still has the state on its disk."""
-    stage.produce(events(0, 400))
+def worked(stage, count=400) -> list[bytes]:
+    """What a worker has decided of so many events before it was stopped in order."""
+    stage.produce(events(0, count))
     worker = stage.loop()
     stage.until_settled()
     assert stop(worker) == 0
-    before = stage.decisions()
+    return stage.decisions()
+
+
+def test_a_lost_state_topic_is_told(stage):
+    """Whether or not this worker still has the state on its disk."""
+    before = worked(stage)
     stage.drop_topic("state")
     stage.create()
     stage.loop("one")
@@ -346,6 +352,84 @@ def test_a_lost_state_topic_is_told(stage):
     stage.loop("two")
     stage.until(lambda: "nothing is left of the state" in stage.log("two"))
     assert stage.decisions() == before
+
+
+def test_a_lost_state_is_told_where_the_group_has_no_offsets(stage):
+    """Brokers forget them after a while; what was decided before must not be decided again."""
+    stage.produce(events(0, 400))
+    worker = stage.loop(commit_s=3600)
+    stage.until_settled()
+    worker.kill()
+    worker.wait()
+    before = stage.decisions()
+    stage.drop_topic("state")
+    stage.create()
+    stage.loop("two")
+    stage.until(lambda: stage.log("two").count("has decisions of before, and nothing is left of the state") == 2)
+    assert stage.decisions() == before
+
+
+@pytest.mark.parametrize(
+    ("refilled", "said"), [(0, "ends at 0, and event "), (1000, "is another than the one worked off")]
+)
+def test_another_topic_of_events_is_told(stage, refilled, said):
+    """Made anew: empty, and filled again beyond where the worker was."""
+    before = worked(stage)
+    stage.drop_topic("events")
+    stage.create()
+    stage.produce(events(5000, refilled))
+    stage.loop()
+    stage.until(lambda: stage.log().count(said) == 2)
+    assert stage.decisions() == before
+
+
+@pytest.mark.parametrize("topic", ["decisions", "incidents"])
+def test_lost_outputs_are_told(stage, topic):
+    """With --accept-loss the worker goes on without them."""
+    worked(stage)
+    stage.drop_topic(topic)
+    stage.create()
+    worker = stage.loop()
+    stage.until(lambda: stage.log().count(f"{topic}/0: ends at 0, and records up to") == 1)
+    assert stop(worker) == 0
+    stage.loop("two", accept_loss=True)
+    stage.produce(events(400, 100))
+    stage.until(lambda: any(stage.read(topic)), what="the first record of the new topic")
+
+
+def test_a_topic_of_outputs_that_is_made_anew_meanwhile_is_told(stage):
+    """Not only by the next owner."""
+    stage.produce(events(0, 400))
+    stage.loop()
+    stage.until_settled()
+    stage.drop_topic("decisions")
+    stage.create()
+    stage.produce(events(400, 400))
+    stage.until(lambda: stage.log().count("was made anew while it was written to") == 2, what="the refusal")
+    stage.until(lambda: stage.log().count("written: they were deleted or cut") == 2, what="the refusal to go on")
+    assert stage.read("decisions") == [[], []]
+
+
+@pytest.mark.parametrize("other", ["format", "settings"])
+def test_an_old_state_is_refused(stage, other):
+    """Of another format, or of other settings of the engine: nothing is written, neither outputs nor state."""
+    before = worked(stage)
+    more = {"config": {"explore": 0.1}} if other == "settings" else {}
+    said = "built with other settings"
+    if other == "format":
+        for number, records in enumerate(stage.read("state")):
+            position = next(record.value for record in reversed(records) if record.key == changelog.POSITION)
+            old = orjson.loads(position) | {"format": FORMAT - 1}
+            stage.produce([(changelog.POSITION, orjson.dumps(old))], "state", partition=number)
+        said = f"the state is in format {FORMAT - 1}, this version reads {FORMAT}"
+    state = stage.read("state")
+    stage.produce(events(400, 100))
+    for worker in ("one", "two"):  # with the state on its disk, and without
+        process = stage.loop(worker, **more)
+        stage.until(lambda worker=worker: stage.log(worker).count(said) == 2, what=f"the refusal of {worker}")
+        assert stop(process) == 0
+    assert stage.decisions() == before
+    assert list(map(len, stage.read("state"))) == list(map(len, state))
 
 
 def test_another_number_of_partitions_is_refused(stage):

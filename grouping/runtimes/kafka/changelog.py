@@ -12,7 +12,7 @@ import time
 import zlib
 from collections.abc import Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +46,8 @@ class Position:
     partitions: int  # of the topics: another number sends scopes elsewhere
     settings: str  # digest of the engine's settings
     bypassed: tuple[int, ...] = ()  # of the events after ``stepped``: those on which the engine failed
+    last: tuple[int, int] | None = None  # timestamp and checksum of event ``done``, by which it is known again
+    ends: Mapping[str, int] = field(default_factory=dict)  # of the topics of outputs: they reach so far at least
     format: int = FORMAT
 
     def packed(self) -> bytes:
@@ -56,7 +58,9 @@ class Position:
     def of(cls, fields: Mapping[str, Any]) -> Position:
         """From what ``packed`` wrote."""
         known = {key: fields[key] for key in ("stepped", "done", "partitions", "settings", "format")}
-        return cls(**known, bypassed=tuple(fields["bypassed"]))
+        last = fields.get("last")
+        more = {"last": None if last is None else (last[0], last[1]), "ends": fields.get("ends", {})}
+        return cls(**known, **more, bypassed=tuple(fields["bypassed"]))
 
 
 def pack(value: bytes | None) -> bytes | None:
@@ -97,24 +101,25 @@ async def catch_up(
 
     Raises Lost, KafkaError.
     """
-    async with _reader([tp], connection) as reader:
-        end: int = (await reader.end_offsets([tp]))[tp]
-        at = store.position().get("state", 0)
+    async with reader([tp], connection) as topic:
+        end: int = (await topic.end_offsets([tp]))[tp]
+        before = store.position()
+        at = before.get("state", 0)
         if at > end:
             raise Lost(
                 f"{tp.topic}/{tp.partition}: ends at {end}, and this worker had read to {at}: it was deleted or cut;"
                 " bring it back from a replica, or start anew with another --topic-prefix"
             )
-        reader.seek(tp, at)
+        topic.seek(tp, at)
         while at < end:
             try:
-                got = (await reader.getmany(tp, timeout_ms=200, max_records=_CHUNK)).get(tp, [])
+                got = (await topic.getmany(tp, timeout_ms=200, max_records=_CHUNK)).get(tp, [])
             except OffsetOutOfRangeError:
                 raise Lost(
                     f"{tp.topic}/{tp.partition}: what was written at {at} is deleted: a compacted topic keeps it;"
                     " bring it back from a replica, or start anew with another --topic-prefix"
                 ) from None
-            at = await reader.position(tp)
+            at = await topic.position(tp)
             if not got:
                 continue
             records, position = {}, None
@@ -123,6 +128,11 @@ async def catch_up(
                     position = Position.of(orjson.loads(record.value))
                 else:
                     records[record.key] = unpack(record.value)
+            if position is not None and position.done < before.get("done", -1):
+                raise Lost(
+                    f"{tp.topic}/{tp.partition}: says event {position.done} after event {before['done']}: it was made"
+                    " anew; bring it back from a replica, or start anew with another --topic-prefix"
+                )
             save(store, records, at, position)
             watch(len(got))
     found = store.position()
@@ -133,13 +143,13 @@ async def positions(tp: TopicPartition, count: int, connection: Mapping[str, Any
     """The last positions of the other partitions of the topic, those that have one. Raises KafkaError."""
     others = [TopicPartition(tp.topic, number) for number in range(count) if number != tp.partition]
     found: dict[TopicPartition, Position] = {}
-    async with _reader(others, connection) as reader:
-        ends = await reader.end_offsets(others)
-        begins = await reader.beginning_offsets(others)
+    async with reader(others, connection) as topic:
+        ends = await topic.end_offsets(others)
+        begins = await topic.beginning_offsets(others)
         for other in others:  # every transaction ends with a position
-            reader.seek(other, max(begins[other], ends[other] - _TAIL))
-        while any([await reader.position(other) < ends[other] for other in others]):
-            for other, records in (await reader.getmany(timeout_ms=200)).items():
+            topic.seek(other, max(begins[other], ends[other] - _TAIL))
+        while any([await topic.position(other) < ends[other] for other in others]):
+            for other, records in (await topic.getmany(timeout_ms=200)).items():
                 for record in records:
                     if record.key == POSITION:
                         found[other] = Position.of(orjson.loads(record.value))
@@ -147,8 +157,9 @@ async def positions(tp: TopicPartition, count: int, connection: Mapping[str, Any
 
 
 @asynccontextmanager
-async def _reader(tps: list[TopicPartition], connection: Mapping[str, Any]) -> AsyncIterator[AIOKafkaConsumer]:
-    reader = AIOKafkaConsumer(
+async def reader(tps: list[TopicPartition], connection: Mapping[str, Any]) -> AsyncIterator[AIOKafkaConsumer]:
+    """Reads what is committed in some partitions, in no group. Raises KafkaError."""
+    found = AIOKafkaConsumer(
         **connection,
         enable_auto_commit=False,
         auto_offset_reset="none",
@@ -157,8 +168,8 @@ async def _reader(tps: list[TopicPartition], connection: Mapping[str, Any]) -> A
         retry_backoff_ms=20,
     )
     try:
-        await reader.start()
-        reader.assign(tps)
-        yield reader
+        await found.start()
+        found.assign(tps)
+        yield found
     finally:
-        await reader.stop()
+        await found.stop()

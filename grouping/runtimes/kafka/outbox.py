@@ -36,6 +36,10 @@ class Outbox:
     def __bool__(self) -> bool:
         return any(self._records.values())
 
+    def count(self, topic: str) -> int:
+        """How many records of a topic."""
+        return len(self._records[topic])
+
     async def send(self, producer: AIOKafkaProducer, partition: int) -> dict[str, int]:
         """Send all and wait until the brokers have it; returns the next offset of each topic written to."""
         sent: list[tuple[str, int, asyncio.Future[Any]]] = []

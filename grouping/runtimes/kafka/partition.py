@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ from grouping.records import Output, Refused
 from grouping.runtimes.kafka import changelog
 from grouping.runtimes.kafka.changelog import POSITION, Lost, Position
 from grouping.runtimes.kafka.incidents import incident, touched
+from grouping.runtimes.kafka.losses import OUTPUTS, Losses, mark, moved
 from grouping.runtimes.kafka.outbox import Outbox
 from grouping.runtimes.kafka.read import bypassed, read
 from grouping.runtimes.kafka.settings import DECISIONS, EVENTS, INCIDENTS, MAX_BATCH, MAX_RECORD, STATE, Settings
@@ -82,6 +83,9 @@ class Partition:
         self._done = -1  # outputs up to this event are written
         self._stepped = -1  # the last checkpoint holds the state after this event
         self._bypassed: tuple[int, ...] = ()  # events after that one on which the engine failed
+        self._last: tuple[int, int] | None = None  # by which event ``_done`` is known again
+        self._read: tuple[int, int] | None = None  # the same of the last event stepped
+        self._ends: Mapping[str, int] = {}  # of the topics of outputs
         self._suspect = suspect
         self._since = 0  # events stepped since the last checkpoint
         self._checkpoint_at = 0.0
@@ -123,11 +127,11 @@ class Partition:
         if position is None:
             others = await changelog.positions(state, self._partitions, shared.connection)
             position = next((one for one in others if one.partitions != self._partitions), None)
-        position = self._checked(position, first, committed)
-        await self._check_end(position)
+        losses = Losses(settings, self.tp, shared.consumer, shared.connection)
+        position = await losses.check(position, self._position(first - 1, first - 1), first, committed)
         self._engine = Engine(settings.config, self._store)
         self._done, self._stepped, self.next = position.done, position.stepped, position.stepped + 1
-        self._bypassed = position.bypassed
+        self._bypassed, self._last, self._ends = position.bypassed, position.last, position.ends
         # Partitions that are taken over together must not write all their checkpoints in the same moment.
         self._checkpoint_at = time.monotonic() - self.number * STAGGER % 1.0 * settings.checkpoint_s
         self._watch("taken", time.monotonic() - began)
@@ -145,9 +149,9 @@ class Partition:
             request_timeout_ms=10_000,
         )
 
-    def _position(self, stepped: int, done: int, bypassed: tuple[int, ...] = ()) -> Position:
+    def _position(self, stepped: int, done: int, **more: Any) -> Position:
         digest, partitions = self._settings.digest, self._partitions
-        return Position(stepped=stepped, done=done, partitions=partitions, settings=digest, bypassed=bypassed)
+        return Position(stepped=stepped, done=done, partitions=partitions, settings=digest, **more)
 
     def _counted(self) -> int:
         """How many partitions the topic has, as the brokers last said."""
@@ -157,48 +161,7 @@ class Partition:
         """Make sure that the topic is as it was when this partition was taken over. Raises Lost."""
         count = self._counted()
         if count != self._partitions:
-            raise Lost(_moved(f"{self.tp.topic}/{self.number}", self._partitions, count))
-
-    def _checked(self, found: Position | None, first: int, committed: int | None) -> Position:
-        """The position to go on from, if it can be that of these topics and settings."""
-        place = f"{self.tp.topic}/{self.number}"
-        if found is None:
-            if committed is not None and committed > first:
-                raise Lost(
-                    f"{place}: read up to {committed} before, and nothing is left of the state in the topic"
-                    f" {self._settings.topic(STATE)}; bring it back from a replica, or start anew with another"
-                    " --topic-prefix"
-                )
-            return self._position(first - 1, first - 1)
-        wanted = self._position(found.stepped, found.done)
-        if found.partitions != wanted.partitions:
-            raise Lost(_moved(place, found.partitions, wanted.partitions))
-        if found.format != wanted.format:
-            raise Lost(
-                f"{place}: the state is in format {found.format}, this version reads {wanted.format}; use the version"
-                " that wrote it, or start anew with another --topic-prefix"
-            )
-        if found.settings != wanted.settings:
-            raise Lost(
-                f"{place}: built with other settings; use the same ones, or start anew with another --topic-prefix"
-            )
-        if first > found.stepped + 1:
-            if not self._settings.accept_loss:
-                raise Lost(
-                    f"{place}: events {found.stepped + 1} to {first - 1} were deleted before they were worked off; give"
-                    " --accept-loss to go on without them, and keep events for longer"
-                )
-            logger.error("%s: goes on without events %d to %d", place, found.stepped + 1, first - 1)
-            return self._position(first - 1, max(found.done, first - 1))
-        return found
-
-    async def _check_end(self, position: Position) -> None:
-        end: int = (await self._shared.consumer.end_offsets([self.tp]))[self.tp]
-        if end <= max(position.stepped, position.done):
-            raise Lost(
-                f"{self.tp.topic}/{self.number}: ends at {end}, and event {position.done} was worked off: it was deleted"
-                " or cut; bring it back from a replica, or start anew with another --topic-prefix"
-            )
+            raise Lost(moved(f"{self.tp.topic}/{self.number}", self._partitions, count))
 
     # -- working
 
@@ -227,6 +190,7 @@ class Partition:
         for scope, id in incidents:
             outbox.add(self._settings.topic(INCIDENTS), id.encode(), incident(self._engine, scope, id))
         self._since += len(records)
+        self._read = mark(records[-1])
         self._watch("stepped", len(records))
         if outbox or self._due():
             await self._commit(outbox)
@@ -262,13 +226,14 @@ class Partition:
 
     async def _bypass(self, offset: int) -> None:
         """Write down that the engine failed on an event: whoever takes the partition over opens it ungrouped."""
-        position = self._position(self._stepped, self._done, (*self._bypassed, offset))
+        bypassed = (*self._bypassed, offset)
+        position = self._position(self._stepped, self._done, bypassed=bypassed, last=self._last, ends=self._ends)
         outbox = self._outbox()
         outbox.add(self._settings.topic(STATE), POSITION, position.packed())
-        await self._send(outbox)
+        await self._send(outbox, self._ends)
 
-    async def _send(self, outbox: Outbox) -> dict[str, int]:
-        """One transaction; the offsets after it, by topic."""
+    async def _send(self, outbox: Outbox, reach: Mapping[str, int]) -> dict[str, int]:
+        """One transaction; the offsets after it, by topic. ``reach``: what they are at least. Raises Lost, KafkaError."""
         assert self._producer is not None
         producer = self._producer
         async with self._shared.turn:
@@ -276,6 +241,10 @@ class Partition:
             await producer.begin_transaction()
             self._watch("begun")
             ends = await outbox.send(producer, self.number)
+            for name, least in reach.items():
+                topic = self._settings.topic(name)
+                if ends.get(topic, least) < least:
+                    raise Lost(f"{topic}/{self.number}: was made anew while it was written to; looking again")
             self._watch("sent")
             await producer.commit_transaction()
         self._watch("committed")
@@ -290,10 +259,17 @@ class Partition:
         changed = self._engine.drain() if checkpoint else {}
         for key, value in changed.items():
             outbox.add(state, key, changelog.pack(value))
-        position = self._position(stepped, done, tuple(offset for offset in self._bypassed if offset > stepped))
+        position = self._position(
+            stepped,
+            done,
+            bypassed=tuple(offset for offset in self._bypassed if offset > stepped),
+            last=self._read if self.next - 1 >= self._done else self._last,
+            ends={name: self._ends[name] + outbox.count(self._settings.topic(name)) for name in OUTPUTS},
+        )
         outbox.add(state, POSITION, position.packed())
-        ends = await self._send(outbox)
-        self._bypassed = position.bypassed
+        ends = await self._send(outbox, position.ends)
+        self._bypassed, self._last = position.bypassed, position.last
+        self._ends = {name: ends.get(self._settings.topic(name), reach) for name, reach in position.ends.items()}
         self._done, self._stepped = done, stepped
         if checkpoint:
             changelog.save(self._store, changed, ends[state], position)
@@ -316,10 +292,3 @@ class Partition:
             # It waits for an answer that may never come: end its task and connections.
             await producer._sender.close()  # noqa: SLF001 — there is no public way that does not wait
             await producer.client.close()
-
-
-def _moved(place: str, before: int, now: int) -> str:
-    return (
-        f"{place}: the state was built with {before} partitions, the topics now have {now}, and scopes have moved;"
-        " start anew with another --topic-prefix"
-    )
