@@ -13,7 +13,6 @@ from grouping import __version__
 
 COMMANDS = (
     "replay",
-    "restore",
     "serve",
     "worker",
     "evaluate",

@@ -13,6 +13,7 @@ import orjson
 import pytest
 
 from data import operations, picture, shown
+from grouping.__main__ import COMMANDS
 from grouping.runtimes.kafka.metrics import Metrics
 from tests.live import Live
 
@@ -96,6 +97,40 @@ def _anchors(page: Path) -> set[str]:
     """Of the headings of a page, as GitHub makes them."""
     heads = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+def test_the_map_names_every_file_of_the_core():
+    """CONTRIBUTING.md, and none that is not there."""
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    table = page[page.index("## The map") :]
+    named = {
+        name
+        for row in re.findall(r"^\| [^|]+ \| ([^|]+) \|", table, re.MULTILINE)
+        for name in re.findall(r"`(\w+)`", row)
+    }
+    named -= {"grouping"}
+    assert named == {path.stem for path in (ROOT / "grouping").glob("*.py")} - {"__init__"}
+
+
+def test_the_help_names_each_command_once():
+    """And every command that there is."""
+    assert len(set(COMMANDS)) == len(COMMANDS)
+    helpers = {"common", "serving"}
+    there = {path.stem for path in (ROOT / "grouping" / "commands").glob("*.py")} - {"__init__"} - helpers
+    assert set(COMMANDS) == there
+
+
+def test_python_goes_as_the_readme_says(tmp_path):
+    """The snippet, on the demo: the lines are those of the engine, and the snapshot can be restored."""
+    (snippet,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (tmp_path / "alerts.jsonl").write_bytes(shown.DEMO.read_bytes())
+    code = f"{snippet}\nassert Engine.restore(snapshot).snapshot() == snapshot"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert [orjson.loads(line) for line in done.stdout.splitlines()] == list(shown.outputs())
 
 
 def test_the_settings_are_those_of_the_code():

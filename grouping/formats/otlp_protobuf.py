@@ -18,7 +18,7 @@ from grouping.parse import MAX_LINE, Malformed
 MEDIA_TYPE = "application/x-protobuf"
 _MAX_VALUES = 4096  # of one record, all levels together
 _MAX_ALL = 1 << 19  # of one request
-_INSTALL = "pip install 'grouping-engine[otlp]', or set `encoding: json` in the exporter"
+_INSTALL = "pip install '.[otlp]', or set `encoding: json` in the exporter"
 
 
 def fields(message: bytes, place: str) -> Iterator[tuple[int, bytes]]:

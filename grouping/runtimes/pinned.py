@@ -43,7 +43,7 @@ def pinned(path: str, place: str) -> tuple[Pinned, ...]:
         from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey  # noqa: PLC0415 — as above
         from cryptography.x509 import load_pem_x509_certificates  # noqa: PLC0415
     except ImportError:
-        raise BadConfig(f"{place}: needs the package cryptography; pip install 'grouping-engine[sns]'") from None
+        raise BadConfig(f"{place}: needs the package cryptography; pip install '.[sns]'") from None
     try:
         with Path(path).open("rb") as file:
             found = load_pem_x509_certificates(file.read(CERTIFICATES_MAX))

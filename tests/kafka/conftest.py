@@ -20,7 +20,7 @@ def _missing(why: str) -> None:
 def broker(tmp_path_factory):
     """A broker of the tests' own, which they may stop and start."""
     if find_spec("aiokafka") is None or find_spec("faust") is None:
-        _missing("no Kafka client: pip install 'grouping-engine[kafka]'")
+        _missing("no Kafka client: pip install '.[kafka]'")
     from tests.kafka.broker import Broker, why_not  # noqa: PLC0415 — it needs what was just looked for
 
     why = why_not()
