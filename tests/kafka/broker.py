@@ -70,7 +70,7 @@ class Broker:
 
     def __init__(self, home: Path) -> None:
         self._home = home
-        plain, secure, mutual, controller = _free_ports(4)
+        plain, secure, mutual, controller = free_ports(4)
         self.address, self.secure = f"127.0.0.1:{plain}", f"127.0.0.1:{secure}"
         self.mutual = f"127.0.0.1:{mutual}"  # wants to see a certificate
         self.authority, self.key = home / "authority.pem", home / "key.pem"
@@ -129,7 +129,8 @@ class Broker:
             await asyncio.sleep(0.1)
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on now."""
     taken = [socket.socket() for _ in range(count)]
     for one in taken:
         one.bind(("127.0.0.1", 0))

@@ -9,12 +9,14 @@ import shutil
 import signal
 import subprocess
 import threading
+from urllib.error import URLError
+from urllib.request import urlopen
 
 import orjson
 import pytest
 
 from grouping import Engine, parse
-from tests.kafka.broker import PASSWORD, USER
+from tests.kafka.broker import PASSWORD, USER, free_ports
 
 pytest.importorskip("aiokafka")
 from grouping.runtimes.kafka import changelog
@@ -499,6 +501,38 @@ def test_what_comes_in_without_a_key_is_keyed(stage):
     assert "not JSON" in letters[b"\xff"]
     assert "no value" in letters[None]
     assert "$[0].summary: expected a text" in letters[bad[1]]
+
+
+def test_the_metrics_say_what_waits_and_what_is_refused(stage):
+    """Also of partitions that are not taken over; what has moved to another worker is no longer refused here."""
+    address = f"127.0.0.1:{free_ports(1)[0]}"
+
+    def scraped(name: str) -> dict[str, float]:
+        try:
+            with urlopen(f"http://{address}/metrics", timeout=10) as answer:
+                text = answer.read().decode()
+        except URLError:  # it is only starting
+            return {}
+        found = re.findall(rf'^{name}(?:{{partition="(\d+)"}})? (\S+)$', text, re.MULTILINE)
+        return {partition: float(value) for partition, value in found}
+
+    stage.produce(events(0, 300))
+    worker = stage.worker("one", "--metrics", address)
+    stage.until_settled()
+    stage.until(lambda: scraped("grouping_lag") == {"0": 0, "1": 0}, what="no lag")
+    assert sum(scraped("grouping_events_total").values()) == 300
+    assert scraped("grouping_partitions") == {"": 2}
+    assert set(scraped("grouping_partition_refused").values()) == {0}
+    assert stop(worker) == 0
+    stage.drop_topic("decisions")
+    stage.create()
+    stage.produce(events(300, 100))
+    stage.worker("one", "--metrics", address)
+    stage.until(lambda: scraped("grouping_partition_refused") == {"0": 1, "1": 1}, what="the refusal")
+    stage.until(lambda: sum(scraped("grouping_lag").values()) == 100, what="the lag of what is refused")
+    stage.loop("two", accept_loss=True)
+    stage.until(lambda: sum(scraped("grouping_partition_refused").values()) == 1, what="a partition that moved")
+    stage.until(lambda: len(scraped("grouping_lag")) == 1, what="the lag of what is left")
 
 
 def test_the_faust_command_starts_it_too(stage):

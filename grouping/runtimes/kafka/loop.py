@@ -63,6 +63,9 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has 
         self._ready: dict[int, Partition] = {}  # taken over
         self._tasks: dict[int, asyncio.Task[None]] = {}  # of the partitions that are ours
         self._leaving: set[asyncio.Task[None]] = set()  # of those that were
+        self.lag: dict[
+            int, int
+        ] = {}  # events not decided, by partition; replaced as a whole, as another thread reads it
         self._stop = asyncio.Event()
         self._ended = asyncio.get_running_loop().create_future()  # when a task ends by a fault of ours
 
@@ -105,6 +108,7 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has 
             task.add_done_callback(self._leaving.discard)
             self._ready.pop(number, None)
             task.cancel()
+            self._watch("left", number, 0.0)
         for number in numbers:
             partition = self._ready.get(number)
             self._place(number, partition)
@@ -202,11 +206,21 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has 
                 offsets = {partition.tp: partition.written for partition in self._ready.values()}
                 if offsets:
                     await self._consumer.commit(offsets)
+                await self._measure()
 
-    def lag(self) -> dict[int, int]:
-        """Events not yet read, by partition, as far as the brokers last said."""
-        ends = {number: self._consumer.highwater(one.tp) for number, one in self._ready.items()}
-        return {number: max(0, end - self._ready[number].next) for number, end in ends.items() if end is not None}
+    async def _measure(self) -> None:
+        """Look how many events wait in each partition that is ours, also where it is not taken over."""
+        tps = {number: TopicPartition(self._settings.topic(EVENTS), number) for number in self._tasks}
+        if not tps:
+            self.lag = {}
+            return
+        ends = await self._consumer.end_offsets(list(tps.values()))
+        lag = {}
+        for number, tp in tps.items():
+            partition = self._ready.get(number)
+            at = await self._consumer.committed(tp) if partition is None else partition.written
+            lag[number] = max(0, ends[tp] - (at or 0))
+        self.lag = {number: events for number, events in lag.items() if number in self._tasks}
 
 
 def _name(number: int) -> str:

@@ -42,9 +42,7 @@ class Metrics:
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """What is asked for at the moment it is asked."""
-        lag = GaugeMetricFamily(
-            "grouping_lag", "Events not yet read, in the partitions taken over.", labels=["partition"]
-        )
+        lag = GaugeMetricFamily("grouping_lag", "Events not yet decided, as of every 5 s.", labels=["partition"])
         for partition, events in self._lag().items():
             lag.add_metric([str(partition)], events)
         yield lag
@@ -65,6 +63,8 @@ class Metrics:
                 self._replayed.inc(amount)
             case "taken":
                 self._taken.observe(amount)
+                self._refused.labels(label).set(0)
+            case "left":
                 self._refused.labels(label).set(0)
             case "failed":
                 self._faults.labels(label).inc()

@@ -55,10 +55,10 @@ class Engine(Service):
         calm(asyncio.get_running_loop())
         watch: Watch | None = None if self._metrics is None else self._metrics.watch
         try:
-            self._loop = Loop(self._settings, await look(self._settings), watch)
+            loop = self._loop = Loop(self._settings, await look(self._settings), watch)
             if self._metrics is not None:
-                self._metrics.lag_of(self._loop.lag)
-            await self._loop.run()
+                self._metrics.lag_of(lambda: loop.lag)
+            await loop.run()
         finally:
             self._over.set()
 
