@@ -5,8 +5,10 @@ from __future__ import annotations
 import gzip
 import hmac
 import http.client
+import select
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -19,7 +21,7 @@ from click.testing import CliRunner
 from grouping.__main__ import main
 from grouping.parse import MAX_LINE
 from grouping.quality import Quality
-from tests.live import Live, grouping, until
+from tests.live import PATIENCE, Live, grouping, until
 
 T = 1_760_000_000.0
 
@@ -164,6 +166,103 @@ def test_bounds_of_a_request(live: Live) -> None:
     with socket.create_connection(("127.0.0.1", live.port)) as slow:
         slow.sendall(b"POST /events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n{")
         assert slow.recv(1000).startswith(b"HTTP/1.1 408")
+
+
+def test_bounds_hold_for_responders_too(live: Live) -> None:
+    """Size and time; at an address that there is not, the same."""
+    for path in ("/incidents/i-1/merge", "/v1/webhooks/none", "/none"):
+        large = live.ask("POST", path, b" " * 1_500_000)
+        assert (large.status, "more than 1048576 bytes" in large.json["error"]) == (413, True)
+        assert large.json["trace"] == large.headers["x-trace-id"]
+        with raw(live) as slow:
+            slow.sendall(b"POST %b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n{" % path.encode())
+            assert slow.recv(1000).startswith(b"HTTP/1.1 408")
+
+
+def test_headers_are_bounded_and_idle_connections_closed(live: Live) -> None:
+    """In bytes and in time, also where nothing is ever sent; and what nobody wants is not read for ever."""
+    with raw(live) as endless:
+        endless.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: ")
+        assert sent_until_closed(endless) < 1 << 24
+    with raw(live) as slow:
+        slow.sendall(b"GET /healthz HTTP/1.1\r\nHost: loc")
+        assert b"HTTP/1.1 408" in slow.recv(1000)
+        assert slow.recv(1000) == b""
+    with raw(live) as idle:
+        assert idle.recv(1000) == b""
+    with raw(live) as blank:  # between two requests
+        blank.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        while not blank.recv(1000).endswith(b"}"):
+            pass
+        blank.sendall(b"\r\n")
+        assert blank.recv(1000) == b""
+    with raw(live) as unwanted:
+        unwanted.sendall(b"POST /events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999999999\r\n\r\n")
+        assert unwanted.recv(1000).startswith(b"HTTP/1.1 413")
+        sent_until_closed(unwanted)
+
+
+def sent_until_closed(connection: socket.socket) -> int:
+    """Bytes that could be sent before the other side closed; fails if it takes what is sent for ever."""
+    sent, end = 0, time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        try:
+            connection.sendall(b"y" * (1 << 20))
+        except OSError:
+            return sent
+        sent += 1 << 20
+    raise AssertionError("it was never closed")
+
+
+def raw(live: Live) -> socket.socket:
+    """A connection without a client's manners."""
+    return socket.create_connection(("127.0.0.1", live.port), timeout=60)
+
+
+def test_all_that_is_under_way_is_bounded(tmp_path: Path) -> None:
+    """One that is too much is refused with Retry-After; as soon as the others are through it is taken."""
+    body = orjson.dumps(event("big", details={"x": "y" * 900_000}))
+    head = b"POST /events HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % 1_000_000
+    with Live(tmp_path / "state", "[service]\nbody_max = 1000000\nunder_way_max = 1024\n") as live:
+        with raw(live) as one, raw(live) as two, raw(live) as three:
+            for connection in (one, two):
+                connection.sendall(head + b" " * 950_000)
+            three.sendall(head + b" " * 999_999)
+            refused = select.select([one, two, three], [], [], 60)[0][0]  # the others wait for their end
+            answer = refused.recv(1000)
+            assert answer.startswith(b"HTTP/1.1 503")
+            assert b"retry-after: 1\r\n" in answer
+            answer += refused.recv(1000) if answer.endswith(b"\r\n\r\n") else b""
+            assert b"requests of 1 MiB are under way" in answer
+        until(lambda: live.ask("POST", "/events", body).status in (202, 400))
+
+
+def test_with_too_many_connections_one_can_still_ask_how_it_is(tmp_path: Path) -> None:
+    """Others are told so, in words, and when to come again; it is counted."""
+    with Live(tmp_path / "state", "[service]\nconnections_max = 4\nread_s = 600.0\n") as live:
+        before = live.ask("POST", "/events", event("a")).status
+        with raw(live), raw(live), raw(live), raw(live):
+            until(lambda: live.ask("GET", "/incidents").status == 503)
+            for path in ("/events", "/v2/enqueue", "/incidents/i-1/confirm"):
+                told = live.ask("POST", path, event("a"))
+                assert (before, told.status, told.headers["retry-after"]) == (202, 503, "1")
+                assert "4 connections are open" in told.json["error"]
+            assert [live.ask("GET", path).status for path in ("/healthz", "/readyz", "/metrics")] == [200] * 3
+            text = live.ask("GET", "/metrics").body.decode()
+            assert (
+                float(dict(line.rsplit(" ", 1) for line in text.splitlines())['grouping_denied_total{status="503"}'])
+                >= 4
+            )
+        until(lambda: live.ask("POST", "/events", event("b")).status == 202)
+
+
+def test_a_body_is_waited_for_only_with_a_token(tmp_path: Path) -> None:
+    """Whoever is not known is told so before anything else is read."""
+    with Live(tmp_path / "state", TOKENS) as live:
+        for path in ("/events", "/incidents/i-1/merge", "/scopes/x/policy", "/none"):
+            with raw(live) as stranger:
+                stranger.sendall(b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n" % path.encode())
+                assert stranger.recv(1000).startswith(b"HTTP/1.1 401")
 
 
 def test_a_sender_s_trace_is_kept(live: Live) -> None:

@@ -17,7 +17,7 @@ import uvicorn
 from grouping.config import BadConfig, Config
 from grouping.runtimes.http.app import application
 from grouping.runtimes.http.limits import Gate
-from grouping.runtimes.http.short import protocol
+from grouping.runtimes.http.short import look_after, protocol
 from grouping.runtimes.logs import to_stderr
 from grouping.runtimes.outbox.outbox import Outbox
 from grouping.runtimes.retention import Retention
@@ -26,7 +26,7 @@ from grouping.runtimes.settings import Settings
 
 Again = Callable[[], tuple[Config, Settings]]  # raises BadConfig
 
-FIXED = ("listen", "open_to_all", "connections_max", "formats")  # settings that stay until the process ends
+FIXED = ("listen", "open_to_all", "formats")  # settings that stay until the process ends
 WAITING = 2048  # connections that the system holds until we take them
 
 logger = logging.getLogger("grouping.serve")
@@ -82,7 +82,7 @@ def serve(directory: Path, config: Config, settings: Settings, again: Again) -> 
             uvicorn.Config(
                 front,
                 loop="uvloop",
-                http=protocol(front.short),
+                http=protocol(front),
                 ws="none",
                 lifespan="off",
                 access_log=False,
@@ -90,7 +90,6 @@ def serve(directory: Path, config: Config, settings: Settings, again: Again) -> 
                 proxy_headers=False,
                 server_header=False,
                 date_header=False,
-                limit_concurrency=settings.connections_max,
                 timeout_graceful_shutdown=5,
             )
         )
@@ -112,6 +111,7 @@ async def _live(
     await outbox.start(service.settings.subscriptions)
     await service.start()
     retention = asyncio.create_task(Retention(service, outbox.told).run())
+    looking = asyncio.create_task(look_after(server.server_state.connections))
     serving = asyncio.create_task(server.serve([listening]))
     waits = [asyncio.create_task(event.wait()) for event in (ending, service.broken)]
     host, port = listening.getsockname()[:2]
@@ -122,8 +122,9 @@ async def _live(
     await serving
     for wait in waits:
         wait.cancel()
-    retention.cancel()
-    await asyncio.gather(retention, return_exceptions=True)
+    for task in (retention, looking):
+        task.cancel()
+    await asyncio.gather(retention, looking, return_exceptions=True)
     await outbox.stop()
     await service.stop()
     logger.info("stopped", extra={"accepted": service.log.end, "decided": service.decided})

@@ -48,8 +48,9 @@ class Settings:
     open_to_all: bool = False  # allow an address beyond this machine without tokens
     body_max: int = 8 * MIB  # bytes of one request
     events_max: int = 10_000  # events of one request
-    read_s: float = 10.0  # s that a request's body may take to arrive
-    connections_max: int = 4096  # open at once; beyond them 503
+    under_way_max: int = 32 * MIB  # bytes of all requests that are taken at the same time; beyond them 503
+    read_s: float = 10.0  # s in which headers, and then a body, must arrive; an idle connection is closed
+    connections_max: int = 4096  # open at once; beyond them 503, but for a few that ask how it is
     rate: float = 0.0  # events/s that one token may send, over time; 0: as many as can be taken
     burst: float = 10_000.0  # events it may be ahead of that
     backlog_max: int = 1_000_000  # accepted events that wait for their decision; beyond them 503
@@ -120,6 +121,7 @@ _WORDS: dict[type, str] = {int: "a whole number", float: "a number", str: "a tex
 _BOUNDS: dict[str, tuple[float, float]] = {
     "body_max": (1024, 256 * MIB),
     "events_max": (1, 1_000_000),
+    "under_way_max": (1024, 1 << 40),
     "read_s": (0.1, 600.0),
     "connections_max": (1, 1_000_000),
     "rate": (0.0, 1e9),

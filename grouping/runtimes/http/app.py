@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
@@ -14,13 +15,14 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from grouping import __version__
 from grouping.parse import Malformed
 from grouping.runtimes.http import letters, operation, pagerduty, responders, senders
-from grouping.runtimes.http.doors import CORRECTIONS, Door, canonical
-from grouping.runtimes.http.limits import Denied, Gate, Receive, Scope, Send
+from grouping.runtimes.http.doors import CORRECTIONS, Answer, Door, canonical, reply, trace_of
+from grouping.runtimes.http.limits import Denied, Gate, Held, Message, Receive, Scope, Send, body_of, has_body
 from grouping.runtimes.http.metrics import Metrics, Tally
 from grouping.runtimes.http.parts import Parts
 from grouping.runtimes.http.stream import Feed
 from grouping.runtimes.outbox.outbox import Outbox
 from grouping.runtimes.service import Service, Unavailable
+from grouping.runtimes.settings import Right, Settings
 
 DOORS = {"/events": ("events", canonical, "Canonical events: one, an array, or one a line.")}
 
@@ -28,23 +30,94 @@ DOORS = {"/events": ("events", canonical, "Canonical events: one, an array, or o
 class Front:
     """Sends a request to its door, or to the application: doors are called without anything between."""
 
-    def __init__(self, doors: Mapping[str, Door], app: FastAPI, gate: Gate) -> None:
+    def __init__(self, doors: Mapping[str, Door], app: FastAPI, gate: Gate, tally: Tally) -> None:
         self._doors = doors
         self._app = app
+        self._tally = tally
         self.gate = gate
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self.gate.settings
 
     def short(self, scope: Scope, body: bytes) -> bytes | None:
         """The answer of a door to what it knows already."""
         door = self._doors.get(scope["path"])
         return None if door is None else door.short(scope, body)
 
+    def turned_away(self, status: int) -> None:
+        """Count a request that was answered before it was one."""
+        self._tally.denied[status] += 1
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take one request."""
         door = self._doors.get(scope["path"])
         if door is not None:
             await door(scope, receive, send)
+        elif has_body(scope):
+            await self._with_body(scope, receive, send)
         else:
-            await self._app(_as_json(scope), receive, send)
+            await self._app(scope, receive, send)
+
+    async def _with_body(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Take a request of a responder: who it is comes first, then a body of bounded size, and then the rest."""
+        with Held(self.gate) as held:
+            try:
+                self.gate.admit(scope, *Right)
+                body = await body_of(scope, receive, self.settings, held, min(BODY, self.settings.body_max))
+            except Denied as denied:
+                await self._deny(scope, send, denied)
+            else:
+                await self._app(_as_json(scope), _again(body, receive), send)
+
+    async def busy(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request on a connection that is one too many: those who ask how it is are told, the others refused."""
+        closing = _closing(send)
+        if scope["path"] in HEALTH:
+            await self._app(scope, receive, closing)
+            return
+        most = self.settings.connections_max
+        denied = Denied(503, f"{most} connections are open; close some, or send it again in a moment", 1)
+        await self._deny(scope, closing, denied)
+
+    async def _deny(self, scope: Scope, send: Send, denied: Denied) -> None:
+        door, trace = self._doors.get(scope["path"]), trace_of(scope)
+        if door is not None:
+            await door.deny(scope, send, denied, trace)
+        else:
+            self._tally.denied[denied.status] += 1
+            answer = Answer(denied.status, orjson.dumps({"error": str(denied), "trace": trace}))
+            await reply(send, answer, trace, denied.after)
+
+
+HEALTH = frozenset(("/healthz", "/readyz", "/metrics"))
+BODY = 1 << 20  # bytes that a responder may send at once
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """What gives a body that was read, and then what comes after it."""
+    given = False
+
+    async def again() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
+
+
+def _closing(send: Send) -> Send:
+    """Closes the connection after the answer."""
+
+    async def closing(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+        await send(message)
+
+    return closing
 
 
 def _as_json(scope: Scope) -> Scope:
@@ -79,7 +152,7 @@ def application(service: Service, outbox: Outbox) -> Front:
     doors = {
         path: Door(name, read, service, gate, tally, rights=CORRECTIONS) for path, (name, read, _) in DOORS.items()
     }
-    return Front(doors | senders.doors(service, gate, tally), app, gate)
+    return Front(doors | senders.doors(service, gate, tally), app, gate, tally)
 
 
 def _say_errors(app: FastAPI) -> None:

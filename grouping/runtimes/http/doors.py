@@ -18,7 +18,7 @@ import orjson
 from starlette.datastructures import Headers
 
 from grouping.parse import MAX_LINE, Malformed, event_of
-from grouping.runtimes.http.limits import Denied, Gate, Receive, Scope, Send, body_of, lacks
+from grouping.runtimes.http.limits import Denied, Gate, Held, Receive, Scope, Send, body_of, lacks
 from grouping.runtimes.http.metrics import Tally
 from grouping.runtimes.service import Service, Unavailable
 from grouping.runtimes.settings import Right, Token
@@ -161,12 +161,13 @@ class Door:
         begun = time.perf_counter()
         trace = trace_of(scope)
         try:
-            answer = await self._take(scope, receive, trace)
+            with Held(self._gate) as held:
+                answer = await self._take(scope, receive, held, trace)
         except Denied as denied:
-            await self._deny(scope, send, denied, trace)
+            await self.deny(scope, send, denied, trace)
             return
         except Unavailable as unavailable:
-            await self._deny(scope, send, Denied(503, str(unavailable), unavailable.after), trace)
+            await self.deny(scope, send, Denied(503, str(unavailable), unavailable.after), trace)
             return
         if answer.status < 400:
             self._tally.took.add(time.perf_counter() - begun)
@@ -250,21 +251,23 @@ class Door:
             answer["refused"] = refused[:SHOWN]
         return Answer(202, orjson.dumps(answer | {"trace": trace}))
 
-    async def _take(self, scope: Scope, receive: Receive, trace: str) -> Answer:
+    async def _take(self, scope: Scope, receive: Receive, held: Held, trace: str) -> Answer:
         """What is answered. Raises Denied, Unavailable."""
         if scope["method"] != "POST":
             raise Denied(405, "events are sent by POST")
         signed = self._name in self._gate.settings.signed
         token = None if signed else self._gate.admit(scope, *self._rights)  # before its body is waited for
-        body = await body_of(scope, receive, self._service.settings)
+        settings = self._service.settings
+        body = await body_of(scope, receive, settings, held, settings.body_max)
         token = token or self._admitted(scope, body)
         received, headers = round(time.time(), 3), Headers(raw=scope["headers"])
         try:
-            raws = self._read(body, headers, received)
+            raws = list(self._read(body, headers, received))
         except Malformed as error:
             raws = [error]
+        del body
         _in_scope(raws, scope["query_string"])
-        most = self._service.settings.events_max
+        most = settings.events_max
         if len(raws) > most:
             raise Denied(413, f"{len(raws)} events in one request, at most {most} are taken; send fewer at once")
         late = self._service.late()
@@ -282,6 +285,10 @@ class Door:
             if seq is not None:
                 known.append(seq)
                 continue
+            if (
+                len(raws) > 1
+            ):  # what is read takes many times the room of its line, and is not needed while that is written
+                raws[index] = None
             try:
                 lines.append(line_of(raw, received, late=late))
             except Malformed as error:
@@ -310,7 +317,8 @@ class Door:
         self._tally.resent[self._name] += len(known)
         return self._accepted(headers, raws, refused, first, lines[0].id if lines else None, trace)
 
-    async def _deny(self, scope: Scope, send: Send, denied: Denied, trace: str) -> None:
+    async def deny(self, scope: Scope, send: Send, denied: Denied, trace: str) -> None:
+        """Say that a request is not taken, as its senders expect it."""
         status, message = denied.status, str(denied)
         self._tally.denied[status] += 1
         level = logging.INFO if status == 401 else logging.DEBUG  # a sender without its token or signature goes unheard

@@ -1,4 +1,4 @@
-"""Who may do what, and how much: tokens, rates, the size and time of a request's body."""
+"""Who may do what, and how much: tokens, rates, the size and time of a request's body, and of all bodies together."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from functools import lru_cache
 from hashlib import sha256
 from hmac import compare_digest
-from typing import Any
+from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 from grouping.runtimes.settings import Right, Settings, Token
@@ -35,10 +35,11 @@ class Denied(Exception):
 
 
 class Gate:
-    """Knows the tokens and how fast each of them has been."""
+    """Knows the tokens and how fast each of them has been, and how much is under way."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
         self.settings = settings
+        self.under_way = 0  # bytes of bodies in memory, of all requests
         self._clock = clock
         self._level: dict[str, tuple[float, float]] = {}  # name -> (events ahead of the rate, when)
 
@@ -73,6 +74,32 @@ class Gate:
             wait = int((ahead + events - burst) / rate) + 1
             raise Denied(429, f"{token.name} sends more than {rate:g} events a second; send slower", wait)
         self._level[token.name] = (ahead + events, now)
+
+
+class Held:
+    """What one request has in memory of its body; given back at its end."""
+
+    __slots__ = ("_bytes", "_gate")
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self._bytes = 0
+
+    def add(self, count: int) -> None:
+        """So many bytes more. Raises Denied where all requests together have too many."""
+        gate = self._gate
+        most = max(gate.settings.under_way_max, 2 * gate.settings.body_max)  # one alone has room, packed and unpacked
+        if gate.under_way + count > most:
+            raise Denied(503, f"requests of {most >> 20} MiB are under way; send it again in a moment", 1)
+        gate.under_way += count
+        self._bytes += count
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._gate.under_way -= self._bytes
+        self._bytes = 0
 
 
 def lacks(token: Token, *rights: Right) -> str:
@@ -112,29 +139,39 @@ def _local(name: bytes, origin: bytes | None) -> bool:
         return False
 
 
-async def body_of(scope: Scope, receive: Receive, settings: Settings) -> bytes:
-    """The body of a request, unpacked. Raises Denied when it is too large, too slow or not what it says."""
-    most = settings.body_max
+def has_body(scope: Scope) -> bool:
+    """Whether a request says that a body follows its headers."""
+    return any(
+        name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
+        for name, value in scope["headers"]
+    )
+
+
+async def body_of(scope: Scope, receive: Receive, settings: Settings, held: Held, most: int) -> bytes:
+    """The body of a request, unpacked. Raises Denied: too large, too slow, not what it says, no room for it now."""
     headers = dict(scope["headers"])
     said = headers.get(b"content-length", b"0")
     if said.isdigit() and int(said) > most:
         raise _too_large(most)
     try:
         async with asyncio.timeout(settings.read_s):
-            body = await _all(receive, most)
+            body = await _all(receive, held, most)
     except TimeoutError:
         raise Denied(408, f"the body did not arrive within {settings.read_s:g} s; send it in one go") from None
     packed = headers.get(b"content-encoding", b"identity").strip().lower()
     if packed == b"gzip":
-        return _unpacked(body, most)
+        unpacked = _unpacked(body, most)
+        held.add(len(unpacked))
+        return unpacked
     if packed != b"identity":
         raise Denied(415, f"Content-Encoding {packed.decode('latin-1')[:40]!r} is not understood; use gzip or none")
     return body
 
 
-async def _all(receive: Receive, most: int) -> bytes:
+async def _all(receive: Receive, held: Held, most: int) -> bytes:
     message = await receive()
     body: bytes = message.get("body", b"")
+    held.add(len(body))
     if not message.get("more_body"):
         if len(body) > most:
             raise _too_large(most)
@@ -144,7 +181,9 @@ async def _all(receive: Receive, most: int) -> bytes:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise Denied(400, "the sender has gone away")
-        parts += message.get("body", b"")
+        body = message.get("body", b"")
+        held.add(len(body))
+        parts += body
         if len(parts) > most:
             raise _too_large(most)
     return bytes(parts)
@@ -165,4 +204,4 @@ def _unpacked(body: bytes, most: int) -> bytes:
 
 
 def _too_large(most: int) -> Denied:
-    return Denied(413, f"more than {most} bytes in one request; send fewer events at once")
+    return Denied(413, f"more than {most} bytes in one request; send less at once")
