@@ -177,6 +177,10 @@ def test_hostile_payloads_are_bounded() -> None:
     logs = {"resource": {"attributes": [fat]}, "scopeLogs": [{"logRecords": [{"body": {"stringValue": "b"}}] * 1000}]}
     with pytest.raises(Malformed, match="shared by 1000 events"):
         translated("otlp", {"resourceLogs": [logs]})
+    logs["scopeLogs"][0]["logRecords"] = [{"body": {"stringValue": "b"}}] * 100
+    assert len(translated("otlp", {"resourceLogs": [logs] * 3})) == 300
+    with pytest.raises(Malformed, match=r"resourceLogs\[3\].* of this request, at most 33554432 are taken"):
+        translated("otlp", {"resourceLogs": [logs] * 4})  # each by itself would be taken
 
 
 def test_an_alert_is_the_same_by_either_door_of_alertmanager() -> None:

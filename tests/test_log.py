@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grouping.runtimes.committer import Committer
-from grouping.runtimes.log import Follower, Full, Log, LogError, encode, read, segments
+from grouping.runtimes.log import BATCH_MAX, Follower, Full, Log, LogError, encode, read, segments
 
 
 def written(directory: Path, batches: list[list[bytes]], segment: int = 1 << 20) -> None:
@@ -167,6 +167,90 @@ def test_what_waits_for_one_fsync_goes_down_together(tmp_path: Path) -> None:
     found = lines(tmp_path)
     assert [found[number - 1] for number in first] == [b"%d" % n for n in range(300)]
     assert len(list(read(tmp_path))) < 300
+
+
+def committed(directory: Path, requests: list[list[bytes]], **bounds: int) -> list[int]:
+    """The number each request is answered with, all of them waiting at once."""
+
+    async def senders() -> list[int]:
+        log, told = Log(directory), []
+        committer = Committer(log, lambda last, count: told.append((last, count)), told.append, **bounds)
+        first = await asyncio.gather(*map(committer.append, requests))
+        await committer.close()
+        log.close()
+        assert [last for last, _ in told] == [sum(count for _, count in told[: n + 1]) for n in range(len(told))]
+        return first
+
+    return asyncio.run(senders())
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 30).map(lambda size: b"x" * size), min_size=1, max_size=9), max_size=6),
+    st.integers(1, 60),
+    st.integers(1, 12),
+)
+def test_whatever_is_accepted_can_be_read(
+    tmp_path_factory: pytest.TempPathFactory, requests: list[list[bytes]], size: int, events: int
+) -> None:
+    """Large requests go down in several batches, each within its bounds; their events keep their order and numbers."""
+    directory = tmp_path_factory.mktemp("log")
+    first = committed(directory, requests, size=size, events=events)
+    assert lines(directory) == [line for request in requests for line in request]
+    assert first == [1 + sum(map(len, requests[:n])) for n in range(len(requests))]
+    for batch in read(directory):
+        assert batch.events <= events
+        assert len(batch.lines) <= size or batch.events == 1
+
+
+def test_a_request_of_more_than_a_reader_takes_at_once_can_be_read(tmp_path: Path) -> None:
+    """By the bounds of the service, and after it was opened again."""
+    request = [b"x" * (512 << 10)] * (2 + BATCH_MAX // (512 << 10))
+    assert committed(tmp_path, [[b"before"], request, [b"after"]]) == [1, 2, 2 + len(request)]
+    assert sum(batch.events for batch in read(tmp_path)) == len(request) + 2
+    log = Log(tmp_path)
+    assert (log.end, log.cut) == (len(request) + 2, 0)
+    log.close()
+
+
+def test_a_batch_that_no_reader_takes_is_not_written(tmp_path: Path) -> None:
+    """It is a mistake of the caller, and the log is as before."""
+    log = Log(tmp_path)
+    log.append([b"before"])
+    with pytest.raises(ValueError, match="append fewer at once"):
+        log.append([b"x" * (1 << 20)] * 64)
+    assert log.append([b"after"]) == 2
+    log.close()
+    assert lines(tmp_path) == [b"before", b"after"]
+
+
+def test_a_large_request_that_finds_no_room_is_refused_as_a_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody hears "accepted" of a part of it, no more of it is written, and the next one goes on after what is there."""
+    write, count = os.write, 0
+
+    def fails(file: int, data: bytes) -> int:
+        nonlocal count
+        count += 1
+        if count == 2:
+            raise OSError(28, "No space left on device")
+        return write(file, data)
+
+    async def senders() -> list[int | BaseException]:
+        log = Log(tmp_path)
+        committer = Committer(log, lambda last, count: None, lambda error: None, events=2)
+        monkeypatch.setattr(os, "write", fails)
+        found = await asyncio.gather(
+            committer.append([b"1", b"2", b"3", b"4", b"5", b"6"]), committer.append([b"7"]), return_exceptions=True
+        )
+        await committer.close()
+        log.close()
+        return found
+
+    large, small = asyncio.run(senders())
+    assert isinstance(large, Full)
+    assert small == 3
+    assert lines(tmp_path) == [b"1", b"2", b"7"]
 
 
 def test_a_failing_fsync_ends_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

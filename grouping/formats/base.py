@@ -72,14 +72,19 @@ def each(items: Iterable[Any], place: str, make: Callable[[Any, str], Raw]) -> l
     return events
 
 
-def spread(shared: Raw, times: int, place: str) -> Raw:
-    """What is kept in each of several events; bounds what a small payload grows to. Raises Malformed."""
+def spread(shared: Raw, times: int, place: str, before: int = 0) -> int:
+    """Bytes that what several events of a payload share grows to, when each of them holds it. Raises Malformed.
+
+    ``before``: what else of the payload grows to. So what a small payload becomes is bounded.
+    """
     size = len(dumped(shared, place))
-    if size * times > MAX_SPREAD:
+    grown = before + size * times
+    if grown > MAX_SPREAD:
         raise Malformed(
-            f"{place}: {size} bytes shared by {times} events, at most {MAX_SPREAD // times} are taken; send fewer"
+            f"{place}: {size} bytes shared by {times} events make {grown} bytes of this request, "
+            f"at most {MAX_SPREAD} are taken; send fewer at once"
         )
-    return shared
+    return grown
 
 
 def dumped(value: Any, place: str) -> bytes:

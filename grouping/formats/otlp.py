@@ -52,11 +52,11 @@ def translate(payload: bytes, headers: Mapping[str, str], received: float) -> li
     """The alerts of an ExportLogsServiceRequest, as JSON or, by its content type, as protobuf. Raises Malformed."""
     packed = headers.get("content-type", "").partition(";")[0].strip().lower() == otlp_protobuf.MEDIA_TYPE
     events: list[Raw | Malformed] = []
-    seen = 0
+    seen = grown = 0
     for place, resource, library, scope, records, read in _packed(payload) if packed else _plain(payload):
         seen += 1 + len(records)
         _few(seen, place)
-        spread({"resource": resource, "scope": scope}, max(len(records), 1), place)
+        grown = spread({"resource": resource, "scope": scope}, max(len(records), 1), place, grown)
         for index, one in enumerate(records):
             if len(events) == MAX_EVENTS:
                 raise Malformed(f"{place}: more than {MAX_EVENTS} events; send fewer at once")

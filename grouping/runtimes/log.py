@@ -28,7 +28,7 @@ from zlib import crc32
 SEGMENT = 64 << 20  # bytes after which a new segment is begun
 REMOVED = "removed"
 HEAD_MAX = 96  # bytes of a batch's first line
-BATCH_MAX = 64 << 20  # bytes of a batch; more than any write here
+BATCH_MAX = 64 << 20  # bytes of a batch: a reader takes a larger one for damage, so none is ever written
 _HEAD = re.compile(rb"#([0-9]{1,19}) ([0-9]{1,9}) ([0-9]{1,9}) ([0-9a-f]{8})\n")
 
 
@@ -276,8 +276,11 @@ class Log:
     def append(self, lines: Sequence[bytes]) -> int:
         """Put events down, on disk when this returns; the number of the first.
 
-        Raises Full with nothing written, LogError when the disk fails: then no more can be written.
+        Raises Full with nothing written, LogError when the disk fails: then no more can be written; ValueError for more
+        bytes than a batch may have.
         """
+        if sum(map(len, lines)) + len(lines) > BATCH_MAX:
+            raise ValueError(f"{len(lines)} events of more than {BATCH_MAX} bytes; append fewer at once")
         if self._broken:
             raise LogError(f"{self.directory}: {self._broken}; look at the disk, then start again")
         lacking = self.lacking() if self.reserve else ""
