@@ -93,11 +93,14 @@ CUT = " †"  # played on the beginning of the stream only
 SHOWN = 8  # players in the table of damages
 TAUGHT = 50  # corrections at which learners are compared
 BETTER = 0.01  # from which difference on a player is called better
+NOTHING = ["Not measured."]
 WORST = 4  # streams that the README names
 
 
 def _players(rows: list[Row], part: str = "whole") -> list[str]:
     """All players down, streams across."""
+    if not rows:
+        return NOTHING
     streams = list(dict.fromkeys(row["stream"] for row in rows))
     cells = {(row["policy"], row["stream"]): row for row in rows}
     best = {stream: max(_points(row, part) for row in rows if row["stream"] == stream) for stream in streams}
@@ -138,6 +141,8 @@ def _summary_of(of: str) -> Render:
     """Mean, how far behind and ahead of the default at most, and wins of every player over one kind of streams."""
 
     def lines(figures: Figures) -> list[str]:
+        if not _means(figures, of):
+            return NOTHING
         table = [
             "| player | mean | most behind the default | on | most ahead of it | on | best on |",
             "|---|--:|--:|---|--:|---|--:|",
@@ -198,9 +203,9 @@ def _findings(figures: Figures) -> list[str]:
     """What the tables say, in sentences."""
     lines = []
     for of, words in ((SAMPLES, "samples"), (PUBLIC, "public streams"), (DAMAGED, "damaged streams")):
-        lines.append(
-            f"- Over the {_count(figures, of)} {words} the default has a mean of {_beside_others(figures, of)}"
-        )
+        if _means(figures, of):
+            count = _count(figures, of)
+            lines.append(f"- Over the {count} {words} the default has a mean of {_beside_others(figures, of)}")
     lines.append(f"- {_in_words(figures)}")
     for of, words in ((SAMPLES, "samples"), (PUBLIC, "public streams")):
         cold, taught = (_half(figures, of, corrections) for corrections in (0, TAUGHT))
@@ -215,9 +220,11 @@ def _findings(figures: Figures) -> list[str]:
 def _beside_others(figures: Figures, of: str) -> str:
     """The default's mean over one kind of streams, without tuning, and that of the best of the others."""
     means = _means(figures, of)
-    best = max((name for name in means if name not in {DEFAULT, UNTUNED}), key=lambda name: means[name])
     untuned = f" (without tuning {means[UNTUNED]:.2f})" if UNTUNED in means else ""
-    return f"{means[DEFAULT]:.2f}{untuned}, the best of the others {means[best]:.2f} ({_named(best)})."
+    others = {name: mean for name, mean in means.items() if name not in {DEFAULT, UNTUNED}}
+    best = max(others, key=others.__getitem__, default=None)
+    beside = f", the best of the others {others[best]:.2f} ({_named(best)})" if best is not None else ""
+    return f"{means[DEFAULT]:.2f}{untuned}{beside}."
 
 
 def _named(player: str) -> str:
@@ -227,7 +234,7 @@ def _named(player: str) -> str:
 def _means(figures: Figures, of: str) -> dict[str, float]:
     """The mean of every player that played all streams of that kind in full."""
     found = [one for one in summary(figures["rows"]) if one["streams"] == of and not one["corrections"]]
-    most = max(one["cells"] for one in found)
+    most = max((one["cells"] for one in found), default=0)
     return {one["policy"]: one["mean"] for one in found if one["cells"] == most}
 
 
@@ -247,6 +254,8 @@ def _damages(figures: Figures) -> list[str]:
     rows = [row for row in figures["rows"] if row["damage"] and not row["corrections"] and not row["capped"]]
     means = _means(figures, DAMAGED)
     players = sorted(means, key=lambda name: -means[name])[:SHOWN]
+    if not players:
+        return NOTHING
     lines = ["| damage | " + " | ".join(players) + " |", "|---" + "|--:" * len(players) + "|"]
     for damage in dict.fromkeys(row["damage"] for row in rows):
         scores = [
@@ -262,7 +271,7 @@ def _corrections(figures: Figures) -> list[str]:
     rows = [row for row in figures["rows"] if not row["damage"]]
     levels = sorted({row["corrections"] for row in rows})
     if len(levels) == 1:
-        return ["Nothing was measured yet."]
+        return NOTHING
     others = sorted({row["policy"] for row in rows if row["corrections"] and row["policy"] != DEFAULT})
     columns = [(DEFAULT, level) for level in levels] + [(name, TAUGHT) for name in others]
     cells = {(row["stream"], row["policy"], row["corrections"]): row for row in rows}
@@ -321,7 +330,10 @@ def _glance(quality: Figures, whole: Figures, service: Figures) -> list[str]:
     """How good, how fast, what hurts: the few lines of the README."""
     lines = []
     for of, words in ((SAMPLES, "made-up streams of this repository"), (PUBLIC, "public streams")):
-        lines.append(f"- **How good**, 1 is perfect: over {_count(quality, of)} {words} {_beside_others(quality, of)}")
+        if _means(quality, of):
+            lines.append(
+                f"- **How good**, 1 is perfect: over {_count(quality, of)} {words} {_beside_others(quality, of)}"
+            )
     worst = sorted((row["score"], row["stream"]) for row in _cold(quality) if row["policy"] == DEFAULT)[:WORST]
     named = ", ".join(f"{stream} {score:.2f}" for score, stream in worst)
     lines.append(f"- **What hurts**: the lowest are {named}. {_in_words(quality)}")
