@@ -10,6 +10,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -402,6 +403,22 @@ def test_the_stream_goes_on_where_one_was(live: Live) -> None:
     kinds = [data["kind"] for _, data in events_of(response, 2)]
     connection.close()
     assert kinds == ["incident", "decision"]
+
+
+def test_who_reads_along_is_let_go_at_the_end_and_without_a_token(tmp_path: Path) -> None:
+    """At once: a stop waits for nobody, and a token that is taken away opens nothing any more."""
+    with Live(tmp_path / "state", TOKENS) as live, closing(live.connect()) as one, closing(live.connect()) as two:
+        for token, connection in (("respond", one), ("admin", two)):
+            connection.request("GET", "/stream", headers={"Authorization": f"Bearer {token}"})
+        first, second = one.getresponse(), two.getresponse()
+        (tmp_path / "state.toml").write_text(TOKENS.replace(sha256(b"respond").hexdigest(), "0" * 64))
+        live.process.send_signal(signal.SIGHUP)
+        assert first.read().replace(b": still here\n\n", b"") == b""  # to its end
+        live.ask("POST", "/events", event("a"), Authorization="Bearer admin")
+        assert events_of(second, 1)[0][1]["kind"] == "incident"
+        assert live.stop() == 0
+        assert [line for line in live.logs() if line["level"] == "error"] == []
+        assert "raceback" not in live.said()
 
 
 def read_stream(live: Live, path: str, count: int, **headers: str) -> list[tuple[int | None, dict[str, Any]]]:

@@ -55,8 +55,8 @@ class _Reload:
         kept = [name for name in FIXED if getattr(settings, name) != getattr(before, name)]
         kept += ["the settings of the engine"] if config != self._service.config else []
         settings = replace(settings, **{name: getattr(before, name) for name in FIXED})
-        self._service.reload(settings)
         self._gate.settings = settings
+        self._service.reload(settings)
         self._outbox.reload(settings.subscriptions)
         logging.getLogger().setLevel(settings.log_level.upper())
         logger.warning("reloaded", extra={"need_a_restart": kept} if kept else {})
@@ -118,7 +118,7 @@ async def _live(
     logger.info("listening", extra={"host": host, "port": port, "accepted": service.log.end})
     await asyncio.wait([serving, *waits], return_when=asyncio.FIRST_COMPLETED)
     server.should_exit = True
-    service.hush()
+    await service.hush()
     await serving
     for wait in waits:
         wait.cancel()

@@ -88,9 +88,14 @@ class Service:
         self._committer = Committer(self.log, self._on_disk, self._log_failed)
         self._keeper = asyncio.create_task(self._keep())
 
-    def hush(self) -> None:
+    async def hush(self) -> None:
         """Take no more events, and let those who read along go."""
         self._stopping = True
+        await self._wake()
+
+    async def _wake(self) -> None:
+        async with self._progress:
+            self._progress.notify_all()
 
     async def stop(self) -> None:
         """Put down what is waiting, let it be decided for a while, and end. What is left is decided at the next start."""
@@ -137,6 +142,7 @@ class Service:
         """Go by other settings from here on; what needs a new process stays."""
         self.settings = settings
         self.log.reserve = settings.reserve_mb * MIB
+        self._waking = asyncio.create_task(self._wake())
 
     # -- events in
 
@@ -226,6 +232,21 @@ class Service:
         except TimeoutError:
             return False
         return True
+
+    async def news(self, after: int, within: float) -> bool:
+        """Whether an event after number ``after`` is decided within so many seconds.
+
+        Returns early, too, when this is about to end or has other settings: who reads along looks whether it still may.
+        """
+        settings = self.settings
+        try:
+            async with asyncio.timeout(within), self._progress:
+                await self._progress.wait_for(
+                    lambda: self.decided > after or self._stopping or self.settings is not settings
+                )
+        except TimeoutError:
+            return False
+        return self.decided > after
 
     # -- the process that decides
 

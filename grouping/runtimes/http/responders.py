@@ -5,6 +5,7 @@ A correction is an event like any other: it goes into the same log, and the answ
 
 from __future__ import annotations
 
+import logging
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Query, Request
@@ -14,8 +15,12 @@ from pydantic import Field
 from grouping.parse import MAX_LIST, MAX_NAME
 from grouping.runtimes.http import pagerduty
 from grouping.runtimes.http.doors import trace_of
+from grouping.runtimes.http.limits import Denied
 from grouping.runtimes.http.parts import Administrator, Live, Responder
 from grouping.runtimes.http.say import By, acknowledged, answered, correct, found, say
+from grouping.runtimes.settings import Right
+
+logger = logging.getLogger("grouping.responders")
 
 Id = Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
 Ids = Annotated[list[Id], Field(min_length=1, max_length=MAX_LIST)]
@@ -187,6 +192,7 @@ async def set_policy(live: Live, token: Administrator, request: Request, scope: 
 async def stream(
     live: Live,
     _: Responder,
+    request: Request,
     scope: Annotated[str | None, Query(max_length=MAX_NAME)] = None,
     after: Annotated[
         int | None, Query(ge=0, description="From the event after this seq; without it from now on.")
@@ -195,6 +201,16 @@ async def stream(
 ) -> StreamingResponse:
     """Everything that is decided, as server-sent events: kind, seq as id, the output line as data."""
     first = next((seq for seq in (last_event_id, after) if seq is not None), live.service.decided)
+
+    def allowed() -> bool:
+        """Whether the token that it was opened with still is one."""
+        try:
+            live.gate.admit(request.scope, Right.RESPOND)
+        except Denied as why:
+            logger.info("a reader of the stream is let go", extra={"why": str(why)})
+            return False
+        return True
+
     return StreamingResponse(
-        live.feed.lines(first, scope), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
+        live.feed.lines(first, scope, allowed), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from itertools import pairwise
 from typing import Any
 
@@ -24,14 +24,18 @@ class Feed:
         self._service = service
         self._pages: OrderedDict[int, asyncio.Task[dict[str, Any]]] = OrderedDict()
 
-    async def lines(self, after: int, scope: str | None) -> AsyncIterator[bytes]:
-        """Server-sent events: the output lines of input events after number ``after``; never ends by itself.
+    async def lines(self, after: int, scope: str | None, allowed: Callable[[], bool]) -> AsyncIterator[bytes]:
+        """Server-sent events: the output lines of input events after number ``after``, as long as it is ``allowed``.
 
         The id of an event is its seq, and stands on the last line of that seq: who comes back with it misses nothing.
         """
-        service = self._service
+        service, settings = self._service, self._service.settings
         while not service.stopping:
-            if service.decided <= after and not await service.reached(after + 1, HEARTBEAT):
+            if service.settings is not settings:
+                settings = service.settings
+                if not allowed():
+                    return
+            if service.decided <= after and not await service.news(after, HEARTBEAT):
                 yield b": still here\n\n"
                 continue
             try:
