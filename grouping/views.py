@@ -51,6 +51,18 @@ class Views:
         rows = itertools.islice(members(self._state, within, found), skip, skip + most)
         return [self._alert(within, alert, kept) for alert, kept in rows]
 
+    def astray(self, scope: str, id: str, alerts: list[str]) -> list[tuple[str, str | None]]:
+        """Those of some alerts that do not belong to an incident now, each with the incident that it is in, if any."""
+        within = self._scope(scope)
+        here = root(self._state, within, id).id
+        found: list[tuple[str, str | None]] = []
+        for alert in alerts:
+            kept = self._state.alert(within, alert)
+            there = None if kept is None else root(self._state, within, kept.incident).id
+            if there != here:
+                found.append((alert, there))
+        return found
+
     def alert(self, scope: str, id: str) -> dict[str, Any] | None:
         """An alert, where it belongs now, and the decision with all that was logged of it."""
         within = self._scope(scope)

@@ -369,6 +369,39 @@ def test_corrections_are_done_when_answered(live: Live) -> None:
     assert actions[-1] == ("resolve", "anybody")
 
 
+def test_only_alerts_of_the_incident_in_the_address_are_taken_out_of_it(live: Live) -> None:
+    """Else nothing is moved and nothing is learned; the answer says where they are."""
+    first, second, third = open_three(live, "strays")
+    wrong = live.ask("POST", f"/incidents/{first}/split", {"alerts": ["a0", "a3", "nobody"]})
+    assert wrong.status == 409
+    assert wrong.json["error"] == (
+        f"not all alerts belong to incident {first}: a3 is in {second}, nobody is not known; nothing was done"
+    )
+    put = {"alerts": [{"id": "a3", "incident": {"id": third}}]}
+    assert live.ask("PUT", f"/incidents/{first}/alerts", put).status == 409
+    assert live.ask("PUT", "/incidents/i-none/alerts", put).status == 404
+    put["alerts"][0]["incident"]["id"] = "i-none"
+    assert live.ask("PUT", f"/incidents/{second}/alerts", put).status == 404
+    assert [one["kind"] for one in logged(live, "strays")] == ["alert"] * 6
+    live.ask("POST", f"/incidents/{third}/merge", {"incidents": [second]})
+    split = live.ask("POST", f"/incidents/{second}/split", {"alerts": ["a4"]})  # where it was merged into
+    assert split.json["status"] == "done"
+
+
+def test_of_several_moves_those_that_can_be_made_are_told(live: Live) -> None:
+    """What cannot be is told beside it, and not instead of it; the same for several incidents."""
+    first, second, third = open_three(live, "some")
+    assert live.ask("POST", f"/incidents/{second}/resolve").status == 200
+    both = {"alerts": [{"id": "a0", "incident": {"id": second}}, {"id": "a1", "incident": {"id": third}}]}
+    answer = live.ask("PUT", f"/incidents/{first}/alerts", both)
+    assert (answer.status, "is resolved" in answer.json["error"]) == (409, True)
+    assert [(one["id"], one["incident"]["id"]) for one in answer.json["alerts"]] == [("a1", third)]
+    assert live.ask("GET", "/alerts/a1?scope=some").json["incident"] == third
+    put = {"incidents": [{"id": id, "status": "resolved"} for id in (second, third)]}
+    answer = live.ask("PUT", "/incidents", put)
+    assert (answer.status, [one["id"] for one in answer.json["incidents"]]) == (409, [third])
+
+
 def test_policies_are_set_and_rolled_back(live: Live) -> None:
     """From the next event on."""
     open_three(live, "rules")

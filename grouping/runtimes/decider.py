@@ -106,6 +106,7 @@ class Decider:
             "incidents": self.incidents,
             "incident": self.incident,
             "alerts": self.alerts,
+            "astray": self.astray,
             "alert": self.alert,
             "decisions": self.decisions,
             "scopes": self.scopes,
@@ -250,6 +251,11 @@ class Decider:
         """Alerts of an incident."""
         scope = self._index.scope_of(id)
         return None if scope is None else self._views().alerts(scope, id, skip, most)
+
+    def astray(self, id: str, alerts: list[str]) -> dict[str, Any] | None:
+        """The scope of an incident, and which of these alerts are not in it, with where they are."""
+        scope = self._index.scope_of(id)
+        return None if scope is None else {"scope": scope, "astray": self._views().astray(scope, id, alerts)}
 
     def decisions(self, id: str, skip: int, most: int) -> list[dict[str, Any]] | None:
         """Decisions about the alerts of an incident."""

@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field
 from grouping.parse import MAX_LIST, MAX_NAME
 from grouping.runtimes.http.doors import trace_of
 from grouping.runtimes.http.parts import Live, Parts, Responder
-from grouping.runtimes.http.say import By, Said, acknowledged, answered, correct, scope_of
+from grouping.runtimes.http.say import By, Said, acknowledged, answered, correct, scope_of, scope_with
 from grouping.runtimes.settings import Token
 
 WANTED = "application/vnd.pagerduty+json"
@@ -93,19 +93,23 @@ async def merge(
 async def move(
     live: Live, token: Responder, request: Request, id: str, body: Members, who: From = None
 ) -> JSONResponse:
-    """Move alerts of this incident, each to the incident it names."""
-    await scope_of(live, id)
+    """Move alerts of this incident, each to the incident it names; those that can be moved are, and are told."""
+    trace = trace_of(request.scope)
+    await scope_with(live, id, [alert.id for alert in body.alerts])
     targets: dict[str, list[str]] = {}
     for alert in body.alerts:
         targets.setdefault(alert.incident.id, []).append(alert.id)
+    for into in targets:
+        await scope_of(live, into)
+    moved: list[dict[str, Any]] = []
+    others: list[Said] = []
     for into, alerts in targets.items():
-        said = await correct(
-            live, token, trace_of(request.scope), into, By(actor=who), "move", alerts=alerts, into=into
-        )
-        if said.status != 200:
-            return answered(said)
-    moved = [_alert(alert.id, alert.incident.id) for alert in body.alerts]
-    return JSONResponse({"alerts": moved}, 200, {"X-Trace-Id": trace_of(request.scope)})
+        said = await correct(live, token, trace, into, By(actor=who), "move", alerts=alerts, into=into)
+        if said.status == 200:
+            moved += [_alert(alert, into) for alert in alerts]
+        else:
+            others.append(said)
+    return _partly(trace, {"alerts": moved}, others)
 
 
 @router.put("/incidents/{id}")
@@ -119,14 +123,22 @@ async def update(
 
 @router.put("/incidents")
 async def update_all(live: Live, token: Responder, request: Request, body: Updates, who: From = None) -> JSONResponse:
-    """Acknowledge or resolve incidents; ends at the first for which it cannot be done."""
+    """Acknowledge or resolve incidents; those for which it can be done are told."""
     trace = trace_of(request.scope)
     for one in body.incidents:
-        said = await _stand(live, token, trace, one.id, one.status, who)
-        if said.status != 200:
-            return answered(said)
-    shown = [await incident_of(live, one.id) for one in body.incidents]
-    return JSONResponse({"incidents": shown}, 200, {"X-Trace-Id": trace})
+        await scope_of(live, one.id)
+    told = [(one.id, await _stand(live, token, trace, one.id, one.status, who)) for one in body.incidents]
+    shown = [await incident_of(live, id) for id, said in told if said.status == 200]
+    return _partly(trace, {"incidents": shown}, [said for _, said in told if said.status != 200])
+
+
+def _partly(trace: str, done: dict[str, Any], others: list[Said]) -> JSONResponse:
+    """What was done; where something was not, that too, under the status of the first such."""
+    if not others:
+        return JSONResponse(done, 200, {"X-Trace-Id": trace})
+    refused = [said.body["error"] for said in others if "error" in said.body]
+    told = {"error": "; ".join(refused)} if refused else {"status": "accepted"}
+    return JSONResponse(told | done | {"trace": trace}, 409 if refused else 202, {"X-Trace-Id": trace})
 
 
 async def _stand(live: Parts, token: Token, trace: str, id: str, status: str, who: str | None) -> Said:

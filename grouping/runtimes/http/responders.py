@@ -17,7 +17,7 @@ from grouping.runtimes.http import pagerduty
 from grouping.runtimes.http.doors import trace_of
 from grouping.runtimes.http.limits import Denied
 from grouping.runtimes.http.parts import Administrator, Live, Responder
-from grouping.runtimes.http.say import By, acknowledged, answered, correct, found, say
+from grouping.runtimes.http.say import By, acknowledged, answered, correct, found, say, scope_with
 from grouping.runtimes.settings import Right
 
 logger = logging.getLogger("grouping.responders")
@@ -118,10 +118,10 @@ async def move(live: Live, token: Responder, request: Request, id: str, body: Mo
 
 @router.post("/incidents/{id}/split", tags=["corrections"])
 async def split(live: Live, token: Responder, request: Request, id: str, body: Split) -> JSONResponse:
-    """Move alerts out of this incident into a new one."""
-    return answered(
-        await correct(live, token, trace_of(request.scope), id, body, "move", alerts=body.alerts, into=None)
-    )
+    """Move alerts out of this incident into a new one. All of them must belong to it."""
+    scope = await scope_with(live, id, body.alerts)
+    event = {"kind": "feedback", "action": "move", "alerts": body.alerts, "into": None}
+    return answered(await say(live, token, trace_of(request.scope), scope, body, event))
 
 
 @router.post("/incidents/{id}/acknowledge", tags=["corrections"])

@@ -101,6 +101,19 @@ async def _put(live: Parts, token: Token, raws: list[dict[str, Any]]) -> int:
     return await live.service.accept(lines)
 
 
+async def scope_with(live: Parts, id: str, alerts: list[str]) -> str:
+    """The scope of an incident that these alerts belong to. Raises HTTPException where one does not: 409 says where it is."""
+    await live.service.reached(live.service.log.end, live.service.settings.answer_s)  # what was sent before counts
+    found = await live.service.ask("astray", id=id, alerts=alerts)
+    if found is None:
+        raise HTTPException(404, f"there is no incident {id}")
+    if found["astray"]:
+        told = [f"{alert} is in {where}" if where else f"{alert} is not known" for alert, where in found["astray"][:10]]
+        more = f", and {len(found['astray']) - 10} more" if len(found["astray"]) > 10 else ""
+        raise HTTPException(409, f"not all alerts belong to incident {id}: {', '.join(told)}{more}; nothing was done")
+    return str(found["scope"])
+
+
 async def scope_of(live: Parts, id: str) -> str:
     """The scope of an incident. Raises HTTPException where there is none."""
     incident = await live.service.ask("incident", id=id)
