@@ -253,6 +253,60 @@ def test_a_large_request_that_finds_no_room_is_refused_as_a_whole(
     assert lines(tmp_path) == [b"1", b"2", b"7"]
 
 
+@pytest.mark.parametrize("unlinked", [True, False])
+def test_a_segment_that_could_not_be_begun_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unlinked: bool
+) -> None:
+    """The log is as before and goes on; read, followed or opened again it has all that was accepted, also where the
+    empty file is back after a loss of power."""
+
+    def fails(file: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    log = Log(tmp_path, segment=100)
+    log.append([b"x" * 60])
+    opened = len(list(Path("/proc/self/fd").iterdir()))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fails)
+        with pytest.raises(Full, match="No space"):
+            log.append([b"y" * 60])
+    assert len(list(Path("/proc/self/fd").iterdir())) == opened
+    assert len(segments(tmp_path)) == 1
+    assert log.append([b"2"]) == 2
+    log.close()
+    if not unlinked:
+        (tmp_path / f"{2:020d}.log").touch()
+    expected = [b"x" * 60, b"2"]
+    assert lines(tmp_path) == expected
+    assert Follower(tmp_path, 0).upto(2, 9) == expected
+    assert Follower(tmp_path, 1).upto(2, 9) == expected[1:]
+    again = Log(tmp_path)
+    assert (again.append([b"3"]), again.cut) == (3, 0)
+    again.close()
+    assert lines(tmp_path) == [*expected, b"3"]
+
+
+def test_a_segment_that_can_neither_be_begun_nor_removed_ends_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No event goes where a reader would not look for it."""
+
+    def fails(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    log = Log(tmp_path, segment=10)
+    log.append([b"x"])
+    monkeypatch.setattr(os, "fsync", fails)
+    monkeypatch.setattr(Path, "unlink", fails)
+    with pytest.raises(LogError, match="Input/output error"):
+        log.append([b"y"])
+    monkeypatch.undo()
+    with pytest.raises(LogError, match="Input/output error"):
+        log.append([b"z"])
+    log.close()
+    assert lines(tmp_path) == [b"x"]
+
+
 def test_a_failing_fsync_ends_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether the events are on disk is unknown: nobody hears "accepted", and no more is taken."""
 

@@ -124,7 +124,8 @@ def test_what_a_feedback_of_long_ago_taught_stays_but_it_moves_nothing_any_more(
     assert "f" in scope.memory.lessons
     assert player.play({"kind": "feedback", "id": "u", "action": "undo", "feedback": "f"}) == b""
     assert "f" not in scope.memory.lessons
-    assert b"no feedback g in scope" in player.play({"kind": "feedback", "id": "v", "action": "undo", "feedback": "g"})
+    assert player.play({"kind": "feedback", "id": "v", "action": "undo", "feedback": "g"}) == b""
+    assert b"no feedback h in scope" in player.play({"kind": "feedback", "id": "w", "action": "undo", "feedback": "h"})
     kept = engine.state.alert(scope, "a")
     assert kept is not None
     assert kept.incident == second

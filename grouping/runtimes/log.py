@@ -70,6 +70,16 @@ def segments(directory: Path) -> list[tuple[int, Path]]:
     return sorted(found)
 
 
+def _filled(directory: Path) -> list[tuple[int, Path]]:
+    """The segments that hold something: one that was begun for nothing may be left behind, and is none."""
+    found: list[tuple[int, Path]] = []
+    for first, path in segments(directory):
+        with suppress(FileNotFoundError):
+            if path.stat().st_size:
+                found.append((first, path))
+    return found
+
+
 def size(directory: Path) -> int:
     """Bytes of the segments, while some may be removed."""
     found = 0
@@ -125,7 +135,7 @@ def read(directory: Path, after: int = 0) -> Iterator[Batch]:
 
     An unfinished batch at the end of the log is not there. Raises LogError where bytes are damaged or missing.
     """
-    files = segments(directory)
+    files = _filled(directory)
     expected = removed(directory) + 1
     if files and files[0][0] < expected:  # removing was interrupted
         expected = files[0][0]
@@ -232,7 +242,7 @@ class Follower:
     def _begin(self) -> None:
         """Open the segment that holds the next event."""
         wanted = max(self._expected, self.position + 1)
-        holding = [(first, path) for first, path in segments(self._directory) if first <= wanted]
+        holding = [(first, path) for first, path in _filled(self._directory) if first <= wanted]
         if not holding or (self._file >= 0 and holding[-1][0] < wanted):
             raise LogError(f"{self._directory}: event {wanted} is missing; restore its segment from a backup")
         self.close()
@@ -330,6 +340,13 @@ class Log:
             raise self._break(str(worse.strerror)) from None
         raise Full(f"{error.strerror}") from None
 
+    def _take_back(self, path: Path) -> None:
+        """Remove a segment that was begun for nothing: the events to come go into the one before it."""
+        try:
+            path.unlink()
+        except OSError as worse:
+            raise self._break(str(worse.strerror)) from None
+
     def _break(self, why: str) -> LogError:
         self._broken = why
         return LogError(f"{self.directory}: {why}; look at the disk, then start again")
@@ -343,6 +360,8 @@ class Log:
                 note(self.directory, self._next - 1)
             self._begin(self._next)
             return
+        while len(files) > 1 and not files[-1][1].stat().st_size:  # begun, and no batch came to it
+            files.pop()[1].unlink()
         self._next, path = files[-1]
         self._file = os.open(path, os.O_RDWR | os.O_APPEND)
         self._size = 0
@@ -359,12 +378,17 @@ class Log:
         os.fsync(self._file)
 
     def _begin(self, first: int) -> None:
-        """Begin the segment of event ``first``."""
+        """Begin the segment of event ``first``. Raises OSError with the log as it was, LogError where it is not."""
         path = self.directory / f"{first:020d}.log"
         folder = os.open(self.directory, os.O_RDONLY)
         try:
             fresh = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_TRUNC, 0o600)
-            os.fsync(folder)  # the name of the file too
+            try:
+                os.fsync(folder)  # the name of the file too
+            except OSError:
+                os.close(fresh)
+                self._take_back(path)
+                raise
         finally:
             os.close(folder)
         if self._file >= 0:
