@@ -26,11 +26,11 @@ RUNS: dict[str, list[str]] = {
     "quality": ["benchmarks.quality"],
     "robustness": ["benchmarks.robustness"],
 }
-REAL = ("whole", "quality", "robustness")  # those that also take real streams
+FURTHER = ("whole", "quality", "robustness")  # those that take further streams
 
 
 @click.command()
-@click.option("--data", type=click.Path(exists=True, file_okay=False), help="Real streams: *.events.jsonl.gz.")
+@click.option("--data", type=click.Path(exists=True, file_okay=False), help="Further streams: *.events.jsonl.gz.")
 @click.option("--only", multiple=True, type=click.Choice(list(RUNS)), help="Not all of them.")
 @click.option("--allow-dirty", is_flag=True, help="Write the tables of changed sources too.")
 def main(data: str | None, only: tuple[str, ...], allow_dirty: bool) -> None:
@@ -38,7 +38,7 @@ def main(data: str | None, only: tuple[str, ...], allow_dirty: bool) -> None:
     (HERE / "results").mkdir(exist_ok=True)
     for name in only or RUNS:
         command = [sys.executable, "-m", *RUNS[name], "--json", str(HERE / "results" / f"{name}.json")]
-        command += ["--data", data] if data and name in REAL else []
+        command += ["--data", data] if data and name in FURTHER else []
         subprocess.run(command, check=True)
     tables = [sys.executable, "-m", "benchmarks.tables", *(["--allow-dirty"] if allow_dirty else [])]
     sys.exit(subprocess.run(tables, check=False).returncode)

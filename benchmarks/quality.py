@@ -57,7 +57,11 @@ class Job(NamedTuple):
 
 
 @click.command()
-@click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Real streams.")
+@click.option(
+    "--data",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Further streams: *.events.jsonl.gz with *.truth.csv.gz.",
+)
 @click.option("--seeds", default=10, show_default=True, help="Plays where chance has a part.")
 @click.option("--jobs", default=multiprocessing.cpu_count, type=int, help="Processes; as a rule one per core.")
 @click.option("--cap", default=0, help="Play slow players on that many events of a stream only; the tables say so.")

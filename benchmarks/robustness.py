@@ -47,7 +47,11 @@ class Job(NamedTuple):
 
 
 @click.command()
-@click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Real streams.")
+@click.option(
+    "--data",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Further streams: *.events.jsonl.gz with *.truth.csv.gz.",
+)
 @click.option("--seeds", default=5, show_default=True)
 @click.option("--jobs", default=multiprocessing.cpu_count, type=int, help="Processes.")
 @click.option("--only", default="*", help="Streams whose names fit.")

@@ -205,7 +205,7 @@ def _findings(figures: Figures) -> list[str]:
     for of, words in ((SAMPLES, "samples"), (PUBLIC, "public streams"), (DAMAGED, "damaged streams")):
         if _means(figures, of):
             count = _count(figures, of)
-            lines.append(f"- Over the {count} {words} the default has a mean of {_beside_others(figures, of)}")
+            lines.append(f"- Over the {count} {words} the default has a mean of {_beside_others(figures, of)}.")
     lines.append(f"- {_in_words(figures)}")
     for of, words in ((SAMPLES, "samples"), (PUBLIC, "public streams")):
         cold, taught = (_half(figures, of, corrections) for corrections in (0, TAUGHT))
@@ -224,7 +224,7 @@ def _beside_others(figures: Figures, of: str) -> str:
     others = {name: mean for name, mean in means.items() if name not in {DEFAULT, UNTUNED}}
     best = max(others, key=others.__getitem__, default=None)
     beside = f", the best of the others {others[best]:.2f} ({_named(best)})" if best is not None else ""
-    return f"{means[DEFAULT]:.2f}{untuned}{beside}."
+    return f"{means[DEFAULT]:.2f}{untuned}{beside}"
 
 
 def _named(player: str) -> str:
@@ -328,12 +328,11 @@ def _kafka(figures: Figures) -> list[str]:
 
 def _glance(quality: Figures, whole: Figures, service: Figures) -> list[str]:
     """How good, how fast, what hurts: the few lines of the README."""
-    lines = []
-    for of, words in ((SAMPLES, "made-up streams of this repository"), (PUBLIC, "public streams")):
-        if _means(quality, of):
-            lines.append(
-                f"- **How good**, 1 is perfect: over {_count(quality, of)} {words} {_beside_others(quality, of)}"
-            )
+    kinds = ((SAMPLES, "made-up streams of this repository"), (PUBLIC, "public streams"))
+    means = [
+        f"over {_count(quality, of)} {it} {_beside_others(quality, of)}" for of, it in kinds if _means(quality, of)
+    ]
+    lines = [f"- **How good** (mean of macro-Jaccard and pairwise F1, 1 is perfect): {'; '.join(means)}."]
     worst = sorted((row["score"], row["stream"]) for row in _cold(quality) if row["policy"] == DEFAULT)[:WORST]
     named = ", ".join(f"{stream} {score:.2f}" for score, stream in worst)
     lines.append(f"- **What hurts**: the lowest are {named}. {_in_words(quality)}")

@@ -44,7 +44,9 @@ class Load:
 
 @click.command()
 @click.option("--json", "out", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures here.")
-@click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Real streams: *.jsonl.gz.")
+@click.option(
+    "--data", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Further streams: *.jsonl.gz."
+)
 @click.option("--quick", is_flag=True, help="A tenth of the alerts.")
 def main(out: Path | None, data: Path | None, *, quick: bool) -> None:
     """Measure whole replays."""

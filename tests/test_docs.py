@@ -8,12 +8,36 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import orjson
 import pytest
 
 from data import operations, picture, shown
+from grouping import emit, parse
 from grouping.__main__ import COMMANDS
+from grouping.parse import _ALERT_KEYS
+from grouping.records import (
+    Action,
+    Bound,
+    Change,
+    Choice,
+    Decision,
+    IncidentLine,
+    LeftOut,
+    Merged,
+    Mode,
+    Moved,
+    Output,
+    PolicyLine,
+    Reason,
+    Refused,
+    Severity,
+    Status,
+    Suggestion,
+    Undone,
+    Verb,
+)
 from grouping.runtimes.kafka.metrics import Metrics
 from tests.live import Live
 
@@ -75,6 +99,49 @@ def test_evaluate_goes_as_its_page_says(tmp_path):
     done = subprocess.run([sys.executable, "-c", snippet], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert "macro_jaccard=" in done.stdout, done.stderr
     assert (tmp_path / "report" / "index.html").exists()
+
+
+EVENTS = (DOCS / "events.md").read_text()
+
+
+def test_the_fields_of_an_alert_are_those_of_the_page():
+    """`bypass` is not taken from outside."""
+    table = EVENTS[EVENTS.index("| field |") : EVENTS.index("Unknown is")]
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == _ALERT_KEYS - {"kind", "bypass"}
+
+
+@pytest.mark.parametrize("text", re.findall(r"^\{.*\n(?: .*\n)*", EVENTS, re.MULTILINE), ids=lambda text: text[:60])
+def test_the_events_of_the_page_are_taken(text):
+    """As they stand there."""
+    parse(b" ".join(text.encode().split(b"\n")))
+
+
+def test_the_lines_of_the_page_are_those_that_are_written():
+    """Every kind of line, and all its keys."""
+    left = LeftOut("i-2", Bound.FULL, 1.0, 2.0)
+    choice = Choice(["open"], [0.0], [], b"", "default", ["f1"], left)
+    decision = Decision("s", "a", "i-1", Action.OPEN, Reason.TOLD, 0.0, 1.0, (None, 0.0), 1, "d-1", choice, "b")
+    lines = [
+        decision,
+        IncidentLine("s", "i-1", Change.OPENED, "t", None, 1),
+        Merged("s", "i-1", "i-2", "f1"),
+        Moved("s", ("a",), "i-1", "i-2", "f1"),
+        Undone("s", "f1", "f2", ("a",), "moved again since"),
+        Suggestion("s", "move", ("i-1", None), ("a",), 1.0, "r"),
+        PolicyLine("s", "default", "default", "set"),
+        Refused("s", "f1", "e"),
+    ]
+    assert {type(line) for line in lines} == set(get_args(Output))
+    rows = re.findall(r"^\| `(\w+)` \| [^|]+ \| ([^|]+) \|$", EVENTS[EVENTS.index("| `decision` |") :], re.MULTILINE)
+    said = {kind: set(re.findall(r"`(\w+)`", re.sub(r"\([^)]*\)", "", keys))) for kind, keys in rows}
+    written = {line["kind"]: set(line) for line in (orjson.loads(emit(1, line)) for line in lines)}
+    assert {kind: keys | {"kind", "seq", "scope"} for kind, keys in said.items()} == written
+
+
+def test_the_words_of_the_page_are_those_of_the_code():
+    """Reasons, verbs, modes, states and severities."""
+    for words in (Reason, Verb, Mode, Status, Severity, Action, Change, Bound):
+        assert {str(word) for word in words} <= set(re.findall(r"`(\w+)`", EVENTS)), words
 
 
 def test_no_link_leads_nowhere():

@@ -1,4 +1,4 @@
-"""Canonical events, docs: README.md: one, an array of them, or one a line. Taken as they are."""
+"""Canonical events, docs/events.md: one, an array of them, or one a line. Taken as they are."""
 
 from __future__ import annotations
 
