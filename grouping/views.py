@@ -203,7 +203,7 @@ def _incident(scope: str, incident: Incident) -> dict[str, Any]:
         "title": incident.title.text(),
         "severity": SEVERITY_BY_RANK[incident.severity],
         "alerts": incident.count,
-        "firing": incident.firing,
+        "firing": incident.firing + (incident.keyless if incident.standing is Standing.OPEN else 0),
         "first_at": incident.first_at,
         "last_at": incident.last_at,
     }

@@ -402,6 +402,32 @@ def test_of_several_moves_those_that_can_be_made_are_told(live: Live) -> None:
     assert (answer.status, [one["id"] for one in answer.json["incidents"]]) == (409, [third])
 
 
+def test_what_cannot_be_acknowledged_is_told(live: Live) -> None:
+    """Without a dedup_key, or over already, nothing is done; beside others such alerts are named. Counts have them."""
+    first, second, _ = open_three(live, "acks")
+    assert live.ask("GET", f"/incidents/{first}").json["firing"] == 2
+    shape = {"Accept": "application/vnd.pagerduty+json;version=2"}
+    counts = live.ask("GET", f"/incidents/{first}", **shape).json["incident"]["alert_counts"]
+    assert counts == {"all": 2, "triggered": 2, "resolved": 0}
+    refused = live.ask("POST", f"/incidents/{first}/acknowledge")
+    assert (refused.status, "without dedup_key alone" in refused.json["error"]) == (409, True)
+    assert live.ask("PUT", f"/incidents/{first}", {"incident": {"status": "acknowledged"}}).status == 409
+    at = T + 10_001
+    for id in ("x" * 250 + "a", "x" * 250 + "b"):  # ids that end alike once cut
+        live.ask("POST", "/events", event(id, scope="acks", at=at, host="h1", dedup_key=id))
+    live.settled()
+    (where,) = {live.ask("GET", f"/alerts/{'x' * 250}{end}?scope=acks").json["incident"] for end in "ab"}
+    done = live.ask("POST", f"/incidents/{where}/acknowledge", {"id": "ack"}).json
+    assert (done["status"], len(done["alerts"])) == ("done", 2)
+    assert set(done["without_key"]) == {"a2", "a3"}
+    rows = live.ask("GET", f"/incidents/{where}/alerts").json["alerts"]
+    assert sorted(row["status"] for row in rows) == ["acknowledged", "acknowledged", "firing", "firing"]
+    assert live.ask("GET", f"/incidents/{where}").json["firing"] == 4
+    live.ask("POST", f"/incidents/{second}/resolve")
+    over = live.ask("POST", f"/incidents/{second}/acknowledge")
+    assert (over.status, "is resolved" in over.json["error"]) == (409, True)
+
+
 def test_policies_are_set_and_rolled_back(live: Live) -> None:
     """From the next event on."""
     open_three(live, "rules")

@@ -169,7 +169,11 @@ async def incident_of(live: Parts, id: str) -> dict[str, Any]:
         "status": _status(found["status"], {row["status"] for row in rows}),
         "urgency": "high" if found["severity"] in _URGENT else "low",
         "created_at": datetime.fromtimestamp(found["first_at"], UTC).isoformat(),
-        "alert_counts": {"all": found["alerts"], "triggered": found["firing"]},
+        "alert_counts": {
+            "all": found["alerts"],
+            "triggered": found["firing"],
+            "resolved": found["alerts"] - found["firing"],
+        },
     }
     if found["into"] is not None:
         incident = {"id": found["into"], "type": "incident_reference"}

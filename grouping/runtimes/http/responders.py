@@ -126,7 +126,7 @@ async def split(live: Live, token: Responder, request: Request, id: str, body: S
 
 @router.post("/incidents/{id}/acknowledge", tags=["corrections"])
 async def acknowledge(live: Live, token: Responder, request: Request, id: str, body: By | None = None) -> JSONResponse:
-    """Say that somebody looks at it: its firing alerts are acknowledged. Those without a dedup_key cannot be."""
+    """Say that somebody looks at it: its firing alerts are acknowledged. Those without a dedup_key cannot be, and are told."""
     return answered(await acknowledged(live, token, trace_of(request.scope), id, body or By()))
 
 

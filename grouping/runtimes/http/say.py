@@ -11,6 +11,7 @@ from fastapi import HTTPException
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
+from grouping.formats.base import name as shortened
 from grouping.parse import MAX_LIST, MAX_NAME
 from grouping.runtimes.http.doors import line_of
 from grouping.runtimes.http.parts import Parts
@@ -68,15 +69,23 @@ async def correct(live: Parts, token: Token, trace: str, id: str, by: By, action
 
 
 async def acknowledged(live: Parts, token: Token, trace: str, id: str, by: By) -> Said:
-    """Acknowledge the firing alerts of an incident, as their senders could."""
-    scope, actor = await scope_of(live, id), by.actor or token.name
-    rows = await live.service.ask("alerts", id=id, skip=0, most=MAX_LIST)
-    firing = [row for row in rows or [] if row["status"] == "firing" and "dedup_key" in row]
-    name = by.id or f"r-{uuid.uuid4().hex}"
-    answer: dict[str, Any] = {"id": name, "alerts": [row["id"] for row in firing], "trace": trace}
+    """Acknowledge the firing alerts of an incident, as their senders could; 409 where none of them can be."""
+    incident, actor = await incident_of(live, id), by.actor or token.name
+    rows = await live.service.ask("alerts", id=id, skip=0, most=MAX_LIST) or []
+    firing = [row for row in rows if row["status"] == "firing" and "dedup_key" in row]
+    keyless = [row["id"] for row in rows if row["status"] == "firing" and "dedup_key" not in row]
+    called = by.id or f"r-{uuid.uuid4().hex}"
+    answer: dict[str, Any] = {"id": called, "alerts": [row["id"] for row in firing], "trace": trace}
+    over = incident["status"] == "resolved"
+    if over or (keyless and not firing):
+        why = "is resolved" if over else "has firing alerts without dedup_key alone, and such cannot be acknowledged"
+        return Said(409, answer | {"status": "refused", "error": f"incident {id} {why}; nothing was done"}, trace)
     if not firing:
         return Said(200, answer | {"status": "done"}, trace)
-    seq = await _put(live, token, [_acknowledgement(row, scope, actor, f"{name}/{row['id']}") for row in firing])
+    if keyless:
+        answer["without_key"] = keyless  # they stay as they are
+    scope = incident["scope"]
+    seq = await _put(live, token, [_acknowledgement(row, scope, actor, f"{called}/{row['id']}") for row in firing])
     done = await live.service.reached(seq + len(firing) - 1, live.service.settings.answer_s)
     return Said(200 if done else 202, answer | {"seq": seq, "status": "done" if done else "accepted"}, trace)
 
@@ -84,7 +93,7 @@ async def acknowledged(live: Parts, token: Token, trace: str, id: str, by: By) -
 def _acknowledgement(row: dict[str, Any], scope: str, actor: str, id: str) -> dict[str, Any]:
     return {
         "kind": "alert",
-        "id": id[:MAX_NAME],
+        "id": shortened(id),
         "scope": scope,
         "status": "acknowledged",
         "dedup_key": row["dedup_key"],
@@ -116,7 +125,12 @@ async def scope_with(live: Parts, id: str, alerts: list[str]) -> str:
 
 async def scope_of(live: Parts, id: str) -> str:
     """The scope of an incident. Raises HTTPException where there is none."""
-    incident = await live.service.ask("incident", id=id)
+    return str((await incident_of(live, id))["scope"])
+
+
+async def incident_of(live: Parts, id: str) -> dict[str, Any]:
+    """An incident. Raises HTTPException where there is none."""
+    incident: dict[str, Any] | None = await live.service.ask("incident", id=id)
     if incident is None:
         raise HTTPException(404, f"there is no incident {id}")
-    return str(incident["scope"])
+    return incident
