@@ -89,6 +89,29 @@ def test_a_damaged_byte_in_what_was_promised_is_an_error(tmp_path: Path, segment
             Log(tmp_path / "log")
 
 
+def test_what_is_being_written_while_the_log_is_read_is_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader that saw half of a batch says nothing wrong of it when that, and the next one, are whole a moment later."""
+    written(tmp_path, [[b"1"], [b"2"], [b"3"]])
+    path = segments(tmp_path)[0][1]
+    data = path.read_bytes()
+    half = data.index(b"2\n#") + 1
+    path.write_bytes(data[:half])
+    pread = os.pread
+
+    def reads(file: int, size: int, offset: int) -> bytes:
+        found = pread(file, size, offset)
+        if len(found) == size - 1:  # it has seen the half
+            path.write_bytes(data)
+        return found
+
+    monkeypatch.setattr(os, "pread", reads)
+    assert lines(tmp_path)[:1] == [b"1"]
+    assert path.read_bytes() == data
+    assert lines(tmp_path) == [b"1", b"2", b"3"]
+
+
 def test_a_missing_segment_is_an_error(tmp_path: Path) -> None:
     """Not a shorter log."""
     written(tmp_path, [[b"1"], [b"2"], [b"3"]], segment=10)

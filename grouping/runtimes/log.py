@@ -149,13 +149,14 @@ def read(directory: Path, after: int = 0) -> Iterator[Batch]:
                 f"{directory}: events {expected} to {first - 1} are missing; restore {path.name}'s forerunner"
             )
         with path.open("rb") as file:
+            end = os.fstat(file.fileno()).st_size  # a live one grows: what comes from here on may be half there
             try:
                 for batch in _batches(file.fileno(), 0, expected):
                     expected = batch.first + batch.events
                     if expected > after + 1:
                         yield batch
             except _Damaged as damage:
-                if not last or _goes_on(path, damage.offset):
+                if not last or _goes_on(path, damage.offset, end):
                     raise _damaged(path, damage.offset) from None
 
 
@@ -179,9 +180,10 @@ def _batches(file: int, offset: int, expected: int) -> Iterator[Batch]:
         offset += match.end() + size
 
 
-def _goes_on(path: Path, offset: int) -> bool:
-    """Whether a whole batch stands anywhere after ``offset``: then what is damaged there had been on disk."""
-    data = path.read_bytes()
+def _goes_on(path: Path, offset: int, end: int) -> bool:
+    """Whether a whole batch stands anywhere between ``offset`` and ``end``: then what is damaged there had been on disk."""
+    with path.open("rb") as file:
+        data = file.read(end)
     for match in _HEAD.finditer(data, offset + 1):
         body = data[match.end() : match.end() + int(match[3])]
         if len(body) == int(match[3]) and crc32(body, crc32(match[0][1:-9])) == int(match[4], 16):
@@ -371,7 +373,7 @@ class Log:
                 self._next += batch.events
                 self._size += batch.size
         except _Damaged as damage:
-            if _goes_on(path, damage.offset):
+            if _goes_on(path, damage.offset, found):
                 raise _damaged(path, damage.offset) from None
             os.ftruncate(self._file, self._size)
         self.cut = found - self._size
