@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,38 @@ def test_prometheus_posts_as_to_alertmanager(live: Live) -> None:
     decisions = [one for one in grouping("outputs", live.state).stdout.splitlines() if b'"scope":"am"' in one]
     # Sent again it is the same event: it is decided once.
     assert sum(b'"kind":"decision"' in one for one in decisions) == 3
+
+
+def test_what_is_turned_away_is_said_as_the_sender_expects_it(tmp_path: Path) -> None:
+    """Without a token, without the right, too large, too fast: PagerDuty's three words, Alertmanager's text, OTLP's status."""
+    rows = "".join(
+        f'[[service.tokens]]\nname = "{name}"\nrights = ["{name}"]\nsha256 = "{sha256(name.encode()).hexdigest()}"\n'
+        for name in ("ingest", "respond")
+    )
+    good = {
+        "routing_key": KEY,
+        "event_action": "trigger",
+        "payload": {"summary": "a", "source": "b", "severity": "info"},
+    }
+    posts = {"/v2/enqueue": good, "/api/v2/alerts": [{"labels": {"alertname": "A"}}], "/v2/change/enqueue": good}
+    with Live(tmp_path / "state", f"[service]\nrate = 0.001\nburst = 1\nbody_max = 4096\n{rows}") as live:
+        live.ask(
+            "POST", "/events", {"kind": "alert", "summary": "x"}, Authorization="Bearer ingest"
+        )  # the one there is
+        for path, good in posts.items():
+            cases = {401: (good, {}), 403: (good, {"Authorization": "Bearer respond"})}
+            cases |= {413: (b" " * 5000, {"Authorization": "Bearer ingest"})}
+            cases |= {429: (good, {"Authorization": "Bearer ingest"})}
+            for status, (body, headers) in cases.items():
+                answer = live.ask("POST", path, body, **headers)
+                assert answer.status == status, (path, answer)
+                if path == "/api/v2/alerts":
+                    assert isinstance(answer.json, str)
+                else:
+                    assert set(answer.json) == {"status", "message", "errors"}
+                    assert answer.json["errors"] == [answer.json["message"]]
+                    assert (answer.json["status"] == "throttle exceeded") == (status == 429)
+                assert ("retry-after" in answer.headers) == (status == 429)
 
 
 def test_each_sample_is_taken_at_its_webhook(live: Live) -> None:

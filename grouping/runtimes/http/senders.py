@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any, NamedTuple
 
 import orjson
@@ -45,6 +46,17 @@ def _posted(headers: Mapping[str, str], raws: Sequence[Any], refused: Sequence[d
     return Answer(400, orjson.dumps("; ".join(one["error"] for one in refused[:100])))
 
 
+def _not_enqueued(headers: Mapping[str, str], status: int, message: str) -> Answer:  # noqa: ARG001 — the shape of all
+    """A request that PagerDuty would not take: its clients look for these three."""
+    word = "throttle exceeded" if status == 429 else HTTPStatus(status).phrase.lower()
+    return Answer(status, orjson.dumps({"status": word, "message": message, "errors": [message]}))
+
+
+def _not_posted(headers: Mapping[str, str], status: int, message: str) -> Answer:  # noqa: ARG001 — the shape of all
+    """Alertmanager says all that goes wrong as one JSON text."""
+    return Answer(status, orjson.dumps(message))
+
+
 class Address(NamedTuple):
     """Where a format is taken, and how it is answered."""
 
@@ -56,9 +68,13 @@ class Address(NamedTuple):
 
 
 ADDRESSES = {
-    "/v2/enqueue": Address("pagerduty", "PagerDuty Events API v2: one alert event.", _enqueued, "202"),
-    "/v2/change/enqueue": Address("pagerduty-change", "PagerDuty Events API v2: one change event.", _enqueued, "202"),
-    "/api/v2/alerts": Address("alertmanager", "Alertmanager API v2: what Prometheus posts.", _posted, "200"),
+    "/v2/enqueue": Address("pagerduty", "PagerDuty Events API v2: one alert event.", _enqueued, "202", _not_enqueued),
+    "/v2/change/enqueue": Address(
+        "pagerduty-change", "PagerDuty Events API v2: one change event.", _enqueued, "202", _not_enqueued
+    ),
+    "/api/v2/alerts": Address(
+        "alertmanager", "Alertmanager API v2: what Prometheus posts.", _posted, "200", _not_posted
+    ),
     "/alertmanager/webhook": Address("alertmanager", "Alertmanager's webhook, version 4.", None, "202"),
     "/v1/logs": Address(
         "otlp", "OpenTelemetry logs, OTLP/HTTP as JSON or protobuf.", otlp.exported, "200", otlp.denied
@@ -99,14 +115,17 @@ def described(answers: dict[str, dict[str, Any]]) -> dict[str, Any]:
             own = {"400": answers["400"]}
         taken = {"description": "On disk.", **({} if one.say is _posted else other)}
         responses = {one.taken: taken, **own, **failures}
-        if one.deny is not None:  # in the protocol's own shapes, in the encoding of the request
+        if one.deny in _DENIALS:
+            denial = {"application/json": {"schema": _DENIALS[one.deny]}}
+            responses |= {status: {**failure, "content": denial} for status, failure in failures.items()}
+        elif one.deny is not None:  # in the protocol's own shapes, in the encoding of the request
             status = {"application/json": {"schema": _STATUS}, MEDIA_TYPE: {"schema": _BINARY}}
             responses = {
                 key: {"description": value["description"], "content": status} for key, value in responses.items()
             }
             responses[one.taken]["content"] = {"application/json": {"schema": {}}, MEDIA_TYPE: {"schema": _BINARY}}
         paths[path] = {"post": _operation(one.summary, [], responses)}
-        if one.deny is not None:
+        if one.format == "otlp":
             paths[path]["post"]["requestBody"]["content"][MEDIA_TYPE] = {"schema": _BINARY}
     name = {"name": "name", "in": "path", "required": True, "schema": {"type": "string", "enum": list(FORMATS)}}
     summary = "What the tool of this name sends, or a format of the configuration."
@@ -115,6 +134,10 @@ def described(answers: dict[str, dict[str, Any]]) -> dict[str, Any]:
     return paths
 
 
+_DENIALS: dict[Deny | None, dict[str, Any]] = {
+    _not_enqueued: {"type": "object", "required": ["status", "message", "errors"]},
+    _not_posted: {"type": "string"},
+}
 _BINARY = {"type": "string", "format": "binary"}
 _STATUS = {
     "type": "object",
