@@ -68,11 +68,11 @@ class Desk(NamedTuple):
         self.scope.promotion.touch(feedback.id, list(dict.fromkeys(ids)), corrects, number)
         self.scope.promotion_changed = True
 
-    def unlearn(self, feedback: str) -> None:
-        """Forget what a feedback said, as if it had never been given."""
+    def unlearn(self, feedback: str, by: str | None) -> None:
+        """Forget what a feedback said, as if it had never been given; whoever gave it is trusted less if another did."""
         self.scope.promotion.untouch(feedback)
         self.scope.promotion_changed = True
-        if self.scope.memory.forget(feedback):
+        if self.scope.memory.withdraw(feedback, by):
             self.scope.memory_changed = True
             self.scope.learned += 1
 
@@ -324,14 +324,15 @@ def _undo(desk: Desk, feedback: Feedback) -> list[Output]:
     """What was learned goes in any case; incidents go back to what they were, as far as nobody changed them since."""
     id = feedback.feedback or ""
     done = desk.state.feedback(desk.scope, id)
-    if done is None and (id in desk.scope.memory.lessons or desk.scope.promotion.knows(id)):
-        desk.unlearn(id)  # it came with a model, or is of long ago: there is nothing else to take back
+    lesson = desk.scope.memory.lessons.get(id)
+    if (done is None and lesson and lesson.withdrawn) or (done and done["undone"]):
+        raise Impossible(f"$.feedback: {id} is undone already")
+    if done is None and (lesson or desk.scope.promotion.knows(id)):
+        desk.unlearn(id, feedback.actor)  # it came with a model, or is of long ago: there is nothing else to take back
         _remember(desk, feedback, undid=id)
         return []
     if done is None:
         raise Impossible(f"$.feedback: no feedback {id} in scope {desk.scope.name!r}; look up its id and scope")
-    if done["undone"]:
-        raise Impossible(f"$.feedback: {id} is undone already")
     match done["verb"]:
         case Verb.MERGE:
             outputs = _unmerge(desk, done, feedback.id)
@@ -344,7 +345,7 @@ def _undo(desk: Desk, feedback: Feedback) -> list[Output]:
         case _:
             raise Impossible(f"$.feedback: {id} is an undo itself; send the correction again instead")
     done["undone"] = True
-    desk.unlearn(id)
+    desk.unlearn(id, feedback.actor)
     desk.state.put_feedback(desk.scope, id, done)
     _remember(desk, feedback, undid=id)
     return outputs

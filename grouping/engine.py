@@ -222,8 +222,9 @@ class Engine:
         desk = Desk(
             self.config, self.state, scope, self.state.policy(scope), self._featurise, learn.clock(scope) - reach
         )
+        believed = scope.memory.quarantined
         try:
-            return correct(desk, feedback)
+            return correct(desk, feedback) + steer.trusted(self.state, scope, believed, feedback.id)
         except Impossible as error:
             self.state.remember_id(scope, feedback.id)
             return [Refused(scope.name, feedback.id, str(error))]

@@ -19,7 +19,9 @@ from typing import NamedTuple
 LESSONS = 1024  # remembered per scope; then the oldest of whoever gave most is forgotten
 AGREEING = 2  # incidents whose lessons have to agree on a pair of kinds ...
 DOUBT = 2  # ... and be more than so many times those that differ
-DISPUTED = 5  # so many lessons of an actor that somebody else contradicted, if they are the most: none counts
+DISPUTED = (
+    5  # so many lessons of an actor that somebody else contradicted or took back, if they are the most: none counts
+)
 NEVER = float("inf")
 
 Pair = tuple[int, int]
@@ -48,6 +50,7 @@ class Lesson:
     """What one feedback said. ``where`` is the incident it was about.
 
     ``noise``: that none of its alerts belongs to any incident, so what earlier lessons joined in it does not either.
+    ``withdrawn``: somebody else took it back; it says nothing any more, but counts against whoever gave it.
     """
 
     feedback: str
@@ -55,6 +58,7 @@ class Lesson:
     where: str
     sayings: tuple[Saying, ...] = ()
     noise: bool = False
+    withdrawn: bool = False
 
 
 class Verdict(NamedTuple):
@@ -80,7 +84,7 @@ class Memory:
 
     lessons: dict[str, Lesson] = field(default_factory=dict)  # by feedback
     partners: dict[int, dict[int, Verdict]] = field(default_factory=dict)  # code -> other code -> what holds
-    quarantined: frozenset[str] = frozenset()  # actors whose lessons do not count
+    quarantined: frozenset[str | None] = frozenset()  # actors whose lessons do not count; None: all who gave no name
     _number: dict[str, int] = field(default_factory=dict)  # feedback -> growing number
     _on: dict[Pair, dict[str, Saying]] = field(default_factory=dict)  # the lessons on a pair
     _doubted: dict[str, set[Pair]] = field(default_factory=dict)  # lesson -> pairs on which somebody else contradicted
@@ -119,6 +123,24 @@ class Memory:
         if not self._at[lesson.where]:
             del self._at[lesson.where]
         return True
+
+    def withdraw(self, feedback: str, by: str | None) -> bool:
+        """Take a lesson away because ``by`` took it back. Whether there was one.
+
+        What is left of somebody else's is that it was taken back, unless nobody believes the one who did.
+        """
+        lesson = self.lessons.get(feedback)
+        if lesson is None:
+            return False
+        self.forget(feedback)
+        if by != lesson.actor and by not in self.quarantined:
+            self.learn(Lesson(feedback, lesson.actor, lesson.where, withdrawn=True))
+        return True
+
+    def trust(self, actor: str | None) -> tuple[int, int]:
+        """How many lessons somebody gave, and how many of them somebody else contradicted or took back."""
+        given = self._given.get(actor, {})
+        return len(given), sum(self.lessons[id].withdrawn or bool(self._doubted.get(id)) for id in given)
 
     def told(self, codes: Pair, at: float, seen: Mapping[int, tuple[float, int]]) -> tuple[int, str]:
         """1: an alert of these codes belongs to an incident that saw ``seen`` (code -> s, turn); -1: not; 0: nothing said.
@@ -163,11 +185,11 @@ class Memory:
             pairs += [saying.pair for id in self._at[lesson.where] for saying in self.lessons[id].sayings]
         for pair in pairs:
             self._doubt(pair)
-        quarantined = frozenset(actor for actor in self._given if actor is not None and self._disputed(actor))
+        quarantined = frozenset(actor for actor in self._given if self._disputed(actor))
         changed = quarantined ^ self.quarantined
         self.quarantined = quarantined
         judged = dict.fromkeys(pairs)
-        for actor in sorted(changed):
+        for actor in sorted(changed, key=lambda one: one or ""):
             for id in sorted(self._given[actor]):
                 judged |= dict.fromkeys(saying.pair for saying in self.lessons[id].sayings)
         for pair in judged:
@@ -195,10 +217,9 @@ class Memory:
             pairs = self._doubted.setdefault(lesson.feedback, set())
             (pairs.add if doubted else pairs.discard)(pair)
 
-    def _disputed(self, actor: str) -> bool:
-        given = self._given[actor]
-        disputed = sum(bool(self._doubted.get(id)) for id in given)
-        return disputed >= DISPUTED and 2 * disputed > len(given)
+    def _disputed(self, actor: str | None) -> bool:
+        given, disputed = self.trust(actor)
+        return disputed >= DISPUTED and 2 * disputed > given
 
     def _judge(self, pair: Pair) -> None:
         heard = [one for one in self._heard(pair) if one.lesson.actor not in self.quarantined]

@@ -15,12 +15,14 @@ from grouping.kin import KINDS
 from grouping.lifecycle import repolicy
 from grouping.memory import LESSONS, Lesson, Saying
 from grouping.policy import BadPolicy, policy
+from grouping.scope import Scope
 from grouping.state import State
 
 FORMAT = "grouping model 1"
 CODES = 1 << 33  # a signature is an even number below that, a kind an odd one
 SAYINGS = 4096  # pairs of one lesson
 NAME = 255  # characters of an id or a policy
+_RULES = (("set", "policy set"), ("found", "rule found"), ("promoted", "rule promoted"))
 
 
 class BadModel(ValueError):
@@ -42,38 +44,69 @@ def exported(state: State, name: str) -> dict[str, Any]:
             for kind, family in scope.tuning.families.items()
         ],
         "promoted": scope.promotion.rule,
+        "quarantined": distrusted(state, name),
         "lessons": [_shown(lesson) for lesson in scope.memory.lessons.values()],
     }
 
 
+def distrusted(state: State, name: str) -> list[dict[str, Any]]:
+    """Whose lessons do not count in a scope: how many they gave, and how many others contradicted or took back."""
+    memory = state.scope(name).memory
+    actors = sorted(memory.quarantined, key=lambda one: one or "")
+    shown = [(actor, *memory.trust(actor)) for actor in actors]
+    return [{"actor": actor, "lessons": given, "contradicted": against} for actor, given, against in shown]
+
+
 def start(state: State, name: str, model: Mapping[str, Any]) -> None:
-    """Let a new scope begin with a model. Raises BadModel, with nothing changed."""
+    """Let a scope that has learned nothing, or was reset, begin with a model. Raises BadModel, with nothing changed."""
     rules = [_rule(model, key) for key in ("set", "found", "promoted")]
     families = dict(_families(model))
     lessons = list(_lessons(model))
     scope = state.scope(name)
-    if scope.events:
+    if _taught(scope):
         raise BadModel(
-            f"scope {name!r} has had {scope.events} events: a model is what a new one starts with; reset it first"
+            f"scope {name!r} has learned from {scope.events} events: a model is for one that begins; reset it first"
         )
+    was = state.policy(scope)
     scope.policy, scope.tuning.rule, scope.promotion.rule = rules
     scope.policy = scope.policy or "default"
     scope.tuning.families = families
     for lesson in lessons:
         scope.memory.learn(lesson)
-    scope.limit = state.policy(scope).limit
+    scope.promotion.since = scope.tuning.recent.count
+    repolicy(state, scope, was, state.policy(scope))
     scope.changed = scope.usual_changed = scope.promotion_changed = scope.memory_changed = True
 
 
-def reset(state: State, name: str) -> None:
-    """Let a scope begin to learn anew: no policy of its own, no lessons. Its incidents stay. Raises BadModel."""
+def _taught(scope: Scope) -> bool:
+    """Whether a model would replace anything: a policy that was set, a rule, or a lesson."""
+    rules = scope.tuning.rule, scope.promotion.rule, scope.shadow, scope.policies_before
+    return scope.policy != "default" or any(rules) or bool(scope.memory.lessons or scope.promotion.touched)
+
+
+def reset(state: State, name: str) -> dict[str, Any]:
+    """Let a scope begin to learn anew: no policy of its own, no lessons. Its incidents stay. Raises BadModel.
+
+    What it gives back is the model that is gone.
+    """
     scope = state.scope(name)
     if not scope.events:
         raise BadModel(f"scope {name!r} has had no events; there is nothing to reset")
-    was = state.policy(scope)
+    was, gone = state.policy(scope), exported(state, name)
     state.forget(scope)
     scope.learned += 1
     repolicy(state, scope, was, state.policy(scope))
+    return gone
+
+
+def contents(model: Mapping[str, Any]) -> str:
+    """What a model holds, in one line."""
+    lessons = model["lessons"]
+    held = [f"{word} {model[key]}" for key, word in _RULES if model[key] and model[key] != "default"]
+    held += [f"{len(model['families'])} kinds apart"] if model["families"] else []
+    held += [f"{len(lessons)} lesson{'s' if len(lessons) != 1 else ''}"] if lessons else []
+    held += [f"quarantined: {', '.join(_names(model))}"] if _names(model) else []
+    return ", ".join(held) or "nothing"
 
 
 def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[str]:
@@ -85,12 +118,19 @@ def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[st
     for kind in sorted(apart.keys() | alone.keys()):
         if apart.get(kind) != alone.get(kind):
             yield f"kind {kind:08x}: of family {apart.get(kind, 0):08x} -> {alone.get(kind, 0):08x}"
+    doubted, doubted_too = (_names(each) for each in (one, other))
+    if doubted != doubted_too:
+        yield f"quarantined: {', '.join(doubted) or 'nobody'} -> {', '.join(doubted_too) or 'nobody'}"
     before, after = ({lesson["feedback"]: lesson for lesson in each["lessons"]} for each in (one, other))
     for id in sorted(before.keys() | after.keys()):
         if before.get(id) != after.get(id):
             sign = "+" if id not in before else "-" if id not in after else "~"
             lesson = after.get(id) or before[id]
             yield f"{sign} lesson {id} by {lesson['actor'] or 'somebody'}: {len(lesson['says'])} pairs about {lesson['incident']}"
+
+
+def _names(model: Mapping[str, Any]) -> list[str]:
+    return [row["actor"] or "somebody" for row in model.get("quarantined", ())]
 
 
 def _shown(lesson: Lesson) -> dict[str, Any]:
@@ -103,7 +143,7 @@ def _shown(lesson: Lesson) -> dict[str, Any]:
             {"pair": list(said.pair), "together": said.together, "silence_s": said.silence, "sure": said.sure}
             for said in lesson.sayings
         ],
-    }
+    } | ({"withdrawn": True} if lesson.withdrawn else {})
 
 
 def _rule(model: Mapping[str, Any], key: str) -> str:
@@ -148,11 +188,13 @@ def _lesson(row: dict[str, Any], place: str) -> Lesson:
         value = row.get(key)
         if not (key == "actor" and value is None) and not (type(value) is str and 0 < len(value) <= NAME):
             raise BadModel(f"{place}.{key}: expected a text of at most {NAME} characters, got {value!r}")
-    says, noise = row.get("says"), row.get("noise")
+    says, noise, withdrawn = row.get("says"), row.get("noise"), row.get("withdrawn", False)
+    if type(withdrawn) is not bool or (withdrawn and says):
+        raise BadModel(f"{place}.withdrawn: expected true only of a lesson that says nothing, got {withdrawn!r}")
     if type(noise) is not bool or type(says) is not list or len(says) > SAYINGS:
         raise BadModel(f"{place}: expected noise, true or false, and says, an array of at most {SAYINGS}")
     sayings = (_saying(said if type(said) is dict else {}, f"{place}.says[{index}]") for index, said in enumerate(says))
-    return Lesson(row["feedback"], row["actor"], row["incident"], tuple(sayings), noise)
+    return Lesson(row["feedback"], row["actor"], row["incident"], tuple(sayings), noise, withdrawn)
 
 
 def _saying(said: dict[str, Any], place: str) -> Saying:

@@ -51,7 +51,7 @@ from grouping.shadow import Shadow
 from grouping.title import Title
 from grouping.tune import Look, Tuning
 
-FORMAT = 7  # of the records; a store or snapshot of another format is refused
+FORMAT = 8  # of the records; a store or snapshot of another format is refused
 KEYS_KEPT = 65_536  # decoded dedup keys held in memory per scope
 INCIDENTS_KEPT = 1024  # decoded incidents held beyond the joinable ones
 _MAGIC = b"grouping-snapshot"
@@ -597,15 +597,16 @@ def _memory_bytes(memory: Memory) -> bytes:
                 lesson.where,
                 [[*pair, *said] for pair, *said in lesson.sayings],
                 lesson.noise,
+                lesson.withdrawn,
             ]
             for lesson in memory.lessons.values()
         ]
     )
 
 
-def _lesson(feedback: str, actor: str | None, where: str, sayings: list[Any], noise: bool) -> Lesson:
+def _lesson(feedback: str, actor: str | None, where: str, sayings: list[Any], noise: bool, withdrawn: bool) -> Lesson:
     said = (Saying((one, other), *said) for one, other, *said in sayings)
-    return Lesson(feedback, actor, where, tuple(said), noise)
+    return Lesson(feedback, actor, where, tuple(said), noise, withdrawn)
 
 
 def _usual_bytes(usual: Usual) -> bytes:

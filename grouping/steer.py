@@ -89,6 +89,17 @@ def _labelled(state: State, scope: Scope, id: str) -> tuple[str, bool, list[tupl
     return end.id, scope.memory.dismissed(end.id), alerts
 
 
+def trusted(state: State, scope: Scope, before: frozenset[str | None], by: str) -> list[Output]:
+    """Say of whom the lessons count no longer, or count again, since the feedback ``by``."""
+    now, lines = state.policy_name(scope), list[Output]()
+    for actor in sorted(before ^ scope.memory.quarantined, key=lambda one: one or ""):
+        given, contradicted = scope.memory.trust(actor)
+        why = "quarantined" if actor in scope.memory.quarantined else "freed"
+        evidence = {"by": by, "actor": actor, "lessons": given, "contradicted": contradicted}
+        lines.append(PolicyLine(scope.name, now, now, why, evidence))
+    return lines
+
+
 def switch(state: State, scope: Scope, was: str, before: str | None = None) -> None:
     """Another policy decides from here on. ``before``: what to go back to, if that is not by name what was.
 

@@ -16,7 +16,7 @@ from grouping.explain import Case, contributions, in_words, limit, nearest, rule
 from grouping.featurise import value_of
 from grouping.layout import FEATURE_NAMES, FEATURES, TOLD
 from grouping.lifecycle import members, restored, root
-from grouping.model import exported
+from grouping.model import distrusted, exported
 from grouping.policy import KIN, policy
 from grouping.records import SEVERITY_BY_RANK, Action, Alert, Bound, LeftOut, Reason, Status, Verb
 from grouping.scope import Incident, Scope, Standing, StoredAlert, Written
@@ -152,7 +152,7 @@ class Views:
         given = [(scope, id) for scope, _, _, id in sorted(found, reverse=True)]
         names = [key[3:].decode() for key, _ in self._records.items() if key[:1] == b"s"]
         lessons = [(name, lesson) for name in names for lesson in self._state.scope(name).memory.lessons.values()]
-        came = [(name, one.feedback) for name, one in lessons if one.actor == actor]
+        came = [(name, one.feedback) for name, one in lessons if one.actor == actor and not one.withdrawn]
         return given + [one for one in reversed(came) if one not in given]
 
     def model(self, scope: str) -> dict[str, Any]:
@@ -169,6 +169,7 @@ class Views:
             "given": scope.given,
             "tuned": self._state.tuned(scope),
             "policies_before": list(scope.policies_before),
+            "quarantined": distrusted(self._state, name),
             "events": scope.events,
             "joinable": len(scope.joinable),
             "shadow": None if scope.shadow is None else scope.shadow.figures(),

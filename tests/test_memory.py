@@ -17,7 +17,7 @@ from grouping.engine import Engine
 from grouping.lifecycle import root
 from grouping.memory import AGREEING, DISPUTED, LESSONS, Lesson, Memory, Saying, Verdict
 from grouping.parse import parse
-from grouping.records import Alert, Decision, Event, Feedback, Output, Reason, Refused, Status, Verb
+from grouping.records import Alert, Decision, Event, Feedback, Output, PolicyLine, Reason, Refused, Status, Verb
 from grouping.runtimes.store import Store
 from grouping.state import unpack
 
@@ -200,6 +200,69 @@ def test_one_who_is_contradicted_by_others_is_not_heard() -> None:
     assert memory.told((50, 51), 1.0, {100: (0.0, 0)}) == (1, "bad")
 
 
+def split_by_mallory(desk: Desk, count: int, actor: str | None = "mallory") -> list[Feedback]:
+    """Day after day another alert is split off its incident; in the end that holds. The splits."""
+    given = []
+    for day in range(count):
+        at = day * DAY
+        desk(alert(f"a{day}", at, f"db{day}"), alert(f"b{day}", at + 1, f"mail{day}"))
+        given.append(Feedback(f"bad{day}", at + 2, "s", actor, Verb.MOVE, alerts=(f"b{day}",)))
+        desk(given[-1])
+    return given
+
+
+def apart_again(desk: Desk) -> bool:
+    """Whether the last two are still told apart, a year later."""
+    desk(alert("a again", 400 * DAY, f"db{DISPUTED}"), alert("b again", 400 * DAY + 1, f"mail{DISPUTED}"))
+    return not desk.together("a again", "b again")
+
+
+@pytest.mark.parametrize(("actor", "other"), [("mallory", "ana"), ("mallory", None), (None, "ana")])
+def test_who_is_undone_by_somebody_else_is_not_heard_and_it_is_said(actor: str | None, other: str | None) -> None:
+    """At the fifth, with the evidence; also of those who gave no name; through a restart; until more of it stands."""
+    desk = Desk()
+    given = split_by_mallory(desk, DISPUTED + 1, actor)
+    lines = []
+    for number, bad in enumerate(given[:DISPUTED]):
+        undo = Feedback(f"undo{number}", 100 * DAY, "s", other, Verb.UNDO, feedback=bad.id)
+        lines += [output for output in desk(undo) if isinstance(output, PolicyLine)]
+    evidence = {"by": "undo4", "actor": actor, "lessons": DISPUTED + 1, "contradicted": DISPUTED}
+    assert [(line.why, line.policy == line.was, line.evidence) for line in lines] == [("quarantined", True, evidence)]
+    desk.engine = Engine.restore(desk.engine.snapshot(), desk.engine.config)
+    assert desk.engine.state.scope("s").memory.quarantined == {actor}
+    assert not apart_again(desk)
+    lines = []
+    for number in range(DISPUTED - 1):
+        at = 500 * DAY + number * DAY
+        desk(alert(f"c{number}", at, f"web{number}"), alert(f"d{number}", at + 1, f"api{number}"))
+        good = Feedback(f"good{number}", at + 2, "s", actor, Verb.MOVE, alerts=(f"d{number}",))
+        lines += [output for output in desk(good) if isinstance(output, PolicyLine)]
+    assert [line.why for line in lines] == ["freed"]
+
+
+def test_who_takes_back_what_he_said_himself_is_heard() -> None:
+    desk = Desk()
+    for bad in split_by_mallory(desk, DISPUTED + 1)[:DISPUTED]:
+        desk(said(f"undo-{bad.id}", 100 * DAY, Verb.UNDO, "mallory", feedback=bad.id))
+    assert desk.engine.state.scope("s").memory.quarantined == frozenset()
+    assert apart_again(desk)
+
+
+def test_who_is_not_heard_cannot_silence_others() -> None:
+    """What somebody takes back whom nobody believes does not count against those who taught it."""
+    desk = Desk()
+    for bad in split_by_mallory(desk, DISPUTED)[:DISPUTED]:
+        desk(said(f"undo-{bad.id}", 100 * DAY, Verb.UNDO, "ana", feedback=bad.id))
+    memory = desk.engine.state.scope("s").memory
+    assert memory.quarantined == {"mallory"}
+    for day in range(DISPUTED):
+        at = 200 * DAY + day * DAY
+        desk(alert(f"x{day}", at, f"web{day}"), alert(f"y{day}", at + 1, f"api{day}"))
+        desk(said(f"good{day}", at + 2, Verb.MOVE, "ana", alerts=(f"y{day}",), into=None))
+        desk(said(f"revenge{day}", at + 3, Verb.UNDO, "mallory", feedback=f"good{day}"))
+    assert memory.quarantined == {"mallory"}
+
+
 def test_the_oldest_are_forgotten() -> None:
     memory = Memory()
     for number in range(LESSONS + 1):
@@ -340,7 +403,7 @@ def test_a_lesson_is_taken_back_though_the_alerts_have_moved_on(story: Callable[
     outputs = desk(said("undo-bad", 200, Verb.UNDO, "unlearn", feedback="bad"))
     assert not [output for output in outputs if isinstance(output, Refused)]
     scope = desk.engine.state.scope("s")
-    assert list(scope.memory.lessons) == ["fix"]
+    assert [id for id, one in scope.memory.lessons.items() if one.sayings] == ["fix"]
     assert not scope.promotion.knows("bad")
     assert scope.promotion.knows("fix")
     again = desk.engine.state.alert(scope, "b1")
@@ -367,7 +430,7 @@ def test_feedback_of_any_id_can_be_unlearned(tmp_path: Path, length: int) -> Non
     undos = printed(tmp_path / "one", desk, "mallory")
     assert len(undos) == 1
     assert not [output for output in desk(*undos) if isinstance(output, Refused)]
-    assert desk.engine.state.scope("s").memory.lessons == {}
+    assert not any(one.sayings for one in desk.engine.state.scope("s").memory.lessons.values())
     assert printed(tmp_path / "two", desk, "mallory") == []
 
 

@@ -131,6 +131,7 @@ WRONG = {
     "a lesson that is none": {"lessons": [5]},
     "a lesson without a place": {"lessons": [LESSON | {"incident": None}]},
     "an actor without a name": {"lessons": [LESSON | {"actor": ""}]},
+    "a withdrawn lesson that says something": {"lessons": [LESSON | {"withdrawn": True}]},
     "noise that is a number": {"lessons": [LESSON | {"noise": 1}]},
     "a pair of three": {"lessons": [LESSON | {"says": [SAID | {"pair": [1, 2, 3]}]}]},
     "a pair out of order": {"lessons": [LESSON | {"says": [SAID | {"pair": [2, 1]}]}]},
@@ -199,6 +200,47 @@ def test_from_one_directory_into_another(tmp_path):
     assert "- lesson f-1 by ana" in ran("model", "diff", tmp_path / "m.json", tmp_path / "r.json", status=1)
 
 
+def test_a_scope_that_was_reset_starts_with_a_model(tmp_path):
+    """As the refusal promises, its incidents still there; both commands say what they did."""
+    policy = {"kind": "policy", "id": "p", "mode": "auto", "policy": "*=9s", "at": T}
+    replayed(tmp_path / "one", [*taught(), policy])
+    ran("model", "export", "--state", tmp_path / "one", "--out", tmp_path / "m.json")
+    arguments = ("model", "import", tmp_path / "m.json", "--state", tmp_path / "one", "--scope", "default")
+    assert "reset it first" in ran(*arguments, status=2)
+    said = ran("model", "reset", "--state", tmp_path / "one")
+    assert said == "scope default has forgotten policy set *=9s, 1 lesson; default decides\n"
+    assert ran(*arguments) == "scope default starts with policy set *=9s, 1 lesson; *=9s decides\n"
+    ran("model", "export", "--state", tmp_path / "one", "--out", tmp_path / "again.json")
+    assert ran("model", "diff", tmp_path / "m.json", tmp_path / "again.json") == ""
+    more = [
+        event(id="b2", at=T + 900, service="back", summary="no answer"),
+        event(id="f2", at=T + 900.5, service="front", summary="slow"),
+    ]
+    lines = replayed(tmp_path / "one", [*taught(), policy, *more])
+    assert [line["incident"] for line in lines if line["kind"] == "decision"][-2:]
+    assert {line["why"] for line in lines if line["kind"] == "policy"} == {"set"}
+
+
+def test_who_is_not_heard_stands_in_the_model():
+    """And is not heard where another scope starts with it."""
+    engine = played([])
+    for number in range(5):
+        at = T + 9000 * number
+        engine.step(parse(orjson.dumps(event(id=f"b{number}", at=at, service=f"back{number}"))))
+        engine.step(parse(orjson.dumps(event(id=f"f{number}", at=at + 0.5, service=f"front{number}"))))
+        said = {"kind": "feedback", "scope": "default", "at": at + 1}
+        moved = said | {"id": f"m{number}", "actor": "eve", "action": "move", "alerts": [f"f{number}"], "into": None}
+        undone = said | {"id": f"u{number}", "actor": "ana", "action": "undo", "feedback": f"m{number}"}
+        for raw in (moved, undone):
+            engine.step(parse(orjson.dumps(raw)))
+    model = orjson.loads(orjson.dumps(exported(engine.state, "default")))
+    assert model["quarantined"] == [{"actor": "eve", "lessons": 5, "contradicted": 5}]
+    other = Engine()
+    start(other.state, "new", model)
+    assert exported(other.state, "new")["quarantined"] == model["quarantined"]
+    assert "quarantined: eve -> nobody" in list(differences(model, model | {"quarantined": []}))
+
+
 def test_a_service_starts_with_a_model_and_never_loses_it(tmp_path):
     """Also where its store is lost, and in a backup: what came before the log is kept beside it."""
     replayed(tmp_path / "one", taught())
@@ -237,4 +279,4 @@ def test_what_belongs_to_a_log_is_left_alone(tmp_path, arguments):
     given = [tmp_path / one if one.endswith(".json") else one for one in arguments]
     assert "send `policy` events" in ran("model", *given, tmp_path / "live", status=2)
     if "import" in arguments:
-        assert "has had 3 events" in ran("model", *given, tmp_path / "one", status=2)
+        assert "has learned from 3 events" in ran("model", *given, tmp_path / "one", status=2)

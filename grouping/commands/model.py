@@ -12,7 +12,7 @@ import orjson
 
 from grouping.commands.common import KEPT, OUT_FILE
 from grouping.config import Config
-from grouping.model import BadModel, differences, reset, start
+from grouping.model import BadModel, contents, differences, exported, reset, start
 from grouping.runtimes.base import make
 from grouping.runtimes.store import Store, StoreError, kept_in
 from grouping.state import State
@@ -47,18 +47,21 @@ def export(state: Path, scope: str, out: Path | None) -> None:
 @command.command("import")
 @click.argument("file", type=MODEL)
 @click.option("--state", type=click.Path(file_okay=False, path_type=Path), required=True, help="Of a replay, or new.")
-@click.option("--scope", "scopes", multiple=True, required=True, help="A scope without events; may be given again.")
+@click.option("--scope", "scopes", multiple=True, required=True, help="A new scope or one reset; may be given again.")
 @click.option("--service", is_flag=True, help="The directory is for `grouping serve`, which has not had an event.")
 def import_(file: Path, state: Path, scopes: tuple[str, ...], *, service: bool) -> None:
-    """Let new scopes start with the model in FILE. Nothing may have the directory open."""
+    """Let scopes that are new or reset start with the model in FILE. Nothing may have the directory open."""
     model = _read(file)
+    said: list[str] = []
     with _changed(state / "store" if service else state) as records:
         for scope in scopes:
             start(records, scope, model)
+            now = exported(records, scope)
+            said.append(f"scope {scope} starts with {contents(now)}; {now['decides']} decides")
     if service:
         with _store(state / "store", reading=False) as store:
             make(store, state)  # the log cannot say what was there before it
-    click.echo(f"{len(scopes)} scopes start with {model['decides']} and {len(model['lessons'])} lessons", err=True)
+    click.echo("\n".join(said), err=True)
 
 
 @command.command()
@@ -78,7 +81,9 @@ def diff(one: Path, other: Path) -> None:
 def reset_(state: Path, scope: str) -> None:
     """Let a scope begin to learn anew; its incidents stay."""
     with _changed(state) as records:
-        reset(records, scope)
+        gone = reset(records, scope)
+        now = exported(records, scope)["decides"]
+    click.echo(f"scope {scope} has forgotten {contents(gone)}; {now} decides", err=True)
 
 
 def _read(file: Path) -> dict[str, Any]:
