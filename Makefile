@@ -1,5 +1,5 @@
 # Needs Python 3.11, 3.12 or 3.13 and make; the rest is installed into $(VENV), with checked hashes. With a C compiler
-# and Python's headers the numeric core is compiled, else numpy does the same at half the speed.
+# and Python's headers what an alert passes through is compiled, else Python and numpy do the same at a third of the speed.
 
 # PYTHON=python3.12 names another Python; it gets an environment of its own.
 VENV ?= .venv$(if $(PYTHON),-$(notdir $(PYTHON)))
@@ -7,20 +7,20 @@ IN = $(VENV)/bin
 INSTALL = $(IN)/python -m pip install --quiet --disable-pip-version-check --no-input
 FLAGS =
 
-.PHONY: help demo serve test lint check fmt lock bench data picture fuzz kafka clean
+.PHONY: help demo serve test lint check fmt pure compile lock bench data picture fuzz kafka clean
 .DEFAULT_GOAL := help
 
 help:  ## what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-7s  %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-demo: $(VENV)/.run  ## replay the example and draw its report: demo/report/index.html
+demo: $(VENV)/.road  ## replay the example and draw its report: demo/report/index.html
 	@mkdir -p demo
 	$(IN)/python -m grouping replay data/demo.jsonl --out demo/decisions.jsonl --summary --report demo/report
 
-serve: $(VENV)/.run  ## start the live service on 127.0.0.1:8080, its state in state/; FLAGS hands options over
+serve: $(VENV)/.road  ## start the live service on 127.0.0.1:8080, its state in state/; FLAGS hands options over
 	$(IN)/python -m grouping serve $(FLAGS)
 
-test: $(VENV)/.dev  ## run the tests; FLAGS="-k undo" hands options to pytest
+test: $(VENV)/.dev $(VENV)/.road  ## run the tests; FLAGS="-k undo" hands options to pytest
 	$(IN)/python -m pytest -n auto --dist loadgroup $(FLAGS)
 
 lint: $(VENV)/.dev  ## look for mistakes without running anything
@@ -34,16 +34,24 @@ fmt: $(VENV)/.dev  ## lay the code out
 	$(IN)/ruff format .
 	$(IN)/ruff check --fix-only .
 
-bench: $(VENV)/.bench  ## measure speed and quality; FLAGS hands options over
+pure: $(VENV)/.dev $(VENV)/.road  ## run the sources as they stand, while you change them: nothing is compiled again
+	@touch $(VENV)/.pure
+	rm -f $(COMPILED)
+
+compile:  ## the opposite of pure, and what a new environment begins with
+	@rm -f $(VENV)/.pure $(VENV)/.road
+	@$(MAKE) $(VENV)/.road
+
+bench: $(VENV)/.bench $(VENV)/.road  ## measure speed and quality; FLAGS hands options over
 	$(IN)/python -m benchmarks $(FLAGS)
 
-data: $(VENV)/.run  ## make the samples in data/ and the examples in docs/ again
+data: $(VENV)/.road  ## make the samples in data/ and the examples in docs/ again
 	$(IN)/python -m data.make
 
-picture: $(VENV)/.run  ## draw docs/report.png again, from the demo; needs Chromium
+picture: $(VENV)/.road  ## draw docs/report.png again, from the demo; needs Chromium
 	$(IN)/python -m data.picture
 
-fuzz: $(VENV)/.fuzz  ## throw bytes at the door and at the formats, a minute each; FLAGS="-max_total_time=600" for longer
+fuzz: $(VENV)/.fuzz $(VENV)/.road  ## throw bytes at the door and at the formats, a minute each; FLAGS="-max_total_time=600" for longer
 	$(IN)/python -m tests.fuzz.fuzz_parse $(or $(FLAGS),-max_total_time=60)
 	$(IN)/python -m tests.fuzz.fuzz_formats $(or $(FLAGS),-max_total_time=60)
 
@@ -66,15 +74,19 @@ lock:  ## renew requirements/*.txt, with uv; FLAGS=--upgrade takes newer version
 	$(COMPILE) --fork-strategy fewest pyproject.toml requirements/build.in $(TRIED) -o requirements/dev.txt
 	$(COMPILE) --fork-strategy fewest pyproject.toml requirements/build.in \
 		-c requirements/dev.txt -o requirements/run.txt
-	$(COMPILE) --fork-strategy fewest pyproject.toml requirements/build.in --extra kafka --extra otlp --extra sns \
+	$(COMPILE) --fork-strategy fewest requirements/build.in -c requirements/dev.txt -o requirements/build.txt
+	$(COMPILE) --fork-strategy fewest pyproject.toml --extra kafka --extra otlp --extra sns \
 		-c requirements/dev.txt -o requirements/image.txt
 	$(COMPILE) --fork-strategy fewest pyproject.toml requirements/build.in $(TRIED) --extra bench \
 		-c requirements/dev.txt -o requirements/bench.txt
 	$(COMPILE) pyproject.toml requirements/build.in $(TRIED) --extra fuzz \
 		-c requirements/dev.txt -o requirements/fuzz.txt
 
+SOURCES = $(wildcard grouping/*.py grouping/learners/*.py)
+COMPILED = $(filter-out grouping/_kernel%,$(wildcard grouping/*.so grouping/learners/*.so))
+
 clean:  ## remove what was made here, environments included; not state/
-	rm -rf .venv .venv-* build dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info grouping/_kernel*.so
+	rm -rf .venv .venv-* build dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info grouping/*.so grouping/learners/*.so
 	find grouping benchmarks tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # -- the environment: one stamp per lock, each on top of the one before
@@ -82,7 +94,7 @@ clean:  ## remove what was made here, environments included; not state/
 PYTHONS = $(or $(PYTHON),python3 python3.13 python3.12 python3.11)
 SUITABLE = import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 
-$(VENV)/.run: requirements/run.txt pyproject.toml setup.py grouping/_kernel.c grouping/layout.py
+$(VENV)/.run: requirements/run.txt
 	@if ! $(IN)/python -m pip --version >/dev/null 2>&1; then \
 		found=; without=; \
 		for python in $(PYTHONS); do \
@@ -100,6 +112,9 @@ $(VENV)/.run: requirements/run.txt pyproject.toml setup.py grouping/_kernel.c gr
 		fi; \
 	fi
 	$(INSTALL) --require-hashes -r requirements/run.txt
+	@touch $@
+
+$(VENV)/.road: $(VENV)/.run pyproject.toml setup.py grouping/_kernel.c $(if $(wildcard $(VENV)/.pure),,$(SOURCES))
 	$(INSTALL) --no-build-isolation --no-deps --editable .
 	@touch $@
 

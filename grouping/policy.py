@@ -108,7 +108,7 @@ def policy(name: str) -> Policy:
         raise BadPolicy(f"{name!r}: expected a silence above 0 s, the longest not below the shortest")
     key = () if match["key"] == "*" else tuple(match["key"].split("+"))
     for field in key:
-        if field not in (*NAMED_FIELDS, KIN) and not (field.startswith("details.") and field != "details."):
+        if field not in NAMED_FIELDS and field != KIN and not (field.startswith("details.") and field != "details."):
             raise BadPolicy(
                 f"{name!r}: no field {field!r}; there are {', '.join(NAMED_FIELDS)}, {KIN} and details.<name>"
             )

@@ -564,12 +564,29 @@ def _incident_bytes(incident: Incident, profile: tuple[int, bytes]) -> bytes:
 
 def _incident(id: str, fields: list[Any]) -> Incident:
     """The incident of a record, out of the arena."""
-    born, first, last, standing, *rest = fields[:-1]
-    incident = Incident(id, born, first, last, Standing(standing), *rest)
-    incident.seen = {code: Sight(at, turn) for code, at, turn in rest[10]}
-    kinds, others = fields[10]
-    incident.title = Title({template: (count, shared) for template, (count, shared) in kinds.items()}, others)
-    return incident
+    born, first, last, standing, into, merged, count, keyless, firing, severity, (kinds, others), *rest = fields[:-1]
+    pages, page, keys, seen, touched, kind, weight = rest
+    return Incident(
+        id,
+        born,
+        first,
+        last,
+        Standing(standing),
+        into,
+        merged,
+        count,
+        keyless,
+        firing,
+        severity,
+        Title({template: (alerts, shared) for template, (alerts, shared) in kinds.items()}, others),
+        pages,
+        page,
+        keys,
+        {code: Sight(at, turn) for code, at, turn in seen},
+        touched,
+        kind,
+        weight,
+    )
 
 
 def _promotion_bytes(promotion: Promotion) -> bytes:

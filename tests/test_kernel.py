@@ -77,7 +77,7 @@ def test_pair_features_are_the_same_bits(seed):
     count = int(rng.integers(0, CANDIDATES + 1))
     slots = rng.permutation(20)[:count].tolist()
     at = rng.choice([0.0, 1e9, rng.uniform(0, 2e9)])
-    late = bool(rng.random() < 0.5) or at < 2e9  # what is not late lies after all that was seen
+    late = bool(rng.random() < 0.5 or at < 2e9)  # what is not late lies after all that was seen
     evidence = Evidence(
         float(at),
         late,
