@@ -98,8 +98,19 @@ def _belong(state: State, scope: Scope, alert: Alert, joined: Incident) -> None:
     state.add_member(scope, joined, alert.id)
 
 
-def keep(state: State, scope: Scope, alert: Alert, at: float, decision: Decision, number: int = -1) -> None:
-    """Write the alert down together with how it was decided, and its number among the recent ones."""
+def keep(
+    state: State,
+    scope: Scope,
+    alert: Alert,
+    at: float,
+    decision: Decision,
+    number: int = -1,
+    together: tuple[int, int] | None = None,
+) -> None:
+    """Write the alert down together with how it was decided, and its number among the recent ones.
+
+    ``together``: as in scope.Written.
+    """
     kept = stored(alert, decision.incident, at)
     choice = decision.choice
     if choice is not None:
@@ -116,7 +127,7 @@ def keep(state: State, scope: Scope, alert: Alert, at: float, decision: Decision
             0 if decision.action is Action.OPEN else choice.actions.index(decision.incident),
             number,
             None if choice.left_out is None else list(choice.left_out),
-            None if choice.together is None else list(choice.together),
+            None if together is None else list(together),
         )
         kept.features = choice.features
     state.put_alert(scope, alert.id, kept)

@@ -185,18 +185,18 @@ class Engine:
         met: tuple[int, int] | None = None
         if joined is not None and evidence.together[near.slots.index(joined.slot)] >= USUALLY:
             met = learn.meetings(scope.usual, features.kind, joined.kind)
-        if left is not None or met is not None:
-            decision = _noted(decision, left, met)
+        if left is not None:
+            decision = _noted(decision, left)
         outputs = apply.group(self.state, scope, alert, at, features, key, joined)
         outputs.append(decision)
         learn.observe(scope, at, features)
         if not self.state.tuned(scope):
-            apply.keep(self.state, scope, alert, at, decision)
+            apply.keep(self.state, scope, alert, at, decision, -1, met)
             return outputs
         was, families, number = self.state.policy_name(scope), scope.tuning.families, scope.tuning.recent.count
         found = tune.observe(scope.tuning, at, features.same, features.codes, features.label)
         recorded = scope.tuning.recent.count > number
-        apply.keep(self.state, scope, alert, at, decision, number if recorded else -1)
+        apply.keep(self.state, scope, alert, at, decision, number if recorded else -1, met)
         if found is not None:
             outputs += steer.tuned(self.state, scope, was, families, found)
         elif recorded:
@@ -340,10 +340,10 @@ def _evidence(scope: Scope, at: float, features: Features, near: Candidates) -> 
     )
 
 
-def _noted(decision: Decision, left: LeftOut | None, met: tuple[int, int] | None) -> Decision:
-    """The decision with what its features do not say."""
+def _noted(decision: Decision, left: LeftOut) -> Decision:
+    """The decision with what could not be chosen."""
     choice = decision.choice
-    return decision if choice is None else decision._replace(choice=choice._replace(left_out=left, together=met))
+    return decision if choice is None else decision._replace(choice=choice._replace(left_out=left))
 
 
 def _untold(now: Policy, near: Candidates, features: NDArray[np.float32]) -> int:

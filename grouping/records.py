@@ -173,8 +173,6 @@ class Choice(NamedTuple):
     ``columns`` (opening, the one chosen, the next best, what would have been chosen had responders said nothing, and
     where an incident was opened the key's last one): (FEATURES, len(columns)) float32, little-endian, exactly
     what was scored, under ``policy``. ``told`` names for each of these the feedback that spoke for or against it, if one did.
-    ``together``: where the two are usually seen together, how often the kinds of the alert and of the incident's last
-    one stood next to each other, and how often the rarer of them was seen.
     """
 
     actions: list[str]
@@ -184,7 +182,6 @@ class Choice(NamedTuple):
     policy: str
     told: list[str] | None = None
     left_out: LeftOut | None = None
-    together: tuple[int, int] | None = None
 
 
 ALONE = Choice(["open"], [0.0], [], b"", "")  # nothing else was looked at

@@ -101,6 +101,8 @@ class Written(NamedTuple):
     chosen: int  # which of the actions
     number: int  # of the alert among the recent ones that tuning looks at, -1 if it is not one
     left_out: list[Any] | None  # the fields of records.LeftOut
+    # Where the kinds of the alert and of the incident's last one are usually seen together: how often next to each other,
+    # and how often the rarer of them was seen.
     together: list[int] | None
 
 

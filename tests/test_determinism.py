@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import subprocess
 import sys
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from unittest.mock import patch
 
 import numpy as np
@@ -17,8 +17,29 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grouping import Config, Engine
+from grouping import Config, Engine, Malformed, parse
 from grouping.engine import Engine as _Engine
+from grouping.records import (
+    Action,
+    Alert,
+    Bound,
+    Bypass,
+    Change,
+    Decision,
+    Event,
+    Feedback,
+    IncidentLine,
+    Mode,
+    Output,
+    PolicyEvent,
+    PolicyLine,
+    Reason,
+    Status,
+    Suggestion,
+    Verb,
+)
+from tests.golden.check import logs as logs_of
+from tests.golden.check import played
 from tests.logs import SCOPES, Player, logs, run
 
 HERE = Path(__file__).parent
@@ -106,7 +127,7 @@ def test_a_snapshot_is_canonical(log: list[dict[str, Any]]) -> None:
     assert whole.engine.snapshot() == broken.engine.snapshot()
 
 
-# -- the golden log: made once by `python -m tests.golden.make`, the same on every machine and Python
+# -- the golden logs: made once by `python -m tests.golden.make`, the same on every machine and Python
 
 _FEATURES = " ".join(np.show_config(mode="dicts")["SIMD Extensions"]["found"])  # type: ignore[index,call-overload]
 REPLAY = ["-m", "grouping", "replay", str(GOLDEN / "log.jsonl"), "--config", str(GOLDEN / "config.toml")]
@@ -122,9 +143,9 @@ ENVIRONMENTS = {
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS.values(), ids=ENVIRONMENTS.keys())
-def test_golden_log_gives_the_same_bytes(environment: dict[str, str]) -> None:
-    """The committed log gives the committed outputs and state, byte for byte, in a process of its own."""
-    command = [sys.executable, "-W", "ignore", "-m", "tests.golden.make", "check"]
+def test_golden_logs_give_the_same_bytes(environment: dict[str, str]) -> None:
+    """The committed logs give the committed outputs and states, byte for byte, in a process of its own."""
+    command = [sys.executable, "-W", "ignore", "-m", "tests.golden.check"]
     done = subprocess.run(command, capture_output=True, env={**os.environ, **environment}, cwd=HERE.parent, check=True)
     assert done.stdout.decode() == (GOLDEN / "expected.sha256").read_text()
 
@@ -139,18 +160,57 @@ def test_a_replay_of_the_golden_log_gives_them_too(feed: str) -> None:
     assert hashlib.sha256(done.stdout).hexdigest() == (GOLDEN / "expected.sha256").read_text().split()[0]
 
 
-def test_golden_log_covers_the_road() -> None:
-    """The golden outputs hold every kind of line, action and reason there is."""
-    done = subprocess.run([sys.executable, *REPLAY], capture_output=True, cwd=HERE.parent, check=False)
-    outputs = [orjson.loads(line) for line in done.stdout.splitlines()]
-    assert {output["kind"] for output in outputs} >= {"decision", "incident", "merged", "moved", "policy", "refused"}
-    decisions = [output for output in outputs if output["kind"] == "decision"]
-    assert {decision["action"] for decision in decisions} == {"open", "join", "duplicate"}
-    assert {decision["reason"] for decision in decisions} == {
-        "duplicate",
-        "only_choice",
-        "best_score",
-        "told",
-        "explored",
+def test_golden_logs_cover_the_road() -> None:
+    """Every kind of line, of event, action, reason, change, verb, mode and bound there is, and every way to a policy."""
+    events: list[Event] = []
+    outputs: list[Output] = []
+    for log, config in logs_of().values():
+        found, _ = played(log, config)
+        outputs += [output for each in found for output in each]
+        for line in log.splitlines():
+            with contextlib.suppress(Malformed):
+                events.append(parse(line))
+    assert {type(event) for event in events} == set(get_args(Event))
+    assert {type(output) for output in outputs} == set(get_args(Output))
+    alerts = [event for event in events if isinstance(event, Alert)]
+    assert {alert.status for alert in alerts} == set(Status)
+    assert {alert.bypass for alert in alerts} == {None, *Bypass}
+    assert {event.action for event in events if isinstance(event, Feedback)} == set(Verb)
+    assert {event.mode for event in events if isinstance(event, PolicyEvent)} == set(Mode)
+    decisions = [output for output in outputs if isinstance(output, Decision)]
+    assert {decision.action for decision in decisions} == set(Action)
+    assert {decision.reason for decision in decisions} == set(Reason)
+    left = [decision.choice.left_out for decision in decisions if decision.choice is not None]
+    assert {one.why for one in left if one is not None} == set(Bound)
+    assert {output.event for output in outputs if isinstance(output, IncidentLine)} == set(Change)
+    assert {output.action for output in outputs if isinstance(output, Suggestion)} == {"merge", "move"}
+    assert {_way(output) for output in outputs if isinstance(output, PolicyLine)} == {
+        "set",
+        "shadow",
+        "suggest",
+        "tuned",
+        "tuned: kin",
+        "promoted",
+        "rolled_back: by a person",
+        "rolled_back: swallows",
+        "rolled_back: objections",
     }
-    assert all(before["seq"] <= after["seq"] for before, after in pairwise(outputs))
+
+
+def _way(line: PolicyLine) -> str:
+    """How a policy came to decide, and what spoke against the one before it."""
+    if line.why == "rolled_back":
+        return f"rolled_back: {_AGAINST[next(iter(set(line.evidence) & set(_AGAINST)))]}"
+    if line.why == "tuned" and "(kin~" in line.policy:
+        return "tuned: kin"
+    return str(line.evidence.get("mode", line.why))
+
+
+_AGAINST = {"by": "by a person", "largest": "swallows", "rate": "objections"}
+
+
+def test_replayed_lines_are_in_the_order_of_the_events() -> None:
+    done = subprocess.run([sys.executable, *REPLAY], capture_output=True, cwd=HERE.parent, check=False)
+    numbers = [orjson.loads(line)["seq"] for line in done.stdout.splitlines()]
+    assert len(numbers) > 2000
+    assert numbers == sorted(numbers)

@@ -14,12 +14,12 @@ from tests.test_promote import lived
 from tests.test_tune import Events, T, faults
 
 
-def renamed(count: int = 100, size: int = 20) -> Events:
+def renamed(count: int = 100, size: int = 20, tenants: int = 430) -> Events:
     """Tenants fail at the same time, until a new sender writes one and the same name for all of them.
 
     From then on bursts follow each other, 3.6 s apart.
     """
-    before = faults(count=430, every=40.0)
+    before = faults(count=tenants, every=40.0)
     chance, at = random.Random(2), before[-1]["at"] + 600.0
     after: Events = []
     for burst in range(count):

@@ -246,8 +246,8 @@ def test_a_core_of_another_layout_is_not_used():
 
 def test_without_it_the_golden_log_gives_the_same_bytes():
     """The committed outputs and state, by numpy alone."""
-    code = "import runpy, sys; from grouping import kernel; kernel.compiled = None; sys.argv = ['make', 'check']; "
-    code += "runpy.run_module('tests.golden.make', run_name='__main__')"
+    code = "import runpy; from grouping import kernel; kernel.compiled = None; "
+    code += "runpy.run_module('tests.golden.check', run_name='__main__')"
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, cwd=ROOT, check=True)
     assert done.stdout == (ROOT / "tests" / "golden" / "expected.sha256").read_bytes()
 

@@ -282,7 +282,7 @@ def test_it_goes_back_to_the_rule_promoted_before():
     assert (promotion.rule, promotion.since) == ("learned(*=30s)", 12)
 
 
-def turned(restart: int = 0) -> tuple[list[Output], bytes]:
+def changing() -> list[tuple[dict[str, Any], str | None]]:
     """Two faults at once, where corrections promote a rule by region; then one region breaks in many ways at once.
 
     The responder corrects all. What was right before, one incident for what a region has within 30 s, is wrong then.
@@ -296,7 +296,11 @@ def turned(restart: int = 0) -> tuple[list[Output], bytes]:
         rows.append(
             (event | {"class": f"c{number}", "summary": f"way {number} to break", "details": details}, f"o{number}")
         )
-    return lived(rows, Habits(), restart)
+    return rows
+
+
+def turned(restart: int = 0) -> tuple[list[Output], bytes]:
+    return lived(changing(), Habits(), restart)
 
 
 def test_a_rule_that_has_become_wrong_is_rolled_back():

@@ -1,4 +1,7 @@
-"""Makes the golden log: `python -m tests.golden.make`. What it gives is recorded as hashes beside it.
+"""Makes the golden logs: `python -m tests.golden.make`. What they give is recorded as hashes beside them.
+
+``log.jsonl`` has events of every kind at random, good and bad, under tight bounds and much exploration. ``taught.jsonl.gz``
+has scopes that learn: what they find, what corrections promote, what is rolled back, what plays along.
 
 To be run again only when the outputs are meant to change; the changelog then says so.
 """
@@ -6,42 +9,48 @@ To be run again only when the outputs are meant to change; the changelog then sa
 from __future__ import annotations
 
 import contextlib
-import hashlib
+import gzip
 import random
-import sys
-from pathlib import Path
+from dataclasses import asdict
 from typing import Any
 
 import orjson
 
-from grouping import Config, Engine, Malformed, emit, parse
-from grouping.records import Refused
+from grouping import Engine, Malformed, parse
+from grouping.records import Feedback
+from grouping.responder import Habits, Responder, arrivals
+from grouping.simulate import simulate
+from tests.golden.check import HERE, TIGHT, hashes
 from tests.logs import Player
+from tests.test_guard import renamed
+from tests.test_kin import stream
+from tests.test_promote import changing
 
-HERE = Path(__file__).parent
 T = 1_760_000_000.0
-EXPLORE = 0.4  # so that the log has explored decisions; as in config.toml
 
 
 def log(seed: int = 20_26) -> list[dict[str, Any]]:
     """Two thousand events of every kind, good and bad, and a scope with a shape of its own."""
     chance = random.Random(seed)
     events: list[dict[str, Any]] = []
+    given: dict[str, list[str]] = {}  # feedback by scope
     at = T
     for number in range(2000):
         at += chance.choice([0.0, 0.1, 0.5, 1.0, 3.0, 20.0, 45.0, -2.0]) if number % 97 else 2000.0
         scope = chance.choice(["default", "payments", "shop"])
         roll = chance.random()
         if roll < 0.04:
-            events.append(_feedback(chance, number) | {"scope": scope, "at": at})
+            one = _feedback(chance, number, given.setdefault(scope, []))
+            events.append(one | {"scope": scope, "at": at})
         elif roll < 0.05:
-            name = chance.choice(["service~5s", "linear(*~2s)", "*=20s", "nonsense"])
+            name = chance.choice(["service~5s", "linear(*~2s)", "*=20s", "*=900s", "nonsense"])
             events.append({"kind": "policy", "mode": "auto", "policy": name, "scope": scope, "at": at})
         elif roll < 0.06:
             events.append({"kind": "tick", "at": at, "scope": scope})
         else:
-            events.append(_alert(chance, number) | {"scope": scope, "at": at})
-    return events + _bursts(chance, at)
+            late = 500.0 if chance.random() < 0.02 else 0.0
+            events.append(_alert(chance, number) | {"scope": scope, "at": at - late})
+    return events + _bursts(chance, at) + _corners(at + 1e6)
 
 
 def _bursts(chance: random.Random, at: float) -> list[dict[str, Any]]:
@@ -55,6 +64,30 @@ def _bursts(chance: random.Random, at: float) -> list[dict[str, Any]]:
             event = {"kind": "alert", "id": f"b{fault}-{number}", "scope": "plant", "service": service, "at": start}
             events.append(event | {"host": f"h-{chance.randrange(40)}", "summary": f"{service} stopped"})
     return events
+
+
+def _corners(at: float) -> list[dict[str, Any]]:
+    """What chance hardly brings: an incident that begins too much later, and an undo of what was moved on since."""
+    policy = {"kind": "policy", "id": "c0", "mode": "auto", "policy": "*=3600s"}
+    down = {"kind": "alert", "summary": "down", "service": "db"}
+    split = {
+        "kind": "feedback",
+        "id": "s1",
+        "action": "move",
+        "alerts": ["c3"],
+        "into": None,
+        "actor": "ana@example.com",
+    }
+    events = [
+        policy | {"at": at},
+        down | {"id": "c1", "at": at + 1000.0},
+        down | {"id": "c2", "at": at},
+        down | {"id": "c3", "at": at + 1.0},
+        split | {"at": at + 2.0},
+        split | {"id": "s2", "at": at + 3.0, "into": -3, "actor": "bob@example.com"},
+        {"kind": "feedback", "id": "s3", "action": "undo", "feedback": "s1", "at": at + 4.0},
+    ]
+    return [event | {"scope": "corners"} for event in events]
 
 
 def _alert(chance: random.Random, number: int) -> dict[str, Any]:
@@ -73,11 +106,14 @@ def _alert(chance: random.Random, number: int) -> dict[str, Any]:
         "summary": chance.choice([f"disk {number % 100}% full on {host}", f"p99 of {service} is {number} ms", "down"]),
         "details": {"region": chance.choice(["eu-1", "us-2"]), "value": number * 0.1, "tags": ["a", "b"]},
     }
+    if number % 70 == 0:
+        event["bypass"] = "late" if number % 140 else "fault"
     return {key: value for key, value in event.items() if value is not None}
 
 
-def _feedback(chance: random.Random, number: int) -> dict[str, Any]:
+def _feedback(chance: random.Random, number: int, given: list[str]) -> dict[str, Any]:
     event: dict[str, Any] = {"kind": "feedback", "id": f"f{number}", "actor": "ana@example.com"}
+    given.append(f"f{number}")
     recent = [f"@{back}" for back in range(1, 12)]  # the alerts decided last in the scope
     match chance.choice(["merge", "move", "split", "confirm", "resolve", "dismiss", "undo"]):
         case "merge":
@@ -87,7 +123,7 @@ def _feedback(chance: random.Random, number: int) -> dict[str, Any]:
         case "split":
             return event | {"action": "move", "alerts": chance.sample(recent, 2), "into": None}
         case "undo":
-            return event | {"action": "undo", "feedback": f"f{number - chance.randrange(1, 60)}"}
+            return event | {"action": "undo", "feedback": chance.choice(given[-6:] or ["f0"])}
         case verb:
             return event | {"action": verb, "incident": -1}
 
@@ -96,7 +132,7 @@ class _Recorder(Player):
     """Puts the ids in: -1 is the incident opened last in the scope, @1 the alert decided last."""
 
     def __init__(self) -> None:
-        super().__init__(config=Config(explore=EXPLORE))
+        super().__init__(config=TIGHT)
         self.lines: list[bytes] = []
         self.alerts: dict[str, list[str]] = {}
 
@@ -117,7 +153,7 @@ class _Recorder(Player):
 
 
 def make() -> bytes:
-    """The log."""
+    """The log of events at random."""
     recorder = _Recorder()
     for event in log():
         with contextlib.suppress(Malformed):
@@ -125,22 +161,51 @@ def make() -> bytes:
     return b"\n".join(recorder.lines) + b"\n"
 
 
-def hashes(lines: bytes) -> str:
-    """What the log gives: the outputs, and the state at the end, every stored feature included."""
-    engine = Engine(Config(explore=EXPLORE))
-    outputs = []
-    for number, line in enumerate(lines.splitlines(), 1):
-        try:
-            outputs += [emit(number, output) for output in engine.step(parse(line))]
-        except Malformed as error:
-            outputs.append(emit(number, Refused(error.scope, error.id, str(error))))
-    found = {"outputs": b"".join(outputs), "snapshot": engine.snapshot()}
-    return "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in found.items())
+# -- the log of scopes that learn
+
+Rows = list[tuple[dict[str, Any], str | None]]  # an event, and the group of its alert
+
+
+def taught() -> bytes:
+    """Scopes that learn, one after the other, and what a responder did in them."""
+    logins = [({key: value for key, value in one.items() if key != "fault"}, one["fault"]) for one in stream()]
+    tenants: Rows = [(event, None) for event in renamed(60, tenants=120)]
+    lines = [*_lived("kin", logins, Habits(budget=0)), *_lived("swallowed", tenants, Habits(budget=0))]
+    lines += _lived("promoted", changing(), Habits())
+    beside: Rows = [(event, group) for event, group in simulate("two_faults", 3) if event["kind"] == "alert"]
+    beside.insert(100, ({"kind": "policy", "id": "p1", "mode": "shadow", "policy": "service~5s"}, None))
+    beside.insert(250, ({"kind": "policy", "id": "p2", "mode": "suggest", "policy": "learned(service~5s)"}, None))
+    beside.insert(500, ({"kind": "policy", "id": "p3", "mode": "auto", "policy": "service=60s"}, None))
+    beside.insert(520, ({"kind": "policy", "id": "p4", "mode": "rollback"}, None))
+    lines += _lived("beside", beside, Habits(budget=30))
+    return b"\n".join(lines) + b"\n"
+
+
+def _lived(scope: str, rows: Rows, habits: Habits) -> list[bytes]:
+    """The events of a scope with the feedback of a responder who knows the groups, as lines."""
+    lines = []
+    raw = [event | {"scope": scope} for event, _ in rows]
+    truth = {str(event["id"]): group for event, group in rows}
+    engine, responder = Engine(), Responder(truth, habits)
+    events = [parse(orjson.dumps(event)) for event in raw]
+    for sent, event, now in zip(raw, events, arrivals(events), strict=True):
+        while (said := responder.next(scope, now)) is not None:
+            lines.append(written(said))
+            responder.watch(said, engine.step(said), now)
+        lines.append(orjson.dumps(sent))
+        responder.watch(event, engine.step(event), now)
+    return lines
+
+
+def written(said: Feedback) -> bytes:
+    """A feedback as its line."""
+    fields = asdict(said)
+    return orjson.dumps(
+        {"kind": "feedback"} | {key: value for key, value in fields.items() if value or (key == "into" and said.alerts)}
+    )
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["check"]:
-        print(hashes((HERE / "log.jsonl").read_bytes()), end="")
-    else:
-        (HERE / "log.jsonl").write_bytes(make())
-        (HERE / "expected.sha256").write_text(hashes((HERE / "log.jsonl").read_bytes()))
+    (HERE / "log.jsonl").write_bytes(make())
+    (HERE / "taught.jsonl.gz").write_bytes(gzip.compress(taught(), mtime=0))
+    (HERE / "expected.sha256").write_text(hashes())
