@@ -14,8 +14,9 @@ import orjson
 import pytest
 
 from data import operations, picture, shown
-from grouping import emit, parse
+from grouping import Config, Engine, emit, parse
 from grouping.__main__ import COMMANDS
+from grouping.model import exported
 from grouping.parse import _ALERT_KEYS
 from grouping.records import (
     Action,
@@ -102,6 +103,14 @@ def test_evaluate_goes_as_its_page_says(tmp_path):
 
 
 EVENTS = (DOCS / "events.md").read_text()
+
+
+def test_the_parts_of_a_model_are_those_of_the_page():
+    """None more and none less."""
+    page = (DOCS / "model.md").read_text()
+    there = page[page.index("## What is in it") : page.index("## What a scope does")]
+    made = exported(Engine(Config()).state, "shop")
+    assert set(re.findall(r"`(\w+)`", there)) == set(made)
 
 
 def test_the_fields_of_an_alert_are_those_of_the_page():
