@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from grouping import Config, Engine
 from grouping.formats import formats_of
 from grouping.outlets import SHAPES
-from grouping.outlets.announce import HELD, Announcer
+from grouping.outlets.announce import DEPARTED, HELD, Announcer
 from grouping.outlets.message import Target
 from grouping.outlets.notice import Filter, Happening, Notice
 from grouping.outlets.signing import BadSecret, BadSignature, headers, key_of, verify
@@ -388,6 +388,55 @@ def test_alertmanager_webhooks_are_read_as_such() -> None:
     assert departs["alerts"][1]["labels"]["alertname"] == "ProbeFailed"
     assert departs["alerts"][0]["startsAt"].startswith("2001-09-09T01:46:4")
     assert bodies("alertmanager", [one for one in notices if one.event == "resolved"])[0]["status"] == "resolved"
+
+
+def test_what_alertmanager_s_receivers_are_told_to_fire_ends() -> None:
+    """Each alert of each group, also the departing ones, also of an incident that was merged; with the start it had."""
+    desk = Desk()
+    services = [alert(f"a{n}", 1e9 + n, "web") for n in range(30)]
+    storm = [*services, *(alert(f"d{n}", 1e9 + 100 + 170 * n, f"other{n}", f"Other{n}") for n in range(2))]
+    notices = [notice for event in storm for notice in desk.take(event)]
+    desk.commit()
+    desk.restart()
+    (incident,) = {notice.incident for notice in notices}
+    assert seen(notices) == ["opened", "departs", "departs"]
+    notices += desk.take(alert("z", 1e9 + 9000, "far"))
+    target = notices[-1].incident
+    assert target != incident
+    notices += desk.take({"kind": "feedback", "id": "m", "action": "merge", "incidents": [incident], "into": target})
+    notices += desk.take({"kind": "feedback", "id": "f", "action": "resolve", "incident": target})
+    firing: dict[str, tuple[str, dict[str, str]]] = {}
+    ended = 0
+    for body in bodies("alertmanager", map(Notice.of, [notice.row() for notice in notices])):
+        for one in body["alerts"]:
+            start, labels = firing.get(one["fingerprint"], (one["startsAt"], one["labels"]))
+            assert (one["startsAt"], one["labels"]) == (start, labels)
+            if one["status"] == "firing":
+                firing[one["fingerprint"]] = start, labels
+            else:
+                assert one["endsAt"] >= start
+                del firing[one["fingerprint"]]
+                ended += 1
+    assert firing == {}
+    assert ended == 4
+
+
+def test_what_is_remembered_of_departing_alerts_is_bounded() -> None:
+    """The oldest are told to be over instead of being forgotten."""
+    storm = [alert(f"a{n}", 1e9 + n, "web") for n in range(30)]
+    at = 1e9 + 60
+    for burst in range(7):  # each is announced together, when the pause after the one before is over
+        for n in range(16):
+            at += 0.1
+            storm.append(alert(f"d{burst}-{n}", at, f"other{burst}-{n}", f"Other{burst}-{n}"))
+        for step in range(2 * 2**burst):
+            at += 40.0
+            storm.append(alert(f"w{burst}-{step}", at, "web"))
+    notices = play(storm)
+    told = [one["id"] for notice in notices for one in notice.departing]
+    over = [one["id"] for notice in notices for one in notice.over]
+    assert over
+    assert over == told[: len(told) - DEPARTED]
 
 
 def test_a_chat_shows_what_alerts_say_and_never_obeys_it() -> None:

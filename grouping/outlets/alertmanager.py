@@ -1,7 +1,8 @@
 """What Alertmanager posts to a webhook, version 4: an incident is a group, and each announcement of it an alert.
 
 https://prometheus.io/docs/alerting/latest/configuration/#webhook_config. The first alert is the incident itself; what is
-announced again is one more, so that a receiver which compares fingerprints sees that something is new.
+announced again is one more, so that a receiver which compares fingerprints sees that something is new; it is resolved
+with the incident, or when that is merged into another one.
 """
 
 from __future__ import annotations
@@ -27,11 +28,15 @@ def render(notice: Notice, target: Target) -> list[bytes]:
     link = target.link_to(notice)
     common = {"alertname": "Incident", "incident": notice.incident, "scope": notice.scope}
     whole = common | ({"severity": str(notice.severity)} if notice.severity else {})
-    alerts = [_alert(notice, whole, {"summary": notice.title}, link)]
-    for one in notice.departing:
+    closing = notice.event in CLOSING
+    since = notice.at if notice.since is None else notice.since
+    alerts = [_alert(notice, whole, {"summary": notice.title}, since, link, over=closing)]
+    for one in (*notice.departing, *notice.over):
         named: dict[str, str] = {key: str(one[key]) for key in _LABELS if key in one}
         labels = common | named | {"alertname": str(one.get("class", "Departs")), "alert": str(one["id"])}
-        alerts.append(_alert(notice, labels, {"summary": one["summary"], "description": one["because"]}, link))
+        notes = {"summary": one["summary"]} | ({"description": one["because"]} if "because" in one else {})
+        over = closing or "because" not in one
+        alerts.append(_alert(notice, labels, notes, one.get("at", notice.at), link, over=over))
     shared = {key: value for key, value in whole.items() if all(one["labels"].get(key) == value for one in alerts)}
     body = {
         "version": "4",
@@ -48,13 +53,15 @@ def render(notice: Notice, target: Target) -> list[bytes]:
     return [orjson.dumps(body)]
 
 
-def _alert(notice: Notice, labels: dict[str, str], annotations: dict[str, str], link: str) -> dict[str, Any]:
-    over = notice.event in CLOSING
+def _alert(
+    notice: Notice, labels: dict[str, str], annotations: dict[str, str], since: float, link: str, *, over: bool
+) -> dict[str, Any]:
+    """``since``: the same in every message about it."""
     return {
         "status": "resolved" if over else "firing",
         "labels": labels,
         "annotations": annotations | {"event": str(notice.event)},
-        "startsAt": _time(notice.at),
+        "startsAt": _time(min(since, notice.at)),
         "endsAt": _time(notice.at) if over else NEVER,
         "generatorURL": link,
         "fingerprint": _fingerprint(labels),

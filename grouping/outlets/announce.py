@@ -47,6 +47,11 @@ from grouping.state import Records, State
 PAUSE = 60.0  # s of event time between the first two announcements of departing alerts; then twice as long each time
 LISTED = 16  # departing alerts named in one notice
 PLACES = 64  # places that departed, remembered per incident
+DEPARTED = (
+    64  # departing alerts that were announced, remembered per incident; the oldest is told to be over for another
+)
+BRIEF = ("id", "at", "class", "service", "host", "component", "group", "severity")  # what is remembered of them
+BRIEF_TEXT = 128  # characters of their summary
 ACKED = 8  # acknowledgements remembered per incident, so that one sent again does not count
 IN_MEMORY = 16_384  # incidents whose entry is kept decoded
 NOTICES = b"\0y"
@@ -70,6 +75,10 @@ class Told:
     more: int = 0  # held, but not listed
     acked: bool = False
     acks: list[str] = field(default_factory=list)  # ids of the last acknowledgements
+    since: float | None = None  # when the incident began, as it was first announced, s
+    departed: list[dict[str, Any]] = field(
+        default_factory=list
+    )  # announced departing alerts that are not over, in brief
 
 
 class Announcer:
@@ -157,11 +166,15 @@ class Announcer:
         told.rank = max(told.rank, rank) if happening in LOUD else told.rank
         told.known = max(told.known, SEVERITY_RANK[line.severity])
         listed, more = (told.held, told.more) if line.event is Change.RESOLVED else ([], 0)
+        over: list[dict[str, Any]] = []
         if line.event is Change.RESOLVED:
             self._let_go(scope, line.incident, told)
+            over, told.departed = told.departed, []
         alert = event if line.event is Change.OPENED and isinstance(event, Alert) else None
         return [
-            self._notice(seq, scope, event, line.incident, happening, before, alert=alert, listed=listed, more=more)
+            self._notice(
+                seq, scope, event, line.incident, happening, before, alert=alert, listed=listed, more=more, over=over
+            )
         ]
 
     def _joined(self, seq: int, scope: Scope, alert: Alert, decision: Decision) -> list[Notice]:
@@ -178,7 +191,9 @@ class Announcer:
         if where not in told.places:
             told.places = [*told.places, where][-PLACES:]
             if len(told.held) < LISTED:
-                told.held.append(_named(alert) | {"because": because})
+                told.held.append(
+                    _named(alert) | {"at": clock(scope) if alert.at is None else alert.at, "because": because}
+                )
             else:
                 told.more += 1
             self._held.setdefault(scope.name, {})[incident] = told.next_at
@@ -198,8 +213,10 @@ class Announcer:
         told.departures += 1
         told.next_at = clock(scope) + PAUSE * 2 ** (told.departures - 1)
         self._let_go(scope, incident, told)
+        told.departed += [_brief(one) for one in held]
+        over, told.departed = told.departed[:-DEPARTED], told.departed[-DEPARTED:]
         return self._notice(
-            seq, scope, event, incident, Happening.DEPARTS, before,
+            seq, scope, event, incident, Happening.DEPARTS, before, over=over,
             alert=event if isinstance(event, Alert) else None,
             was=was if _rises(was, told.known) else None, listed=held, more=more,
         )  # fmt: skip
@@ -231,7 +248,8 @@ class Announcer:
             self._changed.add((scope.name, line.into))
             self._let_go(scope, line.incident, source)
         before = source.rank
-        said = self._notice(seq, scope, event, line.incident, Happening.MERGED, before, into=line.into)
+        over, source.departed = source.departed, []
+        said = self._notice(seq, scope, event, line.incident, Happening.MERGED, before, into=line.into, over=over)
         return [said, *self._risen(seq, scope, event, line.into)]
 
     def _acknowledged(self, seq: int, scope: Scope, alert: Alert) -> list[Notice]:
@@ -274,11 +292,14 @@ class Announcer:
         listed: Iterable[dict[str, Any]] = (),
         more: int = 0,
         into: str | None = None,
+        over: Iterable[dict[str, Any]] = (),
     ) -> Notice:
         incident, told = self._incident(scope, id), self._of(scope, id)
         if happening in LOUD:
             told.acked = False
         told.count += 1
+        if told.since is None:
+            told.since = incident.first_at
         own = getattr(event, "at", None)
         self._changed.add((scope.name, id))
         return Notice(
@@ -300,6 +321,8 @@ class Announcer:
             more,
             into,
             event.id if isinstance(event, Feedback) else None,
+            told.since,
+            tuple(over),
         )
 
     def _incident(self, scope: Scope, id: str) -> Incident:
@@ -342,6 +365,11 @@ def _rank(severity: Severity | None) -> int:
 def _rises(was: int, now: int) -> bool:
     """Whether a severity above the one before is worth a word: what is first known is, from error on."""
     return now > was and (was > 0 or now >= SEVERITY_RANK[Severity.ERROR])
+
+
+def _brief(one: dict[str, Any]) -> dict[str, Any]:
+    """A departing alert as it is remembered: what tells it apart, and a few words."""
+    return {key: one[key] for key in BRIEF if key in one} | {"summary": one["summary"][:BRIEF_TEXT]}
 
 
 def _named(alert: Alert) -> dict[str, Any]:

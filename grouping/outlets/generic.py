@@ -7,7 +7,7 @@ import orjson
 from grouping.outlets.message import Target, sentence
 from grouping.outlets.notice import Notice
 
-_INNER = ("rank", "rank_before")
+_INNER = ("rank", "rank_before", "over")
 
 
 def render(notice: Notice, target: Target) -> list[bytes]:

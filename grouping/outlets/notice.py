@@ -53,6 +53,8 @@ class Notice:
     more: int = 0  # departing ones that are not listed
     into: str | None = None
     by: str | None = None  # the feedback that caused it
+    since: float | None = None  # when the incident began, as it was first announced; the same in all its notices
+    over: tuple[dict[str, Any], ...] = ()  # alerts that were told to depart before, and are no longer to stand out
 
     def row(self) -> dict[str, Any]:
         """As it is kept."""
@@ -62,8 +64,8 @@ class Notice:
     def of(cls, row: dict[str, Any]) -> Notice:
         """As it was kept."""
         words = {key: None if row.get(key) is None else Severity(row[key]) for key in ("severity", "was")}
-        departing = tuple(row.get("departing", ()))
-        return cls(**{**row, **words, "event": Happening(row["event"]), "departing": departing})
+        lists = {key: tuple(row.get(key, ())) for key in ("departing", "over")}
+        return cls(**{**row, **words, **lists, "event": Happening(row["event"])})
 
 
 @dataclass(frozen=True, slots=True)
