@@ -1,4 +1,4 @@
-"""What a figure was measured on: machine, versions, commit."""
+"""What a figure was measured on: machine, versions, what was compiled, commit."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import grouping.engine
+from grouping import kernel
+
 MADE = ("benchmarks/results", "README.md", "docs")  # what a run of the benchmarks itself writes
 
 
 def machine() -> dict[str, Any]:
-    """Processor, cores, memory, Python, packages, commit and day."""
+    """Processor, cores, memory, Python, packages, what was compiled, commit and day."""
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
@@ -22,6 +25,7 @@ def machine() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "packages": {name: version(name) for name in ("numpy", "orjson", "rocksdict")},
+        "compiled": _compiled(),
         "commit": _commit(),
         "day": datetime.now(UTC).date().isoformat(),
     }
@@ -31,6 +35,13 @@ def _processor() -> str:
     info = Path("/proc/cpuinfo")
     names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
     return names[0] if names else platform.processor() or "unknown"
+
+
+def _compiled() -> str:
+    """What of the engine was compiled: without it the same bytes come at another speed."""
+    if not grouping.engine.__file__.endswith(".py"):
+        return "compiled"
+    return "not compiled" if kernel.compiled is None else "numeric core compiled"
 
 
 def _commit() -> str:

@@ -408,6 +408,7 @@ def _where(found: dict[str, Figures]) -> str:
         on = figures["machine"]
         packages = ", ".join(f"{package} {version}" for package, version in on["packages"].items())
         where = f"{on['processor']}, {on['cores']} cores, {on['memory_gib']} GiB, Python {on['python']}, {packages}"
+        where += f", {on['compiled']}" if "compiled" in on else ""
         told.setdefault(where, {}).setdefault(f"{on['commit']}, {on['day']}", []).append(name)
     parts = []
     for where, commits in told.items():

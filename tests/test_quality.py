@@ -65,7 +65,14 @@ def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _write(room: Path, commit: str) -> None:
-    machine = {"processor": "P", "cores": 2, "memory_gib": 4, "python": "3.12.1", "packages": {"numpy": "2.4.6"}}
+    machine = {
+        "processor": "P",
+        "cores": 2,
+        "memory_gib": 4,
+        "python": "3.12.1",
+        "packages": {"numpy": "2.4.6"},
+        "compiled": "compiled",
+    }
     rows = [{"name": "parse", "p50_us": 13.4, "p99_us": 32.6}]
     figures = {"what": "steps", "machine": machine | {"commit": commit, "day": "2026-01-02"}, "rows": rows}
     (room / "results" / "steps.json").write_text(json.dumps(figures))
@@ -77,7 +84,7 @@ def test_tables_are_filled_between_their_markers_only(measured: Path) -> None:
     once = fill(text)
     assert once.startswith("before\n<!-- table: whole -->\nold\n<!-- end -->\nafter")
     assert "| parse | 13.4 us | 32.6 us |" in once
-    assert "P, 2 cores, 4 GiB, Python 3.12.1, numpy 2.4.6; commit abc1234, 2026-01-02" in once
+    assert "P, 2 cores, 4 GiB, Python 3.12.1, numpy 2.4.6, compiled; commit abc1234, 2026-01-02" in once
     assert fill(once) == once
     with pytest.raises(KeyError, match="nobody"):
         fill("<!-- table: nobody -->\n<!-- end -->\n")
