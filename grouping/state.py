@@ -589,6 +589,12 @@ def _incident(id: str, fields: list[Any]) -> Incident:
     )
 
 
+def last_alert(record: bytes) -> float:
+    """When the last alert of an incident's record came."""
+    at: float = orjson.loads(record.partition(b"\n")[0])[2]
+    return at
+
+
 def _promotion_bytes(promotion: Promotion) -> bytes:
     trial = promotion.trial
     going = None if trial is None else [getattr(trial, spec.name) for spec in fields(trial)]

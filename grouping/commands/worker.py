@@ -47,6 +47,13 @@ from grouping.runtimes.kafka.sources import Source, read_sources
     help="Go on where events were deleted before they were worked off.",
 )
 @click.option(
+    "--keep-days",
+    type=click.FloatRange(0, 36_500),
+    default=0.0,
+    envvar="GROUPING_KEEP_DAYS",
+    help="Delete incidents that nothing was said of for so long, by the time of events; 0: never. The same for all.",
+)
+@click.option(
     "--log-level", default="INFO", type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"]), show_default=True
 )
 def command(create_topics: int | None, metrics: str | None, log_level: str, **given: Any) -> None:
@@ -103,6 +110,7 @@ def _settings(  # noqa: PLR0913 — one per option
     security: Path | None,
     session: float,
     accept_loss: bool,
+    keep_days: float,
 ) -> tuple[Settings, list[Source]]:
     config = settings(config_file, {})
     try:
@@ -115,6 +123,7 @@ def _settings(  # noqa: PLR0913 — one per option
             security=read_security(security) if security else {},
             session_s=session,
             accept_loss=accept_loss,
+            keep_days=keep_days,
         )
         return told, read_sources(whole, ingress)
     except BadSettings as error:

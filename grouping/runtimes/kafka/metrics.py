@@ -23,6 +23,7 @@ class Metrics:
         self._taken = Histogram("grouping_recovery_seconds", "Taking a partition over.", buckets=_SECONDS, **alone)
         self._replayed = Counter("grouping_state_records", "Records of the state read back.", **alone)
         self._stored = Counter("grouping_checkpoint_records", "Records of the state written.", **alone)
+        self._forgotten = Counter("grouping_forgotten_incidents", "Incidents deleted because of their age.", **alone)
         self._commits = Counter("grouping_transactions", "Transactions committed.", **where)
         self._faults = Counter("grouping_faults", "Faults after which a partition is taken over again.", **where)
         self._bypassed = Counter("grouping_bypassed", "Events on which the engine failed, opened ungrouped.", **where)
@@ -59,6 +60,8 @@ class Metrics:
                 self._commits.labels(label).inc()
             case "stored":
                 self._stored.inc(amount)
+            case "forgotten":
+                self._forgotten.inc(amount)
             case "replayed":
                 self._replayed.inc(amount)
             case "taken":

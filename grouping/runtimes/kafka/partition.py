@@ -29,11 +29,14 @@ from grouping.runtimes.kafka.incidents import incident, touched
 from grouping.runtimes.kafka.losses import OUTPUTS, Losses, mark, moved
 from grouping.runtimes.kafka.outbox import Outbox
 from grouping.runtimes.kafka.read import bypassed, read
+from grouping.runtimes.kafka.retention import Retention
 from grouping.runtimes.kafka.settings import DECISIONS, EVENTS, INCIDENTS, MAX_BATCH, MAX_RECORD, STATE, Settings
 from grouping.runtimes.kafka.topics import Topics
 from grouping.runtimes.store import Store
 
 logger = logging.getLogger(__name__)
+
+DAY = 86_400.0  # s
 
 BREATH = 50  # events stepped between two looks at the network
 STAGGER = (
@@ -79,6 +82,7 @@ class Partition:
         self._store: Store | None = None
         self._producer: AIOKafkaProducer | None = None
         self._engine = Engine(self._settings.config)
+        self._retention: Retention | None = None  # from `take` to `drop`
         self._partitions = 0  # of the topic, when this one was taken over
         self._done = -1  # outputs up to this event are written
         self._stepped = -1  # the last checkpoint holds the state after this event
@@ -130,6 +134,7 @@ class Partition:
         losses = Losses(settings, self.tp, shared.consumer, shared.connection)
         position = await losses.check(position, self._position(first - 1, first - 1), first, committed)
         self._engine = Engine(settings.config, self._store)
+        self._retention = Retention(self._store, self._engine.state, settings.keep_days * DAY)
         self._done, self._stepped, self.next = position.done, position.stepped, position.stepped + 1
         self._bypassed, self._last, self._ends = position.bypassed, position.last, position.ends
         # Partitions that are taken over together must not write all their checkpoints in the same moment.
@@ -222,7 +227,10 @@ class Partition:
                 event = bypassed(event)
         except Malformed as error:
             return [Refused(error.scope, error.id, str(error))], error.id
-        return self._engine.step(event), getattr(event, "id", None)
+        assert self._retention is not None
+        outputs = self._engine.step(event)
+        self._retention.take(event, outputs)
+        return outputs, getattr(event, "id", None)
 
     async def _bypass(self, offset: int) -> None:
         """Write down that the engine failed on an event: whoever takes the partition over opens it ungrouped."""
@@ -252,11 +260,18 @@ class Partition:
 
     async def _commit(self, outbox: Outbox, *, checkpoint: bool = False) -> None:
         assert self._store is not None
+        assert self._retention is not None
         state = self._settings.topic(STATE)
         checkpoint = checkpoint or self._due()
         done = max(self._done, self.next - 1)
         stepped = self.next - 1 if checkpoint else self._stepped
-        changed = self._engine.drain() if checkpoint else {}
+        changed: dict[bytes, bytes | None] = {}
+        gone: list[str] = []
+        if checkpoint:
+            gone = self._retention.forget(self._since)
+            for id in gone:
+                outbox.add(self._settings.topic(INCIDENTS), id.encode(), None)
+            changed = {**self._engine.drain(), **self._retention.drain()}
         for key, value in changed.items():
             outbox.add(state, key, changelog.pack(value))
         position = self._position(
@@ -275,6 +290,8 @@ class Partition:
             changelog.save(self._store, changed, ends[state], position)
             self._since, self._checkpoint_at = 0, time.monotonic()
             self._watch("stored", len(changed))
+            if gone:
+                self._watch("forgotten", len(gone))
 
     # -- letting go
 
@@ -284,7 +301,7 @@ class Partition:
         store, self._store = self._store, None
         if store is not None:
             store.close()
-        self._engine = Engine(self._settings.config)
+        self._engine, self._retention = Engine(self._settings.config), None
         if producer is not None:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(producer.stop(), 2)

@@ -37,6 +37,7 @@ class Settings:
     prefix: str = ""  # before the names of all topics, of the group and of the transactions
     security: Mapping[str, Any] = field(default_factory=dict)  # as `connection` takes them
     accept_loss: bool = False  # go on where events were deleted before they were read
+    keep_days: float = 0.0  # incidents that nothing was said of for so long, by their events, are deleted; 0: never
     batch_events: int = 500  # at most so many in one transaction
     linger_s: float = 0.02  # wait after a batch that was not full
     checkpoint_events: int = 4096  # a new owner steps at most so many events again ...
