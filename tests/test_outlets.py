@@ -394,7 +394,7 @@ def test_what_alertmanager_s_receivers_are_told_to_fire_ends() -> None:
     """Each alert of each group, also the departing ones, also of an incident that was merged; with the start it had."""
     desk = Desk()
     services = [alert(f"a{n}", 1e9 + n, "web") for n in range(30)]
-    storm = [*services, *(alert(f"d{n}", 1e9 + 100 + 170 * n, f"other{n}", f"Other{n}") for n in range(2))]
+    storm = [*services, *(alert(f"d{n}", 1e9 + 100 + 100 * n, f"other{n}", f"Other{n}") for n in range(3))]
     notices = [notice for event in storm for notice in desk.take(event)]
     desk.commit()
     desk.restart()
@@ -418,7 +418,7 @@ def test_what_alertmanager_s_receivers_are_told_to_fire_ends() -> None:
                 del firing[one["fingerprint"]]
                 ended += 1
     assert firing == {}
-    assert ended == 4
+    assert ended == 2 + sum(len(notice.departing) for notice in notices) == 5
 
 
 def test_what_is_remembered_of_departing_alerts_is_bounded() -> None:

@@ -61,8 +61,8 @@ def _alert(
         "status": "resolved" if over else "firing",
         "labels": labels,
         "annotations": annotations | {"event": str(notice.event)},
-        "startsAt": _time(min(since, notice.at)),
-        "endsAt": _time(notice.at) if over else NEVER,
+        "startsAt": _time(since),
+        "endsAt": _time(max(since, notice.at)) if over else NEVER,
         "generatorURL": link,
         "fingerprint": _fingerprint(labels),
     }
