@@ -40,6 +40,7 @@ from grouping.records import (
     Verb,
 )
 from grouping.runtimes.kafka.metrics import Metrics
+from tests.golden.check import logs, played
 from tests.live import Live
 
 ROOT = Path(__file__).parent.parent
@@ -105,6 +106,25 @@ def test_evaluate_goes_as_its_page_says(tmp_path):
 EVENTS = (DOCS / "events.md").read_text()
 
 
+def test_every_policy_line_is_explained():
+    """Each `why` with all that its evidence holds: of the golden logs, and of people who are not believed."""
+    page = (DOCS / "learning.md").read_text()
+    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)?) \| [^|]+ \| ([^|]+) \|$", page, re.MULTILINE)
+    explained = [(why, set(re.findall(r"`(\w+)`", keys))) for whys, keys in rows for why in re.findall(r"\w+", whys)]
+    explained.append(("tuned", set(re.findall(r"`(\w+)`", (DOCS / "tuning.md").read_text()))))
+    lines = [
+        line
+        for log, config in logs().values()
+        for each in played(log, config)[0]
+        for line in each
+        if isinstance(line, PolicyLine)
+    ]
+    assert {line.why for line in lines} >= {"tuned", "promoted", "rolled_back", "set"}
+    written = {(line.why, frozenset(line.evidence)) for line in lines}
+    written |= {(why, frozenset({"by", "actor", "lessons", "contradicted"})) for why in ("quarantined", "freed")}
+    assert [one for one in written if not any(one[0] == why and one[1] <= keys for why, keys in explained)] == []
+
+
 def test_the_parts_of_a_model_are_those_of_the_page():
     """None more and none less."""
     page = (DOCS / "model.md").read_text()
@@ -167,6 +187,12 @@ def test_no_link_leads_nowhere():
             if not there.exists() or (anchor and anchor not in _anchors(there)):
                 lost.append(f"{page.name}: {target}")
     assert not lost
+
+
+def test_the_readme_leads_to_every_page():
+    """Nothing in docs/ is to be found by accident only."""
+    linked = set(re.findall(r"\]\((docs/\w+\.md)\)", (ROOT / "README.md").read_text()))
+    assert linked == {f"docs/{page.name}" for page in DOCS.glob("*.md")}
 
 
 def _anchors(page: Path) -> set[str]:
