@@ -238,13 +238,31 @@ class State:
         scope.ids[id] = None
         scope.id_page.append(id)
         scope.ids_seen += 1
-        if len(scope.id_page) == ID_PAGE:
+        if scope.ids_seen % ID_PAGE == 0:
             self._write_ids(scope)
             scope.id_page = []
-            if len(scope.ids) == ID_GENERATION:
+            if scope.ids_seen % ID_GENERATION == 0:
                 scope.ids_before, scope.ids = scope.ids, {}
                 for number in _id_pages(scope.ids_seen - 2 * ID_GENERATION):
                     self._pending[_id_key(scope, number)] = None
+
+    def drop_ids(self, scope: Scope, ids: Iterable[str]) -> None:
+        """Let the ids of events that were remembered count as new again."""
+        gone = {id: None for id in ids if id in scope.ids or id in scope.ids_before}
+        if not gone:
+            return
+        for id in gone:
+            scope.ids.pop(id, None)
+            scope.ids_before.pop(id, None)
+        begun = scope.ids_seen // ID_GENERATION * ID_GENERATION
+        for first in (begun - ID_GENERATION, begun):
+            for number in _id_pages(first):
+                page = orjson.loads(self.get(_id_key(scope, number)) or b"[]")
+                kept = [id for id in page if id not in gone]
+                if len(kept) < len(page):
+                    self._pending[_id_key(scope, number)] = orjson.dumps(kept)
+        scope.id_page = [id for id in scope.id_page if id not in gone]
+        scope.changed = True
 
     def _write_ids(self, scope: Scope) -> None:
         if scope.id_page:

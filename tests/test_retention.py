@@ -15,14 +15,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rocksdict import Options, Rdict
 
-from grouping import Engine
-from grouping.outlets.announce import Announcer
-from grouping.records import Event, Output
+from grouping import Config, Engine
+from grouping.lifecycle import root
+from grouping.outlets.announce import NOTICES, Announcer
+from grouping.parse import parse
+from grouping.records import Alert, Event, IncidentLine, Output
 from grouping.runtimes.forgetting import forget_feedback, forget_incidents, forget_lines
 from grouping.runtimes.held import Busy, alone, together
 from grouping.runtimes.index import Index
 from grouping.runtimes.log import Log, LogError, note, read, remove, removed, segments
+from grouping.runtimes.retention import _resolved
 from grouping.runtimes.store import Store
+from grouping.scope import ID_GENERATION
+from grouping.state import State
 from tests.live import Live, grouping, until
 from tests.logs import Player, logs
 
@@ -35,7 +40,7 @@ class Noting:
     def __init__(self, store: Store) -> None:
         self.engine = Engine(None, store)
         self.state = self.engine.state
-        self.store, self.index, self.announcer = store, Index(store), Announcer(self.state, store)
+        self.store, self.index, self.announcer = store, Index(store, self.state), Announcer(self.state, store)
         self.number = 0
         self.named: dict[tuple[str, str], int] = {}  # scope and incident -> the last event that said anything of it
 
@@ -48,6 +53,12 @@ class Noting:
             for name in ("incident", "into", "source"):
                 if getattr(output, name, None) is not None:
                     self.named[output.scope, getattr(output, name)] = self.number
+        if isinstance(event, Alert) and not outputs:  # known: it says that it still holds
+            scope = self.state.scope(event.scope)
+            latest = self.state.latest(scope, event.dedup_key) if event.dedup_key else None
+            known = self.state.alert(scope, event.id) or latest
+            if known is not None:
+                self.named[event.scope, root(self.state, scope, known.incident).id] = self.number
         return outputs
 
     def commit(self) -> None:
@@ -58,12 +69,18 @@ class Noting:
     def forget(self, upto: int) -> None:
         """As the service does."""
         forget_feedback(self.state, self.index, upto)
-        after = None
-        while True:
-            _, after = forget_incidents(self.state, self.index, self.announcer, upto, after)
-            self.commit()
-            if after is None:
-                break
+        for resolve in (True, False):
+            after = None
+            while True:
+                _, opened, after = forget_incidents(self.state, self.index, self.announcer, upto, after)
+                self.commit()
+                assert resolve or not opened
+                for line in _resolved(opened, upto):
+                    named = dict(self.named)
+                    assert [type(output) for output in self.step(parse(line))] == [IncidentLine]
+                    self.named = named
+                if after is None:
+                    break
         forget_lines(self.store, upto)
 
 
@@ -130,6 +147,63 @@ def test_what_a_feedback_of_long_ago_taught_stays_but_it_moves_nothing_any_more(
     assert kept is not None
     assert kept.incident == second
     store.close()
+
+
+def _notices(store: Store) -> list[tuple[str, str]]:
+    return [(row["incident"], row["event"]) for _, value in store.under(NOTICES) for row in orjson.loads(value)]
+
+
+def test_what_is_still_sent_is_kept_and_what_goes_is_told_to_be_over(tmp_path: Path) -> None:
+    """An outage of weeks is sent again and again under one id: it stays. One of which nothing is heard is resolved, with
+    a notice, before it goes; sent again it is a new one, also under its old id and after a restart.
+    """
+    store = Store(tmp_path / "store", sync=False)
+    engine = Noting(store)
+    player = Player(engine)
+    still, silent = ({"kind": "alert", "id": id, "at": 0.0, "dedup_key": id, "summary": f"{id} down"} for id in "ab")
+    keyless = {"kind": "alert", "id": "c", "at": 0.0, "summary": "c down", "scope": "other"}
+    silent["at"] = 9000.0
+    for event in (still, silent, keyless):
+        player.play(event)
+    assert player.play(still) == b""
+    engine.commit()
+    (kept, gone), (other,) = player.opened["default"], player.opened["other"]
+    assert kept != gone
+    engine.forget(3)
+    found = [engine.index.scope_of(id) for id in (kept, gone, other)]
+    assert found == ["default", None, None]
+    assert _notices(store) == [(gone, "resolved"), (other, "resolved")]
+    twin = Player(Engine.restore(engine.engine.snapshot()))
+    for one in (player, twin):
+        one.number = 9
+        assert one.play(still) == b""
+        assert b'"action":"open"' in one.play(silent)
+        assert b'"action":"open"' in one.play(keyless)
+        assert one.play(silent) == one.play(keyless) == b""
+    assert engine.engine.snapshot() == twin.engine.snapshot()
+    store.close()
+
+
+@settings(max_examples=20)
+@given(st.sets(st.integers(0, 2 * ID_GENERATION + 700)), st.integers(1, 2 * ID_GENERATION + 700))
+def test_ids_that_are_dropped_are_new_and_the_others_stay_known(dropped: set[int], count: int) -> None:
+    """Wherever they stand among those remembered, and the same after a restart; ids that follow are remembered as ever."""
+    state = Engine().state
+    scope = state.scope("s")
+    for number in range(count):
+        state.remember_id(scope, str(number))
+    scope.changed = True
+    known = {id: None for id in [*scope.ids_before, *scope.ids] if int(id) not in dropped}
+    state.drop_ids(scope, map(str, sorted(dropped)))
+    for number in range(count, count + 1500):
+        state.remember_id(scope, str(number))
+    scope.changed = True
+    again = State(Config(), state.records()).scope("s")
+    for one in (scope, again):
+        assert [*one.ids_before, *one.ids][-1500:] == list(map(str, range(count, count + 1500)))
+        if count // ID_GENERATION == (count + 1500) // ID_GENERATION:
+            assert [*one.ids_before, *one.ids][:-1500] == list(known)
+    assert (again.ids, again.ids_before, again.id_page) == (scope.ids, scope.ids_before, scope.id_page)
 
 
 def _assert_whole(engine: Noting) -> None:
@@ -223,8 +297,13 @@ def alert(id: str, **fields: Any) -> dict[str, Any]:
 
 
 def test_what_is_old_is_deleted_and_the_service_goes_on(tmp_path: Path) -> None:
-    """Log and decisions of it too; a restart, a lost store, a backup: all give what is left, and go on alike."""
+    """Log and decisions of it too; a restart, a lost store, a backup: all give what is left, and go on alike.
+
+    What is old but sent again and again, as by Prometheus, is not old.
+    """
+    fires = alert("fires", scope="noisy")
     with Live(tmp_path / "state", KEEP) as live:
+        live.ask("POST", "/events", fires)
         live.ask("POST", "/events", [alert("old"), alert("older", scope="quiet")])
         told = {"kind": "feedback", "id": "f", "action": "confirm", "incident": _incident(live, "old")}
         live.ask("POST", "/events", told)
@@ -236,11 +315,13 @@ def test_what_is_old_is_deleted_and_the_service_goes_on(tmp_path: Path) -> None:
             nonlocal count
             count += 1
             live.ask("POST", "/events", alert(f"n{count}", scope="news", host=f"h{count}"))
+            live.ask("POST", "/events", fires)
             return live.ask("GET", f"/incidents/{old}").status == 404
 
         until(gone)
         until(lambda: removed(live.state / "log") >= 3)
         assert live.ask("GET", "/alerts/old").status == 404
+        assert live.ask("GET", "/alerts/fires?scope=noisy").json["status"] == "firing"
         assert live.ask("GET", "/incidents", None).json["incidents"][0]["scope"] == "news"
         live.ask("POST", "/events", alert("again", dedup_key="old"))
         live.settled()
@@ -248,7 +329,9 @@ def test_what_is_old_is_deleted_and_the_service_goes_on(tmp_path: Path) -> None:
         said = [line for line in live.logs() if line["say"] == "forgotten"]  # in one go, or in two on a slow machine
         assert sum(line["incidents"] for line in said) >= 2
         assert live.stop() == 0
-        numbers = [orjson.loads(line)["id"] for line in grouping("log", live.state).stdout.splitlines()]
+        events = [orjson.loads(line) for line in grouping("log", live.state).stdout.splitlines()]
+        numbers = [event["id"] for event in events]
+        assert {event["actor"] for event in events if event.get("incident") == old} <= {"keep_days"}
         assert "old" not in numbers
         assert "again" in numbers
     _assert_had_again(live, tmp_path)

@@ -91,7 +91,7 @@ class Decider:
                 "then everything is decided anew from the log"
             )
         self._engine = Engine(config, self._store)
-        self._index = Index(self._store)
+        self._index = Index(self._store, self._engine.state)
         self._announcer = Announcer(self._engine.state, self._store, self._store.under(HELD))
         self._follower = Follower(directory / "log", before.get("seq", 0))
         self._faults = bypassed(directory / "log")
@@ -315,15 +315,18 @@ class Decider:
     # -- retention, asked for by the other process
 
     def forget(self, upto: int, after: str | None) -> dict[str, Any]:
-        """Forget some of what nothing was said of after event ``upto``: how many incidents, and where to go on."""
+        """Forget some of what nothing was said of after event ``upto``: how many incidents, and where to go on.
+
+        Those that are open are not forgotten but named, with their scopes: they are to be resolved first.
+        """
         start = None if after is None else bytes.fromhex(after)
         if start is None:
             forget_feedback(self._engine.state, self._index, upto)
-        count, last = forget_incidents(self._engine.state, self._index, self._announcer, upto, start)
+        count, opened, last = forget_incidents(self._engine.state, self._index, self._announcer, upto, start)
         self._commit(self._follower.position)
         if last is None:
             forget_lines(self._store, upto)
-        return {"incidents": count, "next": None if last is None else last.hex()}
+        return {"incidents": count, "open": opened, "next": None if last is None else last.hex()}
 
     def base(self) -> dict[str, Any]:
         """Make a base of all that is decided: the number of the last event in it, or why it cannot be made."""

@@ -14,10 +14,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from grouping.records import Change, Decision, Event, Feedback, IncidentLine, Merged, Moved, Output
+from grouping.lifecycle import root
+from grouping.records import Alert, Change, Decision, Event, Feedback, IncidentLine, Merged, Moved, Output
 from grouping.runtimes.store import Store
+from grouping.state import State
 
 FEEDBACK = b"\0g"
+KEEPER = "keep_days"  # the actor of the feedback by which retention resolves what it is about to delete
 _TOUCHED = b"\0t"
 LOOKED_AT = 5_000  # entries read for one page at most; the rest is on the next
 
@@ -35,8 +38,9 @@ class Entry(NamedTuple):
 class Index:
     """Lists of incidents. Takes every event right after the engine, with what the engine put out."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, state: State) -> None:
         self._store = store
+        self._state = state
         self._changes: Changes = {}
         self._touched: dict[str, int] = {}
 
@@ -46,9 +50,12 @@ class Index:
             within = event.scope.encode()
             value = len(within).to_bytes(2, "big") + within + event.id.encode()
             self._changes[FEEDBACK + seq.to_bytes(8, "big")] = value
+        if isinstance(event, Alert) and not outputs:
+            self._touch(seq, self._sent_again(event))
+        kept = not (isinstance(event, Feedback) and event.actor == KEEPER)
         for output in outputs:
-            for id in _named(output):
-                self._touched[id] = seq
+            if kept:
+                self._touch(seq, _named(output))
             match output:
                 case IncidentLine(event=Change.OPENED):
                     self._opened(seq, output.scope, output.incident)
@@ -56,6 +63,20 @@ class Index:
                     self._open(output.incident, None)
                 case IncidentLine():
                     self._open(output.incident, b"")
+
+    def _touch(self, seq: int, ids: tuple[str, ...]) -> None:
+        """Something was said of these incidents."""
+        for id in ids:
+            self._touched[id] = seq
+
+    def _sent_again(self, alert: Alert) -> tuple[str, ...]:
+        """The incident of an alert that changed nothing: it is known, and its sender says that it still holds."""
+        scope = self._state.scope(alert.scope)
+        known = self._state.alert(scope, alert.id)
+        if known is not None:
+            return (root(self._state, scope, known.incident).id,)
+        latest = None if alert.dedup_key is None else self._state.latest(scope, alert.dedup_key)
+        return () if latest is None else (root(self._state, scope, latest.incident).id,)
 
     def drain(self) -> Changes:
         """What is to be written with the engine's records."""

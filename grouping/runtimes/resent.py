@@ -28,6 +28,10 @@ class Resent:
         key = (scope, id)
         return self._now.get(key) or self._before.get(key)
 
+    def clear(self) -> None:
+        """Know nothing: each of them is put on disk once more where it is sent again."""
+        self._now, self._before = {}, {}
+
     def note(self, scope: str, id: str, seq: int) -> None:
         """The event is on disk."""
         if len(self._now) >= REMEMBERED:
