@@ -18,6 +18,7 @@ from click.testing import CliRunner
 
 from grouping.__main__ import main
 from grouping.config import BadConfig
+from grouping.runtimes.kafka.metrics import Metrics
 from grouping.runtimes.settings import Settings
 from tests.live import Live, until
 
@@ -52,6 +53,77 @@ def test_the_worker_knows_its_options() -> None:
     said = CliRunner().invoke(main, [*command, "--help"])
     assert said.exit_code == 0
     assert [option for option in command if option.startswith("--") and option not in said.output] == []
+
+
+def test_the_brokers_are_reached_from_the_network_and_from_this_machine() -> None:
+    """Each listener that is advertised listens, at the same port, as a protocol; the one for this machine is published."""
+    kafka = SERVICES["kafka"]
+    told = kafka["environment"]
+    listen = dict(one.split("://:") for one in told["KAFKA_LISTENERS"].split(","))
+    advertised = dict(one.split("://") for one in told["KAFKA_ADVERTISED_LISTENERS"].split(","))
+    protocols = dict(one.split(":") for one in told["KAFKA_LISTENER_SECURITY_PROTOCOL_MAP"].split(","))
+    assert set(listen) == set(protocols) == {*advertised, told["KAFKA_CONTROLLER_LISTENER_NAMES"]}
+    assert {name: address.split(":")[1] for name, address in advertised.items()} == {
+        name: port for name, port in listen.items() if name in advertised
+    }
+    assert advertised[told["KAFKA_INTER_BROKER_LISTENER_NAME"]] in SERVICES["worker"]["command"]
+    outside = [address for address in advertised.values() if address.startswith("localhost:")]
+    assert [port.split(":")[1] for port in kafka["ports"]] == [address.split(":")[1] for address in outside]
+    assert f"localhost:{listen['PLAINTEXT']}" in kafka["healthcheck"]["test"]
+
+
+def test_the_data_of_the_brokers_outlives_their_container() -> None:
+    volume, _, path = SERVICES["kafka"]["volumes"][0].partition(":")
+    assert volume in COMPOSE["volumes"]
+    assert SERVICES["kafka"]["environment"]["KAFKA_LOG_DIRS"].startswith(path)
+
+
+PROMETHEUS: dict[str, Any] = yaml.safe_load((ROOT / "deploy" / "prometheus.yml").read_text())
+
+
+def test_prometheus_asks_what_there_is() -> None:
+    """Its rules are here; its targets are services of this file, at the ports where they serve metrics."""
+    mounted = [path.replace("/etc/prometheus", "deploy") for path in PROMETHEUS["rule_files"]]
+    assert [path for path in mounted if not (ROOT / path).is_file()] == []
+    targets = {job["job_name"]: job for job in PROMETHEUS["scrape_configs"]}
+    assert set(targets) == {"grouping", "grouping-worker"}
+    assert targets["grouping"]["static_configs"][0]["targets"] == [
+        f"grouping:{SERVICES['grouping']['environment']['GROUPING_LISTEN'].split(':')[1]}"
+    ]
+    found = targets["grouping-worker"]["dns_sd_configs"][0]
+    assert found["names"] == ["worker"]
+    assert f"0.0.0.0:{found['port']}" in SERVICES["worker"]["command"]
+
+
+def test_every_rule_is_whole() -> None:
+    """A name of its own, an expression with its brackets closed, jobs that there are, a severity and what it means."""
+    rules = [
+        rule
+        for path in PROMETHEUS["rule_files"]
+        for group in yaml.safe_load((ROOT / "deploy" / Path(path).name).read_text())["groups"]
+        for rule in group["rules"]
+    ]
+    assert len({rule["alert"] for rule in rules}) == len(rules)
+    jobs = {job["job_name"] for job in PROMETHEUS["scrape_configs"]}
+    for rule in rules:
+        assert set(rule) - {"for"} == {"alert", "expr", "labels", "annotations"}, rule
+        assert all(rule["expr"].count(a) == rule["expr"].count(b) for a, b in ("()", "{}", "[]")), rule
+        assert set(re.findall(r'job="([^"]+)"', rule["expr"])) <= jobs, rule
+        assert rule["labels"]["severity"] in ("critical", "error", "warning", "info"), rule
+        assert rule["annotations"]["summary"], rule
+
+
+def test_the_rules_of_the_worker_name_its_metrics_and_their_labels() -> None:
+    metrics = Metrics()
+    for what in ("refused", "failed", "bypassed", "stepped"):
+        metrics.watch(what, 0, 1.0)
+    metrics.lag_of(lambda: {0: 5})
+    served = {sample.name: sample.labels for metric in metrics.registry.collect() for sample in metric.samples}
+    for rule in yaml.safe_load((ROOT / "deploy" / "worker.rules.yml").read_text())["groups"][0]["rules"]:
+        named = re.findall(r"\bgrouping_\w+", rule["expr"])
+        assert set(named) <= set(served), rule
+        told = set(re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"])) - {"instance"}
+        assert told <= {label for name in named for label in served[name]}, rule
 
 
 def test_the_image_writes_nowhere_else_and_is_nobody() -> None:
