@@ -235,6 +235,30 @@ def test_a_request_of_more_than_a_reader_takes_at_once_can_be_read(tmp_path: Pat
     log.close()
 
 
+def test_a_mistake_in_the_log_is_told_to_everybody_who_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who sent hears that it was not taken, and who runs it that no more can be: nobody waits for ever."""
+
+    def fails(lines: list[bytes]) -> int:
+        raise RuntimeError("a mistake of ours")
+
+    async def send() -> tuple[BaseException, list[LogError]]:
+        log, failed = Log(tmp_path), []
+        committer = Committer(log, lambda last, count: None, failed.append)
+        monkeypatch.setattr(log, "append", fails)
+        (error,) = await asyncio.gather(committer.append([b"1"]), return_exceptions=True)
+        await committer.close()
+        log.close()
+        return error, failed
+
+    error, failed = asyncio.run(send())
+    assert [error] == failed
+    with pytest.raises(LogError, match="a mistake of ours"):
+        raise error
+    assert "the log failed" in caplog.text
+
+
 def test_a_batch_that_no_reader_takes_is_not_written(tmp_path: Path) -> None:
     """It is a mistake of the caller, and the log is as before."""
     log = Log(tmp_path)

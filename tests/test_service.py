@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 import signal
+import subprocess
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -22,9 +23,9 @@ from grouping.config import Config
 from grouping.runtimes.http.app import application
 from grouping.runtimes.log import segments
 from grouping.runtimes.outbox.outbox import Outbox
-from grouping.runtimes.service import Service
+from grouping.runtimes.service import Service, Unavailable
 from grouping.runtimes.settings import Settings
-from tests.live import Live, grouping, until
+from tests.live import PATIENCE, Live, grouping, until
 
 NO_PROC = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds a child process by /proc")
 
@@ -292,6 +293,52 @@ def test_before_the_first_decision_it_is_neither_ready_nor_alive_and_says_why(tm
         assert answer.status_code == 503
         assert (answer.json()[word], answer.json()["why"]) == (False, "the process that decides is starting")
     service.log.close()
+
+
+async def _started(directory: Path, error: Exception, monkeypatch: pytest.MonkeyPatch) -> Service:
+    """A service whose process that decides cannot be started at first."""
+    service = Service(directory, Config(), Settings(reserve_mb=0, stop_s=0.1))
+    start, times = subprocess.Popen, 0
+
+    def fails(*arguments: Any, **more: Any) -> subprocess.Popen[bytes]:
+        nonlocal times
+        times += 1
+        if times == 1:
+            raise error
+        return start(*arguments, **more)
+
+    monkeypatch.setattr(subprocess, "Popen", fails)
+    await service.start()
+    return service
+
+
+def test_a_process_that_cannot_be_started_is_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when the machine has no room for it for a moment; what was accepted is decided then."""
+
+    async def run() -> bool:
+        service = await _started(tmp_path / "state", BlockingIOError(11, "try again"), monkeypatch)
+        decided = await service.reached(await service.accept([orjson.dumps(alert("a") | {"at": 1.76e9})]), PATIENCE)
+        await service.stop()
+        return decided
+
+    assert asyncio.run(run())
+
+
+def test_when_nothing_can_keep_the_process_nothing_is_taken_and_it_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a mistake of ours: never events that are accepted and never decided, without a word."""
+
+    async def run() -> Service:
+        service = await _started(tmp_path / "state", RuntimeError("a mistake of ours"), monkeypatch)
+        await asyncio.wait_for(service.broken.wait(), PATIENCE)
+        with pytest.raises(Unavailable, match="a mistake of ours"):
+            await service.accept([b"{}"])
+        await service.stop()
+        return service
+
+    service = asyncio.run(run())
+    assert (service.alive, service.log.end) == (False, 0)
 
 
 @NO_PROC

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -11,6 +12,8 @@ from grouping.runtimes.log import Full, Log, LogError
 
 WRITE_BYTES = 16 << 20  # of one batch, more or less: well below what a reader of the log accepts
 WRITE_EVENTS = 16_384
+
+logger = logging.getLogger("grouping.committer")
 
 
 class _Request:
@@ -97,14 +100,21 @@ class Committer:
         try:
             number = first = self._log.append(lines)
         except (Full, LogError) as error:
-            for part in batch:
-                part.request.error = error
-            self._loop.call_soon_threadsafe(self._refuse, batch, error)
+            self._give_up(batch, error)
+            return
+        except Exception as error:  # a fault of ours: without a word nobody would ever be answered again
+            logger.exception("the log failed")
+            self._give_up(batch, LogError(f"the log failed: {error!r}; start again, and please report this"))
             return
         for part in batch:
             part.request.first = part.request.first or number
             number += len(part.lines)
         self._loop.call_soon_threadsafe(self._tell, batch, first, len(lines))
+
+    def _give_up(self, batch: list[_Part], error: Full | LogError) -> None:
+        for part in batch:
+            part.request.error = error
+        self._loop.call_soon_threadsafe(self._refuse, batch, error)
 
     def _tell(self, batch: list[_Part], first: int, count: int) -> None:
         self._done(first + count - 1, count)

@@ -87,6 +87,7 @@ class Service:
             logger.warning("log cut", extra={"bytes": self.log.cut, "why": "unfinished, promised to nobody"})
         self._committer = Committer(self.log, self._on_disk, self._log_failed)
         self._keeper = asyncio.create_task(self._keep())
+        self._keeper.add_done_callback(self._kept)
 
     async def hush(self) -> None:
         """Take no more events, and let those who read along go."""
@@ -103,12 +104,11 @@ class Service:
         await self._committer.close()
         if self._link is not None:
             self._link.send({"stop": self.settings.stop_s})
-        try:
-            await asyncio.wait_for(self._keeper, self.settings.stop_s + 5)
-        except TimeoutError:
+        if not (await asyncio.wait((self._keeper,), timeout=self.settings.stop_s + 5))[0]:
             logger.warning("decider does not end", extra={"left": self.backlog()})
             assert self._child is not None
             self._child.kill()
+            await asyncio.wait((self._keeper,))
         self.log.close()
 
     @property
@@ -256,7 +256,11 @@ class Service:
         while not self._stopping:
             begun = time.monotonic()
             faults = self._faults
-            await self._run_one()
+            try:
+                await self._run_one()
+            except OSError as error:  # no process, no socket: no event is to blame
+                logger.error("decider cannot be started", extra={"why": error.strerror})  # noqa: TRY400 — no fault of ours
+                faults = -1
             if self._stopping or self.why:
                 return
             if self._faults == faults:
@@ -265,6 +269,13 @@ class Service:
             pause = RESTART[min(failures, len(RESTART) - 1)]
             logger.error("decider ended", extra={"again_in_s": pause, "backlog": self.backlog()})
             await asyncio.sleep(pause)
+
+    def _kept(self, keeper: asyncio.Task[None]) -> None:
+        """Nobody keeps a process that decides any more. Where that is a fault of ours, no event is taken any more either."""
+        fault = None if keeper.cancelled() else keeper.exception()
+        if fault is not None:
+            logger.error("the keeper failed", exc_info=fault)
+            self._break(f"no process that decides can be kept: {fault!r}; start again, and please report this")
 
     def _suspect(self) -> None:
         """It ended without a word. When it does so twice at one place, the third time shows on which event."""
@@ -295,8 +306,12 @@ class Service:
     async def _run_one(self) -> None:
         ours, its = socket.socketpair()
         command = [sys.executable, "-m", "grouping.runtimes.decider", str(its.fileno()), str(self.directory)]
-        self._child = subprocess.Popen(command, pass_fds=[its.fileno()], stdin=subprocess.DEVNULL)  # noqa: ASYNC220, S603 — our own; it returns at once
-        its.close()
+        with its:
+            try:
+                self._child = subprocess.Popen(command, pass_fds=[its.fileno()], stdin=subprocess.DEVNULL)  # noqa: ASYNC220, S603 — our own; it returns at once
+            except BaseException:
+                ours.close()
+                raise
         link = await Waiting.over(ours)
         link.send({"config": asdict(self.config), "durable": self._durable, "careful": self._careful})
         watch = asyncio.create_task(self._watch(self._child))
