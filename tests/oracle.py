@@ -23,10 +23,17 @@ class Member:
 
 @dataclass
 class Oracle:
-    """One scope under the rule "join the last incident of the same key values while the silence is at most `gap`"."""
+    """One scope under the rule "join the last incident of the same key values while the silence is at most its limit".
+
+    The limit is ``low`` s; with a ``pace``, from the third alert on, so many mean gaps, but no less than that and at
+    most ``high``. ``open_minded``: an alert without the key may join the incident that took an alert last.
+    """
 
     key: tuple[str, ...]
-    gap: float
+    low: float
+    high: float = 0.0
+    pace: float = 0.0
+    open_minded: bool = False
     members: list[Member] = field(default_factory=list)  # in order of arrival
     resolved: set[str] = field(default_factory=set)
     seen: set[str] = field(default_factory=set)
@@ -55,7 +62,7 @@ class Oracle:
     def _place(self, event: Alert) -> tuple[str, str]:
         assert event.at is not None
         last = self._last(event)
-        home = last if last is not None and self._silence(last, event.at) <= self.gap else event.id
+        home = last if last is not None and self._silence(last, event.at) <= self._limit(last) else event.id
         self.members.append(Member(event, event.at, home))
         return ("open" if home == event.id else "join"), home
 
@@ -63,16 +70,23 @@ class Oracle:
         """The open incident that was the last to take an alert with this alert's key values."""
         values = [getattr(event, name) for name in self.key]
         if None in values:
-            return None
+            open_ones = [member.home for member in self.members if member.home not in self.resolved]
+            return open_ones[-1] if self.open_minded and open_ones else None
         homes: dict[str, None] = {}
         for member in self.members:
             if member.home not in self.resolved and [getattr(member.alert, name) for name in self.key] == values:
                 homes.pop(member.home, None)  # to the end
                 homes[member.home] = None
         for home in list(reversed(homes))[:16]:
-            if event.at is not None and min(member.at for member in self._of(home)) - event.at <= self.gap:
+            if event.at is not None and min(member.at for member in self._of(home)) - event.at <= self._limit(home):
                 return home  # the others only begin later
         return None
+
+    def _limit(self, home: str) -> float:
+        times = [member.at for member in self._of(home)]
+        if not self.pace or len(times) < 3:
+            return self.low
+        return min(max(self.pace * (max(times) - min(times)) / (len(times) - 1), self.low), self.high)
 
     def _of(self, home: str) -> list[Member]:
         return [member for member in self.members if member.home == home]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,22 +24,64 @@ from grouping.layout import (
     TEMPLATE,
     VALUES,
 )
-from grouping.records import Alert, Decision
+from grouping.policy import RELATIVE
+from grouping.records import Alert, Decision, Mode, PolicyEvent
 from grouping.template import mask
-from tests.logs import logs
+from tests.logs import logs, some
 from tests.oracle import Oracle
 
+RULES = {
+    "*=5s": Oracle((), 5.0),
+    "service=30s": Oracle(("service",), 30.0),
+    "service+host=1s": Oracle(("service", "host"), 1.0),
+    "*~1s": Oracle((), 1.0, 30.0, RELATIVE),
+    "service~5-20s": Oracle(("service",), 5.0, 20.0, RELATIVE),
+    "service+host~0.25s": Oracle(("service", "host"), 0.25, 30.0, RELATIVE),
+    "learned(service=30s)": Oracle(("service",), 30.0, open_minded=True),
+    "learned(*~1s)": Oracle((), 1.0, 30.0, RELATIVE, open_minded=True),
+    "learned(service+host~1-4s)": Oracle(("service", "host"), 1.0, 4.0, RELATIVE, open_minded=True),
+}
 
-@pytest.mark.parametrize(
-    ("policy", "key", "gap"),
-    [("*=5s", (), 5.0), ("service=30s", ("service",), 30.0), ("service+host=1s", ("service", "host"), 1.0)],
-)
-@given(log=logs(scopes=["default"], most=60, corrections=False))
+
+@st.composite
+def paced(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Alerts of few services at a pace that changes: silences on both sides of what relative rules allow."""
+    at, events = 1_760_000_000.0, []
+    pace = draw(st.sampled_from([0.125, 0.25, 0.5]))
+    for number, (service, host, gap) in enumerate(
+        draw(st.lists(st.tuples(some(["api", "db"]), some(["h1"]), st.sampled_from(PACES)), min_size=4, max_size=40))
+    ):
+        at += pace * gap
+        event = {"kind": "alert", "id": f"a{number}", "at": at, "service": service, "host": host, "summary": "down"}
+        events.append({key: value for key, value in event.items() if value is not None})
+    return events
+
+
+PACES = [0, 1, 1, 1, 2, 3, 10, 13, 19, 20, 21, 39, 40, 41, 60, 79, 81, 119, 121, 300, -1]  # in steps of the pace
+
+
+@pytest.mark.parametrize("policy", RULES)
+@given(log=paced())
 @settings(max_examples=100)
-def test_rules_agree_with_the_oracle(policy: str, key: tuple[str, ...], gap: float, log: list[dict[str, Any]]) -> None:
-    """Same action and same incident for every alert, under three rules."""
+def test_rules_agree_with_the_oracle_about_the_pace(policy: str, log: list[dict[str, Any]]) -> None:
+    """Same action and same incident, where the limit follows the mean gap of an incident."""
+    agree(policy, log, by_event=False)
+
+
+@pytest.mark.parametrize("policy", RULES)
+@pytest.mark.parametrize("by_event", [False, True], ids=["configured", "set"])
+@given(log=logs(scopes=["default"], most=60, corrections=False))
+@settings(max_examples=50)
+def test_rules_agree_with_the_oracle(policy: str, by_event: bool, log: list[dict[str, Any]]) -> None:
+    """Same action and same incident for every alert, whether the rule is configured or a person has set it."""
+    agree(policy, log, by_event=by_event)
+
+
+def agree(policy: str, log: list[dict[str, Any]], *, by_event: bool) -> None:
     events = [parse(orjson.dumps(event)) for event in log]
-    engine = Engine(Config(policy=policy, late_s=604_800.0))
+    engine = Engine(Config(policy="default" if by_event else policy, explore=0.0, late_s=604_800.0))
+    if by_event:
+        engine.step(PolicyEvent("p1", None, "default", Mode.AUTO, policy))
     names: dict[str, str] = {}
     answers: list[tuple[str, str] | None] = []
     for event in events:
@@ -46,7 +89,7 @@ def test_rules_agree_with_the_oracle(policy: str, key: tuple[str, ...], gap: flo
         for decision in decisions:
             names.setdefault(decision.incident, decision.alert)
         answers.append((str(decisions[0].action), names[decisions[0].incident]) if decisions else None)
-    oracle = Oracle(key, gap)
+    oracle = replace(RULES[policy], members=[], resolved=set(), seen=set())
     assert answers == [oracle.answer(event) for event in events]
 
 
