@@ -188,8 +188,8 @@ def test_what_is_refused_is_a_dead_letter_that_can_be_sent_again(tmp_path: Path,
         assert grouping("deadletters", "resend", live.state, str(letters[0]["number"])).returncode == 0
         until(lambda: len(receiver.taken()) == 2)
         until(lambda: len(live.ask("GET", "/deadletters").json["deadletters"]) == 1)
-        assert live.ask("POST", "/deadletters/resend", {"subscription": "other"}).json == {"resending": 0}
-        assert live.ask("POST", "/deadletters/resend", {}).json == {"resending": 1}
+        assert live.ask("POST", "/deadletters/resend", {"subscription": "other"}).json["resending"] == 0
+        assert live.ask("POST", "/deadletters/resend", {}).json == {"resending": 1, "without_subscription": 0}
         until(lambda: live.ask("GET", "/deadletters").json["deadletters"] == [])
         assert {row["alert"]["id"] for row in receiver.taken()} == {"a", "b", "c"}
         assert grouping("deadletters", "list", live.state).stdout == b""
@@ -297,6 +297,37 @@ def test_filters_and_shapes_of_several_subscriptions(tmp_path: Path, receiver: R
         assert failing == {"dead": True, "loud": False, "pd": False, "slack": False, "am": False}
 
 
+def test_letters_of_a_subscription_that_is_no_more_are_counted_and_can_be_discarded(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    """They cannot be sent, and it is not said that they will be; one that is discarded on its way does not come back."""
+    receiver.orders({"status": 400})
+    with service(tmp_path, subscription(receiver.url, name="old"), subscription(receiver.url, name="new")) as live:
+        live.ask("POST", "/events", [alert(f"a{n}", f"s{n}") for n in range(3)])
+        until(lambda: len(live.ask("GET", "/deadletters").json["deadletters"]) == 6)
+        (tmp_path / "state.toml").write_text("policy = 'service=600s'\n" + subscription(receiver.url, name="new"))
+        live.process.send_signal(signal.SIGHUP)
+        until(lambda: len(live.ask("GET", "/subscriptions").json["subscriptions"]) == 1)
+        until(lambda: b'grouping_deadletters{subscription="old"} 3.0' in live.ask("GET", "/metrics").body)
+        told = live.ask("POST", "/deadletters/resend", {}).json
+        assert told == {"resending": 3, "without_subscription": 3}
+        until(lambda: len(receiver.got()) == 9)
+        until(lambda: all(not one["again"] for one in live.ask("GET", "/deadletters").json["deadletters"]))
+        said = grouping("deadletters", "resend", live.state, "--all", "--subscription", "old").stderr.decode()
+        assert said.startswith("0 to be sent again\n3 not: their subscription is no more")
+        assert live.ask("DELETE", "/deadletters").status == 400
+        first = live.ask("GET", "/deadletters?subscription=old").json["deadletters"][0]["number"]
+        assert live.ask("DELETE", f"/deadletters?number={first}").json == {"discarded": 1}
+        assert live.ask("DELETE", "/deadletters?subscription=old").json == {"discarded": 2}
+        assert grouping("deadletters", "discard", live.state, "--all").stderr == b"3 discarded\n"
+        assert live.ask("GET", "/deadletters").json["deadletters"] == []
+        until(lambda: b'grouping_deadletters{subscription="new"} 0.0' in live.ask("GET", "/metrics").body)
+    book = Ledger(tmp_path / "state")
+    book.bury("new", notice(1), "400", 1, letter=True)
+    assert book.letters() == []
+    book.close()
+
+
 def test_a_subscription_begins_when_it_is_configured(tmp_path: Path, receiver: Receiver) -> None:
     """SIGHUP adds one, without the past; those that are there go on; a bad one changes nothing."""
     with service(tmp_path, subscription(receiver.url + "/1", name="one")) as live:
@@ -380,7 +411,7 @@ def test_the_ledger_keeps_positions_and_letters(tmp_path: Path, monkeypatch: pyt
     ]
     assert again.begin(["b"], 30) == {"b": 20}
     assert again.begin(["a", "b"], 30) == {"a": 30, "b": 20}
-    assert again.resend("a", [again.letters()[0].number, 99]) == 1
+    assert again.resend("a", [again.letters()[0].number, 99]) == (1, 0)
     assert [letter.notice.id for letter in again.letters(again=True)] == ["n-2"]
     again.taken("a", "n-2")
     assert again.count() == {"a": 2}

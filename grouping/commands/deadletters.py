@@ -17,7 +17,7 @@ _SUBSCRIPTION = click.option("--subscription", help="Of this subscription only."
 
 @click.group()
 def command() -> None:
-    """List what could not be delivered, and send it again."""
+    """List what could not be delivered, send it again or discard it."""
 
 
 @command.command(name="list")
@@ -46,13 +46,35 @@ def resend(state: Path, numbers: tuple[int, ...], subscription: str | None, ever
 
     The service on DIR does it within a second, or when it is started. A letter that is taken then is no more.
     """
-    if every is bool(numbers):
-        raise click.UsageError("name the numbers of letters, as `grouping deadletters list` prints them, or say --all")
+    _meant(numbers, every=every)
     try:
-        count = _ledger(state).resend(subscription, None if every else numbers)
+        marked = _ledger(state).resend(subscription, None if every else numbers)
     except LedgerError as error:
         raise click.UsageError(str(error)) from None
-    click.echo(f"{count} to be sent again", err=True)
+    click.echo(f"{marked.resending} to be sent again", err=True)
+    if marked.lost:
+        remedy = "configure it again under its name, or discard them"
+        click.echo(f"{marked.lost} not: their subscription is no more; {remedy}", err=True)
+
+
+@command.command()
+@click.argument("state", type=KEPT, metavar="DIR")
+@click.argument("numbers", type=click.IntRange(min=1), nargs=-1, metavar="[NUMBER]...")
+@_SUBSCRIPTION
+@click.option("--all", "every", is_flag=True, help="All there are, instead of numbers.")
+def discard(state: Path, numbers: tuple[int, ...], subscription: str | None, every: bool) -> None:
+    """Delete dead letters: those of these NUMBERs, or all of them. They are told to nobody any more."""
+    _meant(numbers, every=every)
+    try:
+        count = _ledger(state).discard(subscription, None if every else numbers)
+    except LedgerError as error:
+        raise click.UsageError(str(error)) from None
+    click.echo(f"{count} discarded", err=True)
+
+
+def _meant(numbers: tuple[int, ...], *, every: bool) -> None:
+    if every is bool(numbers):
+        raise click.UsageError("name the numbers of letters, as `grouping deadletters list` prints them, or say --all")
 
 
 def _ledger(state: Path) -> Ledger:

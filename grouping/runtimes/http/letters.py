@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from grouping.runtimes.http.parts import Administrator, Live
 from grouping.runtimes.outbox.ledger import LedgerError
 from grouping.runtimes.service import Unavailable
+
+logger = logging.getLogger("grouping.outbox")
 
 router = APIRouter(tags=["notifications"])
 
@@ -52,9 +55,27 @@ async def deadletters(
 
 @router.post("/deadletters/resend")
 async def resend(live: Live, _: Administrator, body: Resend) -> JSONResponse:
-    """Send dead letters again; those that are taken are no more."""
+    """Send dead letters again; those that are taken are no more. `without_subscription`: how many nobody is there for."""
     try:
-        count = await live.outbox.resend(body.subscription, body.numbers)
+        marked = await live.outbox.resend(body.subscription, body.numbers)
     except LedgerError as error:
         raise Unavailable(str(error), 10) from None
-    return JSONResponse({"resending": count})
+    return JSONResponse({"resending": marked.resending, "without_subscription": marked.lost})
+
+
+@router.delete("/deadletters")
+async def discard(
+    live: Live,
+    token: Administrator,
+    subscription: Name = None,
+    number: Annotated[list[Number] | None, Query(max_length=1000, description="Of these alone.")] = None,
+) -> JSONResponse:
+    """Delete dead letters, of a subscription or with these numbers. They are told to nobody any more."""
+    if subscription is None and not number:
+        raise HTTPException(400, "name a subscription or numbers: ?subscription=NAME or ?number=17&number=18")
+    try:
+        count = await live.outbox.discard(subscription, number or None)
+    except LedgerError as error:
+        raise Unavailable(str(error), 10) from None
+    logger.warning("dead letters discarded", extra={"n": count, "by": token.name, "subscription": subscription})
+    return JSONResponse({"discarded": count})

@@ -63,7 +63,7 @@ class _Reader(Collector):
             took.add_metric([], list(times.rows()), times.sum)
             yield took
         yield from _quality(service.quality)
-        yield from families(self._outbox.state())
+        yield from families(self._outbox.state(), self._outbox.dead())
 
 
 def _quality(quality: Quality) -> Iterable[Metric]:

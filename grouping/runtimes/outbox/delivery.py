@@ -12,6 +12,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from zlib import crc32
 
@@ -210,7 +211,8 @@ class Delivery:
         self.counts["dead"] += 1
         self.why = outcome.why
         self._say("given up: a dead letter", outcome.why, incident=item.notice.incident, notice=item.notice.id)
-        gone = await self._surely(self._ledger.bury, self.to.name, item.notice, outcome.why, item.tries)
+        bury = partial(self._ledger.bury, letter=item.letter)
+        gone = await self._surely(bury, self.to.name, item.notice, outcome.why, item.tries)
         if gone:
             self.counts["dropped"] += gone
             self._say("too many dead letters: the oldest is gone", outcome.why)

@@ -60,6 +60,13 @@ class Letter(NamedTuple):
         return own | about | {"why": self.why, "tries": self.tries, "at": self.at, "again": self.again}
 
 
+class Marked(NamedTuple):
+    """Dead letters that will be sent again, and those that nobody is there for."""
+
+    resending: int
+    lost: int
+
+
 class Ledger:
     """The database. Not for several threads at once."""
 
@@ -114,8 +121,18 @@ class Ledger:
 
     # -- dead letters
 
-    def bury(self, name: str, notice: Notice, why: str, tries: int) -> int:
-        """Keep a notice that could not be delivered; how many older ones had to go for it."""
+    def bury(self, name: str, notice: Notice, why: str, tries: int, *, letter: bool = False) -> int:
+        """Keep a notice that could not be delivered; how many older ones had to go for it.
+
+        ``letter``: it was one that was sent again, and stays away if it was discarded meanwhile.
+        """
+        if letter:
+            with self._told():
+                self._db.execute(
+                    "UPDATE letters SET why = ?, tries = tries + ?, at = ?, again = 0 WHERE name = ? AND notice = ?",
+                    (why, tries, time.time(), name, notice.id),
+                )
+            return 0
         row = orjson.dumps(notice.row()).decode()
         with self._told(), self._whole():
             self._db.execute(
@@ -145,14 +162,29 @@ class Ledger:
             ).fetchall()
         return [Letter(one, whose, Notice.of(orjson.loads(row)), *rest) for one, whose, row, *rest in rows]
 
-    def resend(self, name: str | None = None, numbers: Sequence[int] | None = None) -> int:
-        """Mark dead letters to be sent again, all or these; how many."""
-        command = "UPDATE letters SET again = 1 WHERE (:name IS NULL OR name = :name)"
-        one = f"{command} AND number = :number"
+    def resend(self, name: str | None = None, numbers: Sequence[int] | None = None) -> Marked:
+        """Mark dead letters to be sent again, all or these; those of subscriptions that are no more cannot be."""
+        count = "UPDATE letters SET again = 1 WHERE name IN (SELECT name FROM positions)"
+        lost = "SELECT 1 FROM letters WHERE name NOT IN (SELECT name FROM positions)"
         with self._told(), self._whole():
-            if numbers is None:
-                return self._db.execute(command, {"name": name}).rowcount
-            return sum(self._db.execute(one, {"name": name, "number": number}).rowcount for number in numbers)
+            return Marked(self._each(count, name, numbers)[0], self._each(lost, name, numbers)[1])
+
+    def discard(self, name: str | None = None, numbers: Sequence[int] | None = None) -> int:
+        """Delete dead letters, all or these; how many."""
+        with self._told(), self._whole():
+            return self._each("DELETE FROM letters WHERE TRUE", name, numbers)[0]
+
+    def _each(self, command: str, name: str | None, numbers: Sequence[int] | None) -> tuple[int, int]:
+        """Do it to the letters of a name with these numbers; rows changed and rows found."""
+        command += " AND (:name IS NULL OR name = :name)"
+        changed = found = 0
+        for number in [None] if numbers is None else dict.fromkeys(numbers):
+            done = self._db.execute(
+                f"{command} AND (:number IS NULL OR number = :number)", {"name": name, "number": number}
+            )
+            found += len(done.fetchall())
+            changed += max(0, done.rowcount)
+        return changed, found
 
     def count(self) -> dict[str, int]:
         """How many dead letters each subscription has."""

@@ -15,7 +15,7 @@ import orjson
 
 from grouping.runtimes.log import LogError
 from grouping.runtimes.outbox.delivery import Delivery
-from grouping.runtimes.outbox.ledger import Ledger, LedgerError, Letter
+from grouping.runtimes.outbox.ledger import Ledger, LedgerError, Letter, Marked
 from grouping.runtimes.outbox.sender import client
 from grouping.runtimes.outbox.subscriptions import Subscription
 from grouping.runtimes.service import Service, Unavailable
@@ -115,10 +115,19 @@ class Outbox:
         found: list[Letter] = await self._off(partial(self._ledger.letters, name, after=after, most=most))
         return found
 
-    async def resend(self, name: str | None, numbers: Sequence[int] | None) -> int:
+    async def resend(self, name: str | None, numbers: Sequence[int] | None) -> Marked:
         """Send dead letters again; how many. Raises LedgerError."""
-        count: int = await self._off(self._ledger.resend, name, numbers)
+        marked: Marked = await self._off(self._ledger.resend, name, numbers)
+        return marked
+
+    async def discard(self, name: str | None, numbers: Sequence[int] | None) -> int:
+        """Delete dead letters; how many. Raises LedgerError."""
+        count: int = await self._off(self._ledger.discard, name, numbers)
         return count
+
+    def dead(self) -> dict[str, int]:
+        """How many dead letters there are by subscription, also of those that are no more."""
+        return dict.fromkeys(self._deliveries, 0) | self._dead
 
     def _start(self, to: Subscription, position: int) -> None:
         delivery = Delivery(to, self._service, self._ledger, self._off, self._http, position)
