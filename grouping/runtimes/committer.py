@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -12,8 +11,6 @@ from grouping.runtimes.log import Full, Log, LogError
 
 WRITE_BYTES = 16 << 20  # of one batch, more or less: well below what a reader of the log accepts
 WRITE_EVENTS = 16_384
-
-logger = logging.getLogger("grouping.committer")
 
 
 class _Request:
@@ -59,6 +56,7 @@ class Committer:
         self._waiting: list[_Request] = []
         self._some = threading.Condition()
         self._stopping = False
+        self._fault: LogError | None = None  # the thread has ended
         self._thread = threading.Thread(target=self._work, name="log")
         self._thread.start()
 
@@ -70,6 +68,9 @@ class Committer:
         assert lines, "there is no number of nothing"
         future: asyncio.Future[int] = self._loop.create_future()
         with self._some:
+            if self._fault is not None:
+                future.set_exception(self._fault)
+                return future
             self._waiting.append(_Request(lines, future))
             if len(self._waiting) == 1:
                 self._some.notify()
@@ -90,8 +91,15 @@ class Committer:
                 requests, self._waiting = self._waiting, []
             if not requests:
                 return
-            for batch in _batches(requests, self._size, self._events):
-                self._put_down([part for part in batch if part.request.error is None])
+            try:
+                for batch in _batches(requests, self._size, self._events):
+                    self._put_down([part for part in batch if part.request.error is None])
+            except Exception as error:  # a fault of ours: nobody is to wait for ever
+                self._fault = LogError(f"the log failed: {error!r}; start again, and please report this")
+                with self._some:
+                    requests, self._waiting = requests + self._waiting, []
+                self._loop.call_soon_threadsafe(self._refuse, requests, self._fault)
+                raise
 
     def _put_down(self, batch: list[_Part]) -> None:
         lines = [line for part in batch for line in part.lines]
@@ -100,21 +108,14 @@ class Committer:
         try:
             number = first = self._log.append(lines)
         except (Full, LogError) as error:
-            self._give_up(batch, error)
-            return
-        except Exception as error:  # a fault of ours: without a word nobody would ever be answered again
-            logger.exception("the log failed")
-            self._give_up(batch, LogError(f"the log failed: {error!r}; start again, and please report this"))
+            for part in batch:
+                part.request.error = error
+            self._loop.call_soon_threadsafe(self._refuse, [part.request for part in batch], error)
             return
         for part in batch:
             part.request.first = part.request.first or number
             number += len(part.lines)
         self._loop.call_soon_threadsafe(self._tell, batch, first, len(lines))
-
-    def _give_up(self, batch: list[_Part], error: Full | LogError) -> None:
-        for part in batch:
-            part.request.error = error
-        self._loop.call_soon_threadsafe(self._refuse, batch, error)
 
     def _tell(self, batch: list[_Part], first: int, count: int) -> None:
         self._done(first + count - 1, count)
@@ -122,8 +123,8 @@ class Committer:
             if last and not request.future.done():  # its sender may have gone away
                 request.future.set_result(request.first)
 
-    def _refuse(self, batch: list[_Part], error: Full | LogError) -> None:
-        for request, _, _ in batch:
+    def _refuse(self, requests: list[_Request], error: Full | LogError) -> None:
+        for request in requests:
             if not request.future.done():
                 request.future.set_exception(error)
         if isinstance(error, LogError):
