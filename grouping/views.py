@@ -37,6 +37,10 @@ class Views:
         """Whether the scope ever had an event."""
         return self._records.get(record_key(b"s", scope)) is not None
 
+    def decoded(self) -> int:
+        """How many incidents it holds decoded: what was asked for before."""
+        return sum(len(scope.incidents) for scope in self._scopes.values()) + self._state.joinable()
+
     def incident(self, scope: str, id: str) -> dict[str, Any] | None:
         """An incident."""
         found = self._state.incident(self._scope(scope), id)

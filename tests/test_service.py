@@ -341,6 +341,53 @@ def test_when_nothing_can_keep_the_process_nothing_is_taken_and_it_ends(
     assert (service.alive, service.log.end) == (False, 0)
 
 
+def test_a_question_that_fails_ends_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Who asked is told so, the next question is answered, and no event is opened ungrouped because of it."""
+
+    async def run() -> dict[str, Any]:
+        service = Service(tmp_path / "state", Config(), Settings(reserve_mb=0))
+        await service.start()
+        await service.reached(await service.accept([orjson.dumps(alert("a") | {"at": 1.76e9})]), PATIENCE)
+        child = service._child
+        for _ in range(3):
+            with pytest.raises(Unavailable, match="could not be answered: alert: OverflowError"):
+                await service.ask("alert", scope="s" * 70_000, id="a")
+            with pytest.raises(Unavailable, match="could not be answered: nothing: KeyError"):
+                await service.ask("nothing")
+        found: dict[str, Any] = await service.ask("alert", scope="default", id="a")
+        assert service._child is child
+        await service.stop()
+        return found
+
+    assert asyncio.run(run())["decision"]["reason"] == "only_choice"
+    assert "a question failed" in caplog.text
+
+
+def test_a_change_that_fails_halfway_begins_anew_from_what_is_committed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is in memory then is not trusted any more; however often it fails, no event is blamed for it."""
+
+    async def run() -> list[Any]:
+        service = Service(tmp_path / "state", Config(), Settings(reserve_mb=0))
+        await service.start()
+        first = await service.accept([orjson.dumps(alert(id) | {"at": 1.76e9}) for id in ("a", "b")])
+        for _ in range(3):
+            await service.reached(first + 1, PATIENCE)
+            with pytest.raises(Unavailable, match="ended and is started again"):
+                await service.ask("forget", upto="no number", after=None)
+            first = await service.accept([orjson.dumps(alert(f"c{first}") | {"at": 1.76e9})]) - 1
+        await service.reached(first + 1, PATIENCE)
+        page = await service.ask("outputs", after=0, upto=None)
+        await service.stop()
+        return [orjson.loads(line) for line in page["lines"]]
+
+    reasons = [line["reason"] for line in asyncio.run(run()) if line["kind"] == "decision"]
+    assert len(reasons) == 5
+    assert "bypassed" not in reasons
+    assert "a question ended the process that decides" in caplog.text
+
+
 @NO_PROC
 def test_when_too_many_events_wait_it_is_not_ready_but_alive(tmp_path: Path) -> None:
     """In the words in which a sender is refused; and it stays so until they are decided."""

@@ -8,14 +8,12 @@ at any moment it goes on where it was, and what it had not committed it decides 
 from __future__ import annotations
 
 import gc
-import re
 import signal
 import socket
 import sys
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import asdict
 from hashlib import blake2b
 from pathlib import Path
@@ -26,7 +24,7 @@ import orjson
 from grouping.config import Config
 from grouping.emit import emit
 from grouping.engine import Engine
-from grouping.outlets.announce import HELD, NOTICES, Announcer
+from grouping.outlets.announce import HELD, Announcer
 from grouping.parse import Malformed, parse
 from grouping.quality import Quality
 from grouping.records import (
@@ -42,13 +40,13 @@ from grouping.records import (
     Undone,
 )
 from grouping.runtimes import base
+from grouping.runtimes.answers import Answers, Unanswered
 from grouping.runtimes.bypassed import bypassed, marked
-from grouping.runtimes.forgetting import forget_feedback, forget_incidents, forget_lines
-from grouping.runtimes.index import LOOKED_AT, Index
+from grouping.runtimes.forgetting import Forgetting
+from grouping.runtimes.index import Index
 from grouping.runtimes.link import Blocking, Gone
 from grouping.runtimes.log import Follower, LogError
 from grouping.runtimes.store import OtherFormat, Store, StoreError
-from grouping.views import Views
 
 BITE = 32  # events between two looks at what is asked
 COMMIT_EVENTS = 4096  # events between two commits at most
@@ -56,8 +54,6 @@ PAUSE = 9.0  # times the last commit's duration until the next: a tenth of the t
 PAUSE_MAX = 1.0  # s, while there is more to decide
 PAUSE_SOON = 0.025  # s, once there is not: somebody waits for what was decided
 OPEN_FOR = 10.0  # s to wait for the forerunner to let go of the store
-PAGE_BYTES = 1 << 20  # of output lines in one answer
-_SEQ = re.compile(rb'"seq":([0-9]+)')
 
 
 class Fault(Exception):
@@ -102,21 +98,9 @@ class Decider:
         self._counts: dict[str, int] = {}
         self._quality = Quality()
         self._next_commit = self._commit_soon = 0.0
-        self._answers: dict[str, Callable[..., Any]] = {
-            "incidents": self.incidents,
-            "incident": self.incident,
-            "alerts": self.alerts,
-            "astray": self.astray,
-            "alert": self.alert,
-            "decisions": self.decisions,
-            "scopes": self.scopes,
-            "scope": self.scope,
-            "model": self.model,
-            "outputs": self.outputs,
-            "notices": self.notices,
-            "forget": self.forget,
-            "base": self.base,
-        }
+        forgetting = Forgetting(directory, self._store, self._engine.state, self._index, self._announcer, self._settle)
+        self._answers = Answers(config, self._store, self._index, forgetting)
+        self._answers.committed(self._committed)
 
     def _opened(self, directory: Path) -> tuple[Store, bool]:
         """The store, and whether it was just made from the base; that of another version is set aside."""
@@ -168,8 +152,7 @@ class Decider:
     def _heed(self, message: dict[str, Any]) -> None:
         self._durable = max(self._durable, message.get("durable", 0))
         if "ask" in message:
-            answer = self._answers[message["what"]](**message["with"])
-            self._link.send({"answer": message["ask"], "value": answer})
+            self._link.send({"answer": message["ask"], **self._answers.answer(message["what"], message["with"])})
 
     def _decide(self) -> None:
         """Take a bite of the log. Raises Fault."""
@@ -205,139 +188,21 @@ class Decider:
         self._store.commit(records, b"".join(self._lines), seq, position)
         self._lines.clear()
         self._committed = seq
+        self._answers.committed(seq)
         end = time.monotonic()
         pause = PAUSE * (end - begin)
         self._next_commit, self._commit_soon = end + min(PAUSE_MAX, pause), end + min(PAUSE_SOON, pause)
         self._report()
+
+    def _settle(self) -> None:
+        """Commit all that is decided."""
+        self._commit(self._follower.position)
 
     def _report(self) -> None:
         counts, self._counts = self._counts, {}
         report = {"at": self._committed, "counts": counts, "quality": self._quality.counts}
         self._link.send(report | {"open": self._engine.open_incidents(), "held": self._announcer.waiting()})
         self._quality.counts = Counter()
-
-    # -- answers, all of them of what is committed
-
-    def incidents(
-        self,
-        scope: str | None,
-        status: str | None,
-        severity: str | None,
-        text: str | None,
-        before: str | None,
-        most: int,
-    ) -> dict[str, Any]:
-        """A page of incidents, newest first, and where the next page begins."""
-        views, key = self._views(), None
-        found: list[dict[str, Any]] = []
-        start = None if before is None else bytes.fromhex(before)
-        for looked, entry in enumerate(self._index.newest(scope, opened=status == "open", before=start)):
-            if len(found) == most or looked == LOOKED_AT:
-                return {"incidents": found, "next": key.hex() if key else None}
-            key = entry.key
-            one = views.incident(entry.scope, entry.id)
-            if one is None or (status not in (None, one["status"])) or (severity not in (None, one["severity"])):
-                continue
-            if text is None or text.casefold() in one["title"].casefold():
-                found.append(one)
-        return {"incidents": found, "next": None}
-
-    def incident(self, id: str) -> dict[str, Any] | None:
-        """One incident."""
-        scope = self._index.scope_of(id)
-        return None if scope is None else self._views().incident(scope, id)
-
-    def alerts(self, id: str, skip: int, most: int) -> list[dict[str, Any]] | None:
-        """Alerts of an incident."""
-        scope = self._index.scope_of(id)
-        return None if scope is None else self._views().alerts(scope, id, skip, most)
-
-    def astray(self, id: str, alerts: list[str]) -> dict[str, Any] | None:
-        """The scope of an incident, and which of these alerts are not in it, with where they are."""
-        scope = self._index.scope_of(id)
-        return None if scope is None else {"scope": scope, "astray": self._views().astray(scope, id, alerts)}
-
-    def decisions(self, id: str, skip: int, most: int) -> list[dict[str, Any]] | None:
-        """Decisions about the alerts of an incident."""
-        scope = self._index.scope_of(id)
-        return None if scope is None else self._views().decisions(scope, id, skip, most)
-
-    def alert(self, scope: str, id: str) -> dict[str, Any] | None:
-        """One alert with its decision."""
-        return self._views().alert(scope, id)
-
-    def scopes(self, after: str | None, most: int) -> list[str]:
-        """Names of scopes, those with short names first."""
-        start = None if after is None else b"s" + len(after.encode()).to_bytes(2, "big") + after.encode()
-        found: list[str] = []
-        for key, _ in self._store.under(b"s", start):
-            if key != start:
-                found.append(key[3:].decode())
-            if len(found) == most:
-                break
-        return found
-
-    def scope(self, name: str) -> dict[str, Any] | None:
-        """What decides in a scope."""
-        views = self._views()
-        return views.scope(name) if views.knows(name) else None
-
-    def model(self, name: str) -> dict[str, Any] | None:
-        """What a scope has learned."""
-        views = self._views()
-        return views.model(name) if views.knows(name) else None
-
-    def outputs(self, after: int, upto: int | None) -> dict[str, Any]:
-        """Output lines of events after number ``after``, about a page of them, and the number they reach to."""
-        found: list[str] = []
-        size, reached = 0, after
-        for chunk in self._store.outputs(after):
-            for line in chunk.splitlines():
-                seq = _seq(line)
-                if upto is not None and seq > upto:
-                    return {"lines": found, "to": upto}
-                if seq != reached and size > PAGE_BYTES:
-                    return {"lines": found, "to": reached}
-                if seq > after:
-                    found.append(line.decode())
-                    size, reached = size + len(line), seq
-        return {"lines": found, "to": min(self._committed, upto or self._committed)}
-
-    def notices(self, after: int, most: int) -> dict[str, Any]:
-        """Notices caused by events after number ``after``, about ``most`` of them, and the number they reach to."""
-        found: list[dict[str, Any]] = []
-        for _, value in self._store.under(NOTICES, NOTICES + (after + 1).to_bytes(8, "big")):
-            if len(found) >= most:
-                return {"rows": found, "to": found[-1]["seq"]}
-            found += orjson.loads(value)
-        return {"rows": found, "to": max(after, self._committed)}
-
-    # -- retention, asked for by the other process
-
-    def forget(self, upto: int, after: str | None) -> dict[str, Any]:
-        """Forget some of what nothing was said of after event ``upto``: how many incidents, and where to go on.
-
-        Those that are open are not forgotten but named, with their scopes: they are to be resolved first.
-        """
-        start = None if after is None else bytes.fromhex(after)
-        if start is None:
-            forget_feedback(self._engine.state, self._index, upto)
-        count, opened, last = forget_incidents(self._engine.state, self._index, self._announcer, upto, start)
-        self._commit(self._follower.position)
-        if last is None:
-            forget_lines(self._store, upto)
-        return {"incidents": count, "open": opened, "next": None if last is None else last.hex()}
-
-    def base(self) -> dict[str, Any]:
-        """Make a base of all that is decided: the number of the last event in it, or why it cannot be made."""
-        self._commit(self._follower.position)
-        try:
-            return {"seq": base.make(self._store, self._directory)}
-        except StoreError as error:
-            return {"failed": str(error)}
-
-    def _views(self) -> Views:
-        return Views(self._config, self._store)
 
 
 def _what(output: Output) -> str:
@@ -359,12 +224,6 @@ def _what(output: Output) -> str:
             return "suggestion"
         case Refused():
             return "refused"
-
-
-def _seq(line: bytes) -> int:
-    found = _SEQ.search(line)  # emit writes it right after the kind, before anything a sender could choose
-    assert found is not None
-    return int(found[1])
 
 
 def _open(path: Path) -> Store:
@@ -398,6 +257,9 @@ def main() -> int:
             return 1
         except Fault as fault:
             link.send({"fault": fault.seq, "traceback": traceback.format_exc()})
+            return 1
+        except Unanswered as question:
+            link.send({"unanswered": str(question), "traceback": traceback.format_exc()})
             return 1
     except Gone:
         return 0

@@ -2,16 +2,62 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import islice
+from pathlib import Path
+from typing import Any
 
 from grouping.forget import forget
 from grouping.outlets.announce import NOTICES, Announcer
+from grouping.runtimes import base
 from grouping.runtimes.index import FEEDBACK, Entry, Index
-from grouping.runtimes.store import Store
+from grouping.runtimes.store import Store, StoreError
 from grouping.scope import Standing
 from grouping.state import State
 
 BITE = 256  # incidents looked at in one go
+
+
+class Forgetting:
+    """What retention may ask for. Each changes memory and store alike, or raises."""
+
+    def __init__(
+        self,
+        directory: Path,
+        store: Store,
+        state: State,
+        index: Index,
+        announcer: Announcer,
+        commit: Callable[[], None],
+    ) -> None:
+        self._directory = directory
+        self._store = store
+        self._state = state
+        self._index = index
+        self._announcer = announcer
+        self._commit = commit
+
+    def forget(self, upto: int, after: str | None) -> dict[str, Any]:
+        """Forget some of what nothing was said of after event ``upto``: how many incidents, and where to go on.
+
+        Those that are open are not forgotten but named, with their scopes: they are to be resolved first.
+        """
+        start = None if after is None else bytes.fromhex(after)
+        if start is None:
+            forget_feedback(self._state, self._index, upto)
+        count, opened, last = forget_incidents(self._state, self._index, self._announcer, upto, start)
+        self._commit()
+        if last is None:
+            forget_lines(self._store, upto)
+        return {"incidents": count, "open": opened, "next": None if last is None else last.hex()}
+
+    def base(self) -> dict[str, Any]:
+        """Make a base of all that is decided: the number of the last event in it, or why it cannot be made."""
+        self._commit()
+        try:
+            return {"seq": base.make(self._store, self._directory)}
+        except StoreError as error:
+            return {"failed": str(error)}
 
 
 def forget_feedback(state: State, index: Index, upto: int) -> None:

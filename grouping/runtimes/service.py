@@ -334,8 +334,16 @@ class Service:
     def _hear(self, message: dict[str, Any], link: Waiting) -> None:
         if "answer" in message:
             future = self._questions.get(message["answer"])
-            if future is not None and not future.done():
+            if future is None or future.done():
+                pass
+            elif "failed" in message:
+                logger.error("a question failed", extra={"why": message["failed"]})
+                future.set_exception(Unavailable(f"this could not be answered: {message['failed']}", 60))
+            else:
                 future.set_result(message["value"])
+        elif "unanswered" in message:  # a mistake of ours, and no event is to blame
+            self._faults += 1
+            logger.error("a question ended the process that decides", extra=message)
         elif "fault" in message:
             logger.error("the engine failed", extra={"traceback": message["traceback"]})
             self._bypass(message["fault"], message["traceback"].rstrip().rsplit("\n", 1)[-1])
