@@ -18,7 +18,9 @@ from grouping.views import Views
 
 @click.command()
 @click.argument("id", metavar="ALERT|DECISION")
-@click.option("--state", type=KEPT, required=True, help="State directory of a replay or of the service; it may go on.")
+@click.option(
+    "--state", type=KEPT, required=True, help="State directory of a replay, a service or a worker; it may go on."
+)
 @click.option("--scope", default="default", show_default=True, help="Scope of the alert.")
 @click.option("--json", "as_json", is_flag=True, help="All of it, as one JSON object.")
 def command(id: str, state: Path, scope: str, as_json: bool) -> None:
@@ -27,7 +29,7 @@ def command(id: str, state: Path, scope: str, as_json: bool) -> None:
     The contributions, added up in order and in single precision, are the score to the last bit.
     """
     try:
-        store = Store(kept_in(state), reading=True)
+        store = Store(kept_in(state, scope), reading=True)
     except StoreError as error:
         raise click.UsageError(str(error)) from None
     try:

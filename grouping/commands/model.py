@@ -28,12 +28,14 @@ def command() -> None:
 
 
 @command.command("export")
-@click.option("--state", type=KEPT, required=True, help="State directory of a replay or of the service; it may go on.")
+@click.option(
+    "--state", type=KEPT, required=True, help="State directory of a replay, a service or a worker; it may go on."
+)
 @click.option("--scope", default="default", show_default=True)
 @click.option("--out", type=OUT_FILE, help="Write it here instead of printing it.")
 def export(state: Path, scope: str, out: Path | None) -> None:
     """Write down the model of a scope: the policy set, the rules found and promoted, and the lessons."""
-    with _store(state, reading=True) as store:
+    with _store(state, scope, reading=True) as store:
         views = Views(Config(), store)
         if not views.knows(scope):
             raise click.UsageError(f"--scope: no scope {scope!r} in {state}")
@@ -99,9 +101,9 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def _store(state: Path, *, reading: bool) -> Iterator[Store]:
+def _store(state: Path, scope: str | None = None, *, reading: bool) -> Iterator[Store]:
     try:
-        store = Store(kept_in(state), reading=reading)
+        store = Store(kept_in(state, scope), reading=reading)
     except StoreError as error:
         raise click.UsageError(str(error)) from None
     try:
@@ -121,6 +123,11 @@ def _changed(state: Path) -> Iterator[State]:
             "with `grouping unlearn`"
         )
     with _store(state, reading=False) as store:
+        if "stepped" in store.position():
+            raise click.UsageError(
+                f"{state}: the state of a worker on Kafka, whose truth is the topic: send `policy` events, or undo "
+                "lessons with `grouping unlearn`"
+            )
         records = State(Config(), store)
         try:
             yield records

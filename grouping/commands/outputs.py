@@ -24,6 +24,8 @@ def command(state: Path) -> None:
     except StoreError as error:
         raise click.UsageError(str(error)) from None
     try:
+        if "stepped" in store.position():
+            raise click.UsageError(f"{state}: the state of a worker on Kafka: its outputs are in the topic decisions")
         for lines in store.outputs():
             sys.stdout.buffer.write(lines)
         sys.stdout.buffer.flush()

@@ -21,6 +21,12 @@ from grouping.runtimes.kafka.sources import Source, read_sources
 @click.option("--topic-prefix", default="", envvar="GROUPING_TOPIC_PREFIX", help="Before all names.")
 @click.option("--create-topics", type=click.IntRange(1, 1024), metavar="N", help="Make what is missing, N partitions.")
 @click.option(
+    "--replication",
+    type=click.IntRange(1, 32),
+    metavar="R",
+    help="Make topics with so many replicas; the brokers' default if nothing else is said.",
+)
+@click.option(
     "--ingress",
     multiple=True,
     envvar="GROUPING_INGRESS",
@@ -56,7 +62,9 @@ from grouping.runtimes.kafka.sources import Source, read_sources
 @click.option(
     "--log-level", default="INFO", type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"]), show_default=True
 )
-def command(create_topics: int | None, metrics: str | None, log_level: str, **given: Any) -> None:
+def command(
+    create_topics: int | None, replication: int | None, metrics: str | None, log_level: str, **given: Any
+) -> None:
     """Work on Kafka: topic `events` in, `decisions` and `incidents` out.
 
     Any number of workers share the partitions; whatever is killed, and when, the committed outputs are those of a
@@ -71,10 +79,12 @@ def command(create_topics: int | None, metrics: str | None, log_level: str, **gi
 
     from grouping.runtimes.kafka import topics, worker  # noqa: PLC0415 — the same
 
+    if replication is not None and create_topics is None:
+        raise click.UsageError("--replication: of no use without --create-topics")
     told, further = _settings(**given)
     try:
         if create_topics is not None:
-            for name in asyncio.run(topics.create(told, create_topics)):
+            for name in asyncio.run(topics.create(told, create_topics, replication)):
                 click.echo(f"made the topic {name}", err=True)
         asyncio.run(topics.look(told))
         told.state.mkdir(parents=True, exist_ok=True)
@@ -95,7 +105,7 @@ def from_environment() -> tuple[Settings, list[Source], str | None]:
     usual = {"brokers": "127.0.0.1:9092", "state": "state"}
     given = command.make_context("worker", [], default_map=usual).params
     metrics = given.pop("metrics")
-    for name in ("create_topics", "log_level"):  # options of the command alone
+    for name in ("create_topics", "replication", "log_level"):  # options of the command alone
         given.pop(name)
     return *_settings(**given), metrics
 

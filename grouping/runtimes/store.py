@@ -24,7 +24,7 @@ from rocksdict import (
     WriteOptions,
 )
 
-from grouping.state import FORMAT
+from grouping.state import FORMAT, record_key
 
 # Keys of the store's own; the engine's begin with a letter.
 _FORMAT = b"\x00format"
@@ -146,9 +146,27 @@ class Store:
         self._db.close()
 
 
-def kept_in(directory: Path) -> Path:
-    """Where the store of a state directory is: the service has it beside its log, a replay has nothing else."""
-    return directory / "store" if (directory / "log").is_dir() else directory
+def kept_in(directory: Path, scope: str | None = None) -> Path:
+    """Where the store of a state directory is: the service has it beside its log, a replay has nothing else.
+
+    A worker has one for each partition: the one that knows ``scope`` is meant. Raises StoreError where there is none.
+    """
+    if (directory / "log").is_dir():
+        return directory / "store"
+    stores = sorted(path.parent for path in directory.glob("*[0-9][0-9][0-9][0-9]/CURRENT"))
+    if not stores or (directory / "CURRENT").exists():
+        return directory
+    for path in stores if scope is not None else ():
+        store = Store(path, reading=True)
+        found = store.get(record_key(b"s", scope or ""))
+        store.close()
+        if found is not None:
+            return path
+    names = ", ".join(path.name for path in stores)
+    what = (
+        "name one of them" if scope is None else f"none of them has scope {scope!r}; another worker has its partition"
+    )
+    raise StoreError(f"{directory}: a worker's partitions, each a state directory ({names}): {what}")
 
 
 @contextmanager

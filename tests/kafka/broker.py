@@ -18,6 +18,7 @@ from aiokafka.errors import KafkaError
 JARS = Path(__file__).resolve().parent.parent.parent / "build" / "kafka" / "libs"
 SMALL = "-Xms64m -Xmx160m -XX:+UseSerialGC -XX:TieredStopAtLevel=1".split()
 USER, PASSWORD = "worker", "of the tests"
+LIMITED = "limited"  # may do nothing that it is not allowed; the others may do all
 PROPERTIES = """
 process.roles=broker,controller
 node.id=1
@@ -30,6 +31,8 @@ inter.broker.listener.name=PLAINTEXT
 sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-512
 listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
 listener.name.sasl_ssl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_{user}="{password}";
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS;User:{user};User:CN=broker
 ssl.keystore.type=PEM
 ssl.keystore.location={keystore}
 ssl.truststore.type=PEM
@@ -90,8 +93,10 @@ class Broker:
                 logs=home / "logs",
             )
         )
-        scram = f'SCRAM-SHA-512=[name="{USER}",password="{PASSWORD}"]'
-        format = ["format", "-t", "groupingTestsCluster01", "-g", "--add-scram", scram, "-c"]
+        format = ["format", "-t", "groupingTestsCluster01", "-g"]
+        for name in (USER, LIMITED):
+            format += ["--add-scram", f'SCRAM-SHA-512=[name="{name}",password="{PASSWORD}"]']
+        format.append("-c")
         self._run("kafka.tools.StorageTool", *format).wait()
         self._process: subprocess.Popen[bytes] | None = None
 

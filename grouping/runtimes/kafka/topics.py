@@ -45,18 +45,19 @@ class Topics:
     tombstones_s: float  # how long the state topic remembers that a record was deleted
 
 
-async def create(settings: Settings, partitions: int) -> list[str]:
-    """Make the topics that are missing; returns their names. Replicas: as the brokers' default says."""
+async def create(settings: Settings, partitions: int, replicas: int | None = None) -> list[str]:
+    """Make the topics that are missing; returns their names. ``replicas``: None for the brokers' default.
+
+    Of three replicas or more, two must have what is written before it counts.
+    """
     admin = AIOKafkaAdminClient(**settings.connection())
     await admin.start()
     try:
         known = set(await admin.list_topics())
         missing = [name for name in _MADE if settings.topic(name) not in known]
-        topics = [
-            # No assignments, and no count of replicas: the brokers' default.
-            NewTopic(settings.topic(name), partitions, -1, {}, _MADE[name])
-            for name in missing
-        ]
+        safe = {"min.insync.replicas": "2"} if replicas is not None and replicas >= 3 else {}
+        count = -1 if replicas is None else replicas  # -1: the brokers' default
+        topics = [NewTopic(settings.topic(name), partitions, count, {}, _MADE[name] | safe) for name in missing]
         if topics:
             reply = await admin.create_topics(topics)
             for name, code, *message in reply.topic_errors:
