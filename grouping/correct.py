@@ -65,7 +65,7 @@ class Desk(NamedTuple):
         corrects = feedback.action in (Verb.MERGE, Verb.MOVE)
         ids = [root(self.state, self.scope, incident.id).id for incident in incidents]
         number = max((kept.decision.number for kept in of if kept.decision), default=-1)
-        self.scope.promotion.touch(feedback.id, list(dict.fromkeys(ids)), corrects, number)
+        self.scope.promotion.touch(feedback.id, list(dict.fromkeys(ids)), corrects, number, feedback.actor)
         self.scope.promotion_changed = True
 
     def unlearn(self, feedback: str, by: str | None) -> None:

@@ -43,6 +43,7 @@ from grouping.records import (
     Severity,
     Status,
     Tick,
+    Verb,
 )
 from grouping.scope import Incident, OpenAlert, Scope
 from grouping.score import Evidence, pair_features
@@ -224,10 +225,13 @@ class Engine:
         )
         believed = scope.memory.quarantined
         try:
-            return correct(desk, feedback) + steer.trusted(self.state, scope, believed, feedback.id)
+            outputs = correct(desk, feedback) + steer.trusted(self.state, scope, believed, feedback.id)
         except Impossible as error:
             self.state.remember_id(scope, feedback.id)
             return [Refused(scope.name, feedback.id, str(error))]
+        if feedback.action is Verb.UNDO or scope.memory.quarantined != believed:
+            outputs += steer.revised(self.state, scope, feedback.id)
+        return outputs
 
     def _set_policy(self, scope: Scope, event: PolicyEvent) -> list[Output]:
         if self._known(scope, event.id):

@@ -166,7 +166,7 @@ class Memory:
 
     def dismissed(self, incident: str) -> bool:
         """Whether somebody said that none of its alerts belongs to anything."""
-        return incident in self._at and self._is_noise(incident)
+        return incident in self._at and self._is_noise(incident, self.quarantined)
 
     def friends(self, code: int) -> list[int]:
         """Codes that what has this code was told to belong to, those of the latest lesson first."""
@@ -180,9 +180,7 @@ class Memory:
     # -- what follows
 
     def _follow(self, lesson: Lesson) -> None:
-        pairs = [saying.pair for saying in lesson.sayings]
-        if lesson.noise:
-            pairs += [saying.pair for id in self._at[lesson.where] for saying in self.lessons[id].sayings]
+        pairs = self._pairs(lesson)
         for pair in pairs:
             self._doubt(pair)
         quarantined = frozenset(actor for actor in self._given if self._disputed(actor))
@@ -191,20 +189,28 @@ class Memory:
         judged = dict.fromkeys(pairs)
         for actor in sorted(changed, key=lambda one: one or ""):
             for id in sorted(self._given[actor]):
-                judged |= dict.fromkeys(saying.pair for saying in self.lessons[id].sayings)
+                judged |= dict.fromkeys(self._pairs(self.lessons[id]))
         for pair in judged:
             self._judge(pair)
 
-    def _heard(self, pair: Pair) -> list[_Heard]:
-        lessons = self._on.get(pair, {})
+    def _pairs(self, lesson: Lesson) -> list[Pair]:
+        """What a lesson bears upon; noise on all that was said of its incident."""
+        pairs = [saying.pair for saying in lesson.sayings]
+        if lesson.noise:
+            pairs += [saying.pair for id in self._at[lesson.where] for saying in self.lessons[id].sayings]
+        return pairs
+
+    def _heard(self, pair: Pair, but: frozenset[str | None] = frozenset()) -> list[_Heard]:
+        """What was said of a pair, oldest first; ``but`` by these."""
+        lessons = [(self.lessons[id], saying) for id, saying in self._on.get(pair, {}).items()]
         return sorted(
-            _Heard(self._number[id], self.lessons[id], saying)
-            for id, saying in lessons.items()
-            if not (saying.together and self._is_noise(self.lessons[id].where))
+            _Heard(self._number[lesson.feedback], lesson, saying)
+            for lesson, saying in lessons
+            if lesson.actor not in but and not (saying.together and self._is_noise(lesson.where, but))
         )
 
-    def _is_noise(self, where: str) -> bool:
-        return any(self.lessons[id].noise for id in self._at[where])
+    def _is_noise(self, where: str, but: frozenset[str | None]) -> bool:
+        return any(self.lessons[id].noise and self.lessons[id].actor not in but for id in self._at[where])
 
     def _doubt(self, pair: Pair) -> None:
         """Note which lessons on a pair are contradicted by a later one of somebody else."""
@@ -222,7 +228,7 @@ class Memory:
         return disputed >= DISPUTED and 2 * disputed > given
 
     def _judge(self, pair: Pair) -> None:
-        heard = [one for one in self._heard(pair) if one.lesson.actor not in self.quarantined]
+        heard = self._heard(pair, self.quarantined)
         one, other = pair
         verdict = _agreed(heard) if one & 1 else _latest(heard, alike=one == other)
         for code, partner in ((one, other), (other, one))[: 1 + (one != other)]:

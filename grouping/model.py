@@ -74,6 +74,7 @@ def start(state: State, name: str, model: Mapping[str, Any]) -> None:
     for lesson in lessons:
         scope.memory.learn(lesson)
     scope.promotion.since = scope.tuning.recent.count
+    scope.promotion.believe(scope.memory.quarantined)
     repolicy(state, scope, was, state.policy(scope))
     scope.changed = scope.usual_changed = scope.promotion_changed = scope.memory_changed = True
 

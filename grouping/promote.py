@@ -14,12 +14,17 @@ A promoted rule is watched, and so is one that a scope found by itself. Each cor
 about, so that what was decided before the change does not speak against it. When as many alerts as that give clearly more
 corrections than before (the conditional test of two Poisson rates, Przyborowski and Wilenski, 1940, in its normal
 approximation), it goes; a promoted one is not tried again.
+
+Feedback of those who are not believed does not count here either. Where several people give feedback, nobody alone changes
+what decides: without whoever gave most of it, what the others said must point the same way. And each change notes what it
+stood on: when so much of that is undone, or believed no longer, that the change would not have come, it is taken back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,6 +45,7 @@ GAIN, SURE, SAMPLES = 0.1, 0.98, 200
 WATCHED = 8  # corrections of what a new rule decided, before it is judged; then twice as many each time
 WORSE = 2.33  # standard deviations by which they have to be too many: 99 %
 DEMOTED = 16  # rules remembered as demoted
+CHANGES = 8  # of what decides, remembered with what they stand on
 _WEIGHT = log2_table(KEPT + 1)
 
 Ints = NDArray[np.int64]
@@ -54,14 +60,45 @@ class Trial:
     end: int
     corrections: int
     todo: list[str]  # incidents not looked at yet
+    asked: list[list[str]]  # the feedback about each of them
+    actors: dict[str, str | None]  # who gave it
     roots: list[str] = field(default_factory=list)  # those looked at
     numbers: list[int] = field(default_factory=list)  # of the alerts with a known group
     groups: list[int] = field(default_factory=list)  # place of the root + 1; 0 for noise
     decided: list[int] = field(default_factory=list)  # code of the incident that each was decided into
+    about: list[list[str]] = field(default_factory=list)  # feedback, per root
     tried: int = 0  # rules
     now: list[float] = field(default_factory=list)  # the Jaccard index of each group, the way it goes now
     best: list[float] = field(default_factory=list)
     rule: str = ""
+
+
+@dataclass(slots=True)
+class Change:
+    """A change of what decides by corrections: what stood before it, and the feedback that it stands on.
+
+    ``actors``: who gave that feedback; what was undone is in it no longer. A promotion has ``groups``: the feedback about
+    each true group, its weight and its Jaccard indices ``now`` and at ``best``. Otherwise people objected: by more
+    ``corrections`` of the ``alerts`` since the change before than ``earlier`` ones of the ``alerts_before``.
+    """
+
+    actors: dict[str, str | None]
+    corrections: list[str]
+    groups: list[list[str]] = field(default_factory=list)
+    weights: list[float] = field(default_factory=list)
+    now: list[float] = field(default_factory=list)
+    best: list[float] = field(default_factory=list)
+    earlier: list[str] = field(default_factory=list)
+    alerts: int = 0
+    alerts_before: int = 0
+    given: int = 0  # feedback that it stood on
+    rule: str = ""  # of Promotion before it, as are these
+    before: str = ""
+    since: int = 0
+    demoted: list[str] = field(default_factory=list)
+    found: str = ""  # the rule that the scope had found, where that went; with its families, and since when it decided
+    families: list[list[int]] = field(default_factory=list)
+    found_since: int = -1
 
 
 @dataclass(slots=True)
@@ -75,88 +112,202 @@ class Promotion:
     trial: Trial | None = None
     before: str = ""  # the rule promoted before
     since: int = 0  # number of the first alert that the rule decided
-    watch_at: int = 0  # corrections at which it is judged next
+    wait: int = WATCHED  # corrections that count until it is judged next ...
     demoted: list[str] = field(default_factory=list)
+    watched: int = 0  # ... after that many were given in all
+    actors: dict[str, str | None] = field(default_factory=dict)  # who gave the feedback above
+    changes: list[Change] = field(default_factory=list)  # oldest first
+    # Follow from the rest, and from whom the scope believes; not part of the state:
+    doubted: frozenset[str | None] = frozenset()  # actors whose feedback does not count
+    counted: int = 0  # corrections that count
+    counted_then: int = 0  # of those given when it was judged last
 
-    def promote(self, rule: str, number: int) -> None:
+    def promote(self, rule: str, number: int, stands_on: Change | None = None) -> None:
         """Let a rule decide from that alert on, "" for what the scope found."""
+        self._note(stands_on)
         self.before, self.rule, self.since = self.rule, rule, number
         self.watch()
 
-    def demote(self, number: int) -> None:
+    def demote(self, number: int, stands_on: Change | None = None) -> None:
         """Go back to what decided before, from that alert on."""
+        self._note(stands_on)
         self.demoted = [*self.demoted, self.rule][-DEMOTED:]
         self.rule, self.before, self.since = "" if self.before in self.demoted else self.before, "", number
         self.watch()
 
+    def drop(self, rule: str, families: Mapping[int, int], since: int, stands_on: Change) -> None:
+        """Note that the rule which the scope had found goes, and what that stands on."""
+        stands_on.found, stands_on.found_since = rule, since
+        stands_on.families = [list(pair) for pair in families.items()]
+        self._note(stands_on)
+
+    def _note(self, change: Change | None) -> None:
+        if change is None:
+            return
+        change.rule, change.before, change.since, change.demoted = self.rule, self.before, self.since, self.demoted
+        change.given = len(change.actors)
+        self.changes = [*self.changes, change][-CHANGES:]
+
+    def fallen(self) -> Change | None:
+        """The first change that what still stands would not have brought: it and all after it are taken back."""
+        place = next((place for place, one in enumerate(self.changes) if not _stands(one, self.doubted)), None)
+        if place is None:
+            return None
+        change = self.changes[place]
+        del self.changes[place:]
+        self.rule, self.before, self.since, self.demoted = change.rule, change.before, change.since, change.demoted
+        self.watch()
+        self.trial, self.next_at = None, FIRST  # what is left may speak for another rule: it is tried at once
+        while 2 * self.next_at <= self.counted:
+            self.next_at *= 2
+        return change
+
     def watch(self) -> None:
         """What decides has changed: it is judged after some corrections more."""
-        self.watch_at = len(self.corrections) + WATCHED
+        self.watch_on(WATCHED)
 
-    def touch(self, feedback: str, incidents: Sequence[str], corrects: bool, number: int = -1) -> None:
+    def watch_on(self, wait: int) -> None:
+        """It is judged after so many corrections more."""
+        self.wait, self.watched, self.counted_then = wait, len(self.corrections), self.counted
+
+    def touch(
+        self, feedback: str, incidents: Sequence[str], corrects: bool, number: int = -1, actor: str | None = None
+    ) -> None:
         """A responder looked at these incidents, and may have corrected what became of the ``number``-th alert."""
+        self.actors[feedback] = actor
         for id in incidents:
             self.touched[id] = [*self.touched.pop(id, []), feedback]
         while len(self.touched) > INCIDENTS:
-            del self.touched[next(iter(self.touched))]
+            self._drop(self._oldest())
         if corrects:
             self.corrections[feedback] = number
+            self.counted += actor not in self.doubted
+        self._tidy([feedback])
 
-    def untouch(self, feedback: str) -> None:
-        """As if that feedback had never been given."""
-        self.corrections.pop(feedback, None)
+    def _oldest(self) -> str:
+        """The incident touched longest ago by whoever touched most of them last: nobody is crowded out."""
+        last = {id: self.actors[given[-1]] for id, given in self.touched.items()}
+        count: dict[str | None, int] = {}
+        for actor in last.values():
+            count[actor] = count.get(actor, 0) + 1
+        most = max(count.values())
+        return next(id for id, actor in last.items() if count[actor] == most)
+
+    def _drop(self, incident: str) -> None:
+        self._tidy(self.touched.pop(incident))
+
+    def _tidy(self, feedback: Sequence[str]) -> None:
+        """Forget who gave feedback that nothing rests on any more."""
+        for one in feedback:
+            if one not in self.corrections and not any(one in given for given in self.touched.values()):
+                self.actors.pop(one, None)
+
+    def untouch(self, feedback: str) -> bool:
+        """As if that feedback had never been given. Whether a change of what decides stood on it."""
+        stood = False
+        for change in self.changes:
+            if feedback in change.actors:
+                del change.actors[feedback]
+                stood = True
+        if feedback not in self.actors:
+            return stood
+        if feedback in self.corrections:
+            self.watched -= feedback in islice(self.corrections, self.watched)
+            del self.corrections[feedback]
+            self._recount()
         for id, given in list(self.touched.items()):
             if feedback in given:
                 given.remove(feedback)
                 if not given:
                     del self.touched[id]
+        del self.actors[feedback]
+        self._begin_again()
+        return stood
+
+    def believe(self, doubted: frozenset[str | None]) -> bool:
+        """Leave the feedback of these out from now on, and that of nobody else. Whether that changes anything."""
+        if doubted == self.doubted:
+            return False
+        self.restored(doubted)
+        self._begin_again()
+        return True
+
+    def restored(self, doubted: frozenset[str | None]) -> None:
+        """What follows from the rest and from whom the scope believes, after it was read or has changed."""
+        self.doubted = doubted
+        self._recount()
+
+    def _recount(self) -> None:
+        counts = [self.actors[feedback] not in self.doubted for feedback in self.corrections]
+        self.counted, self.counted_then = sum(counts), sum(counts[: self.watched])
+
+    def _begin_again(self) -> None:
+        """What counts has changed: a trial that goes on is begun anew, and one for which too little is left is to come."""
+        half = self.next_at // 2
+        if self.trial is not None and FIRST <= half <= self.counted:
+            self.next_at = half
+        self.trial = None
+        while self.next_at > FIRST and self.next_at // 2 > self.counted:
+            self.next_at //= 2
 
     def knows(self, feedback: str) -> bool:
         """Whether something still rests on that feedback."""
-        return feedback in self.corrections or any(feedback in given for given in self.touched.values())
+        return feedback in self.actors or any(feedback in change.actors for change in self.changes)
 
     def lose(self, incidents: Sequence[str]) -> bool:
         """These incidents are gone, and nothing can be said of them any more. Whether that changes anything."""
         known = [id for id in incidents if id in self.touched]
         for id in known:
-            del self.touched[id]
+            self._drop(id)
         todo = self.trial.todo if self.trial is not None else []
         asked = [id for id in incidents if id in todo]
         for id in asked:
-            todo.remove(id)
+            place = todo.index(id)
+            del todo[place]
+            if self.trial is not None:
+                del self.trial.asked[place]
         return bool(known or asked)
 
 
 class Outcome(NamedTuple):
-    """What a trial ended with: the rule to follow, None for the one that decides now, and the evidence."""
+    """What a trial ended with: the rule to follow, None for the one that decides now, the evidence, its grounds."""
 
     rule: str | None
     evidence: dict[str, Any]
+    stands_on: Change | None = None
+
+
+class Objection(NamedTuple):
+    """That what decides brought more corrections than what decided before: the evidence, and its grounds."""
+
+    evidence: dict[str, Any]
+    stands_on: Change
 
 
 def due(promotion: Promotion, since: int) -> bool:
     """Whether what decides since the ``since``-th alert is to be judged by the corrections; never if that is -1."""
-    return since >= 0 and len(promotion.corrections) >= promotion.watch_at
+    return since >= 0 and promotion.counted - promotion.counted_then >= promotion.wait
 
 
-def worse(promotion: Promotion, since: int, count: int) -> dict[str, Any] | None:
-    """The evidence that what decides since then brought more corrections than what decided before; None if it did not.
+def worse(promotion: Promotion, since: int, count: int) -> Objection | None:
+    """Whether what decides since then brought more corrections than what decided before; None if it did not.
 
     ``count``: recent alerts so far. Compared are the alerts since the change, and as many before it as can be looked
     back upon, from the first corrected one on: earlier, perhaps nobody looked.
     """
-    start, numbers = since, [number for number in promotion.corrections.values() if number >= 0]
-    first = max(start - KEPT, min(numbers, default=start))
-    alerts_before, alerts = start - first, count - start
-    before, after = sum(first <= number < start for number in numbers), sum(number >= start for number in numbers)
-    promotion.watch_at = len(promotion.corrections) + (after if after >= WATCHED else WATCHED - after)
-    if after < WATCHED or alerts_before <= 0:
+    doubted, actors = promotion.doubted, promotion.actors
+    given = [(number, id) for id, number in promotion.corrections.items() if number >= 0 and actors[id] not in doubted]
+    first = max(since - KEPT, min((number for number, _ in given), default=since))
+    alerts_before, alerts = since - first, count - since
+    earlier = [id for number, id in given if first <= number < since]
+    later = [id for number, id in given if number >= since]
+    before, after = len(earlier), len(later)
+    promotion.watch_on(after if after >= WATCHED else WATCHED - after)
+    by = {id: actors[id] for id in earlier + later}
+    grounds = Change(by, later, earlier=earlier, alerts=alerts, alerts_before=alerts_before)
+    if not _stands(grounds, doubted):
         return None
-    total, share = before + after, alerts / (alerts_before + alerts)
-    over = after - total * share
-    if over <= 0 or over * over < WORSE * WORSE * total * share * (1.0 - share):
-        return None
-    return {
+    evidence = {
         "corrections": after,
         "alerts": alerts,
         "rate": round(after / alerts, 4),
@@ -164,6 +315,58 @@ def worse(promotion: Promotion, since: int, count: int) -> dict[str, Any] | None
         "alerts_before": alerts_before,
         "rate_before": round(before / alerts_before, 4),
     }
+    return Objection(evidence, grounds)
+
+
+def _stands(change: Change, doubted: frozenset[str | None]) -> bool:
+    """Whether the feedback that stands, by those who are believed, is reason enough for a change."""
+    actors = {id: actor for id, actor in change.actors.items() if actor not in doubted}
+    if change.groups:
+        kept = [place for place, about in enumerate(change.groups) if any(id in actors for id in about)]
+        if len(kept) < GROUPS or sum(id in actors for id in change.corrections) < FIRST:
+            return False
+        values = [[column[place] for place in kept] for column in (change.now, change.best, change.weights)]
+        by = [[actors[id] for id in change.groups[place] if id in actors] for place in kept]
+        return _better(values[0], values[1], values[2], by)
+    earlier, later = ([actors[id] for id in ids if id in actors] for ids in (change.earlier, change.corrections))
+    return _too_many(earlier, later, change.alerts_before, change.alerts)
+
+
+def _too_many(earlier: list[str | None], later: list[str | None], alerts_before: int, alerts: int) -> bool:
+    """Whether ``later`` corrections, each by whom, are clearly too many; also without whoever gave most of them."""
+    if len(later) < WATCHED or alerts_before <= 0:
+        return False
+    total, share = len(earlier) + len(later), alerts / (alerts_before + alerts)
+    over = len(later) - total * share
+    if over <= 0 or over * over < WORSE * WORSE * total * share * (1.0 - share):
+        return False
+    most = _most([(actor, 1.0) for actor in earlier + later])
+    others = [actor != most for actor in later]
+    total = sum(others) + sum(actor != most for actor in earlier)
+    return total < WATCHED or sum(others) > total * share
+
+
+def _better(now: list[float], best: list[float], weights: list[float], by: list[list[str | None]]) -> bool:
+    """Whether ``best`` is worth clearly more than ``now``, and not less without whoever touched most of the groups."""
+    gain = _worth(best, weights) - _worth(now, weights)
+    if gain < GAIN or certainty(now, best, weights) < SURE:
+        return False
+    most = _most(
+        [(actor, weight) for weight, actors in zip(weights, by, strict=True) for actor in dict.fromkeys(actors)]
+    )
+    others = [place for place, actors in enumerate(by) if any(actor != most for actor in actors)]
+    if len(others) < GROUPS // 2:
+        return True
+    values = [[column[place] for place in others] for column in (now, best, weights)]
+    return _worth(values[1], values[2]) > _worth(values[0], values[2])
+
+
+def _most(counted: list[tuple[str | None, float]]) -> str | None:
+    """Who has most."""
+    sums: dict[str | None, float] = {}
+    for actor, weight in counted:
+        sums[actor] = sums.get(actor, 0.0) + weight
+    return max(sums, key=lambda actor: sums[actor], default=None)
 
 
 def step(promotion: Promotion, tuning: Tuning, labelled: Labelled, now: str, found: str) -> Outcome | None:
@@ -173,25 +376,32 @@ def step(promotion: Promotion, tuning: Tuning, labelled: Labelled, now: str, fou
     """
     trial = promotion.trial
     if trial is None:
-        given = len(promotion.corrections)
+        given = promotion.counted
         if given < promotion.next_at:
             return None
         while promotion.next_at <= given:
             promotion.next_at *= 2
-        trial = promotion.trial = Trial(tuning.recent.count, given, list(promotion.touched))
+        doubted, actors = promotion.doubted, promotion.actors
+        asked = {id: [one for one in about if actors[one] not in doubted] for id, about in promotion.touched.items()}
+        todo = [id for id, about in asked.items() if about]
+        by = {one: actors[one] for id in todo for one in asked[id]}
+        trial = Trial(tuning.recent.count, given, todo, [asked[id] for id in todo], by)
+        promotion.trial = trial
     if trial.todo:
-        _label(trial, *labelled(trial.todo.pop()))
+        _label(trial, trial.asked.pop(), *labelled(trial.todo.pop()))
         return None
-    outcome = _try(trial, tuning, now, found, promotion.demoted)
+    outcome = _try(trial, promotion, tuning, now, found)
     if outcome is not None:
         promotion.trial = None
     return outcome
 
 
-def _label(trial: Trial, root: str, noise: bool, alerts: list[tuple[int, int]]) -> None:
+def _label(trial: Trial, about: list[str], root: str, noise: bool, alerts: list[tuple[int, int]]) -> None:
     if root in trial.roots:
+        trial.about[trial.roots.index(root)] += about
         return
     trial.roots.append(root)
+    trial.about.append(about)
     since = max(0, trial.end - KEPT)
     held = [(number, code) for number, code in alerts if since <= number < trial.end]
     trial.numbers += [number for number, _ in held]
@@ -199,7 +409,7 @@ def _label(trial: Trial, root: str, noise: bool, alerts: list[tuple[int, int]]) 
     trial.groups += [0 if noise else len(trial.roots)] * len(held)
 
 
-def _try(trial: Trial, tuning: Tuning, now: str, found: str, demoted: Sequence[str]) -> Outcome | None:
+def _try(trial: Trial, promotion: Promotion, tuning: Tuning, now: str, found: str) -> Outcome | None:
     """Play the next rule; the outcome after the last one."""
     groups = np.array(trial.groups, np.int64)
     true = (
@@ -220,7 +430,7 @@ def _try(trial: Trial, tuning: Tuning, now: str, found: str, demoted: Sequence[s
         if not trial.tried:  # with the lessons, which a rule by itself does not have
             lived = jaccards(np.array(trial.decided, np.int64), groups, true)
             trial.now = trial.best = max((lived, values), key=lambda found: _worth(found, weights))
-        elif (name == found or name not in demoted) and _worth(values, weights) > _worth(trial.best, weights):
+        elif (name == found or name not in promotion.demoted) and _worth(values, weights) > _worth(trial.best, weights):
             trial.best, trial.rule = values, name
         trial.tried += 1
         return None
@@ -234,8 +444,17 @@ def _try(trial: Trial, tuning: Tuning, now: str, found: str, demoted: Sequence[s
         "was": round(was, 4),
         "better_in": share,
     }
-    sure = trial.rule and better - was >= GAIN and share >= SURE
-    return Outcome(trial.rule if sure else None, evidence)
+    grounds = _grounds(trial, promotion, true, weights)
+    sure = trial.rule and _stands(grounds, promotion.doubted)
+    return Outcome(trial.rule if sure else None, evidence, grounds)
+
+
+def _grounds(trial: Trial, promotion: Promotion, true: list[int], weights: list[float]) -> Change:
+    """What a trial's outcome stands on."""
+    actors, corrections = promotion.actors, list(promotion.corrections)[-INCIDENTS:]
+    by = {id: actors[id] for id in corrections} | trial.actors
+    groups = [trial.about[group - 1] for group in true]
+    return Change(by, corrections, groups, weights, trial.now, trial.best)
 
 
 def _names(recent: Recent, codes: NDArray[np.uint32], now: str, found: str) -> list[str]:

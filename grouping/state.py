@@ -31,7 +31,7 @@ from grouping.layout import SHARE
 from grouping.learn import count_up
 from grouping.memory import Lesson, Memory, Saying
 from grouping.policy import Policy, learned, policy
-from grouping.promote import Promotion, Trial
+from grouping.promote import Change, Promotion, Trial
 from grouping.recent import PAGE, PAGES, Recent
 from grouping.scope import (
     ID_GENERATION,
@@ -360,6 +360,7 @@ class State:
         scope.promotion = _promotion(self.get(record_key(b"p", name)))
         for lesson in orjson.loads(self.get(record_key(b"l", name)) or b"[]"):
             scope.memory.learn(_lesson(*lesson))
+        scope.promotion.restored(scope.memory.quarantined)
         scope.limit = self.policy(scope).limit
         self._load_ids(scope, head["ids_seen"])
         for id in head["joinable"]:
@@ -615,18 +616,36 @@ def last_alert(record: bytes) -> float:
 
 def _promotion_bytes(promotion: Promotion) -> bytes:
     trial = promotion.trial
-    going = None if trial is None else [getattr(trial, spec.name) for spec in fields(trial)]
+    going = None if trial is None else _values(trial)
     given, numbers = list(promotion.corrections), list(promotion.corrections.values())
-    watch = [promotion.before, promotion.since, promotion.watch_at, promotion.demoted]
-    return orjson.dumps([promotion.touched, given, promotion.next_at, promotion.rule, going, numbers, *watch])
+    watch = [promotion.before, promotion.since, promotion.wait, promotion.demoted, promotion.watched]
+    stands = [promotion.actors, [_values(change) for change in promotion.changes]]
+    return orjson.dumps([promotion.touched, given, promotion.next_at, promotion.rule, going, numbers, *watch, *stands])
+
+
+def _values(record: Trial | Change) -> list[Any]:
+    return [getattr(record, spec.name) for spec in fields(record)]
 
 
 def _promotion(value: bytes | None) -> Promotion:
     if value is None:
         return Promotion()
-    touched, given, next_at, rule, going, numbers, *watch = orjson.loads(value)
-    trial = None if going is None else Trial(*going)
-    return Promotion(touched, dict(zip(given, numbers, strict=True)), next_at, rule, trial, *watch)
+    touched, given, next_at, rule, going, numbers, before, since, wait, demoted, watched, *rest = orjson.loads(value)
+    actors, changes = rest
+    return Promotion(
+        touched,
+        dict(zip(given, numbers, strict=True)),
+        next_at,
+        rule,
+        None if going is None else Trial(*going),
+        before,
+        since,
+        wait,
+        demoted,
+        watched,
+        actors,
+        [Change(*change) for change in changes],
+    )
 
 
 def _memory_bytes(memory: Memory) -> bytes:

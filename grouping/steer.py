@@ -35,15 +35,15 @@ def tuned(state: State, scope: Scope, was: str, families: Mapping[int, int], fou
 def promoted(state: State, scope: Scope, was: str) -> list[Output]:
     """Watch over what decides, and go on with a trial of other rules on what responders corrected; say what changes."""
     promotion = scope.promotion
-    evidence = _objections(scope)
-    if evidence is not None:
-        return _demoted(state, scope, was, evidence)
+    objection = _objections(scope)
+    if objection is not None:
+        return _demoted(state, scope, was, objection.evidence, objection.stands_on)
     evidence = None if promotion.rule else guard.collapsed(scope.tuning)
     if evidence is not None:
         for incident in list(scope.joinable.values()):
             leave(scope, incident)  # what the rule made swell would go on swallowing by its own pace
         return _demoted(state, scope, was, evidence)
-    if promotion.trial is None and len(promotion.corrections) < promotion.next_at:
+    if promotion.trial is None and promotion.counted < promotion.next_at:
         return []
     scope.promotion_changed = True
     found = state.found_name(scope)
@@ -51,13 +51,13 @@ def promoted(state: State, scope: Scope, was: str) -> list[Output]:
     if outcome is None or outcome.rule is None:
         return []
     back = outcome.rule == found
-    promotion.promote("" if back else outcome.rule, scope.tuning.recent.count)
+    promotion.promote("" if back else outcome.rule, scope.tuning.recent.count, outcome.stands_on)
     switch(state, scope, was)
     why = "rolled_back" if back else "promoted"
     return [PolicyLine(scope.name, state.policy_name(scope), was, why, outcome.evidence)]
 
 
-def _objections(scope: Scope) -> dict[str, Any] | None:
+def _objections(scope: Scope) -> promote.Objection | None:
     """The corrections that speak against the rule that decides, if it is time to look, and they do."""
     promotion, tuning = scope.promotion, scope.tuning
     since = promotion.since if promotion.rule else tuning.since
@@ -67,13 +67,20 @@ def _objections(scope: Scope) -> dict[str, Any] | None:
     return promote.worse(promotion, since, tuning.recent.count)
 
 
-def _demoted(state: State, scope: Scope, was: str, evidence: dict[str, Any]) -> list[Output]:
-    """What decided before decides again: the rule before a promotion, or nothing found by the scope itself."""
+def _demoted(
+    state: State, scope: Scope, was: str, evidence: dict[str, Any], stands_on: promote.Change | None = None
+) -> list[Output]:
+    """What decided before decides again: the rule before a promotion, or nothing found by the scope itself.
+
+    ``stands_on``: the corrections that brought it about, if it was these.
+    """
     tuning, count = scope.tuning, scope.tuning.recent.count
     if scope.promotion.rule:
-        scope.promotion.demote(count)
+        scope.promotion.demote(count, stands_on)
         tuning.since = -1
     else:
+        if stands_on is not None:
+            scope.promotion.drop(tuning.rule, tuning.families, tuning.since, stands_on)
         tune.fall_back(tuning, count + guard.PAUSE)
     scope.promotion.trial = None  # it compared with what no longer decides
     scope.promotion_changed = True
@@ -97,7 +104,29 @@ def trusted(state: State, scope: Scope, before: frozenset[str | None], by: str) 
         why = "quarantined" if actor in scope.memory.quarantined else "freed"
         evidence = {"by": by, "actor": actor, "lessons": given, "contradicted": contradicted}
         lines.append(PolicyLine(scope.name, now, now, why, evidence))
+    if scope.promotion.believe(scope.memory.quarantined):
+        scope.promotion_changed = True
     return lines
+
+
+def revised(state: State, scope: Scope, by: str) -> list[Output]:
+    """Take back changes of what decides that no longer stand, now that the feedback ``by`` has taken some away."""
+    promotion, tuning, was = scope.promotion, scope.tuning, state.policy_name(scope)
+    change = promotion.fallen()
+    if change is None:
+        return []
+    scope.promotion_changed = True
+    if change.found and not tuning.rule:
+        tuning.rule, tuning.since = change.found, change.found_since
+        tuning.families = {pair[0]: pair[1] for pair in change.families}
+        scope.usual_changed = True
+    name = state.policy_name(scope)
+    if name == was:
+        return []
+    switch(state, scope, was)
+    standing = sum(actor not in promotion.doubted for actor in change.actors.values())
+    evidence = {"by": by, "feedback": change.given, "standing": standing}
+    return [PolicyLine(scope.name, name, was, "rolled_back", evidence)]
 
 
 def switch(state: State, scope: Scope, was: str, before: str | None = None) -> None:

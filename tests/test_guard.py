@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from grouping import Engine, guard, parse
-from grouping.records import Action, Decision, Output, PolicyLine
+from grouping.records import Action, Decision, Feedback, Output, PolicyLine, Verb
 from grouping.responder import Habits
 from tests.test_promote import lived
 from tests.test_tune import Events, T, faults
@@ -70,7 +70,7 @@ def test_a_storm_of_one_fault_drops_nothing() -> None:
     assert [line.why for line in outputs if isinstance(line, PolicyLine) if line.why == "rolled_back"] == []
 
 
-def objected(restart: int = 0) -> tuple[list[Output], bytes]:
+def objected(restart: int = 0, given: list[Feedback] | None = None) -> tuple[list[Output], bytes]:
     """A rule is found while a responder changes one decision in five; then what it joins has nothing in common.
 
     Each alert of a tenant is then a story of its own, in bursts of six, and all of them are taken apart.
@@ -82,7 +82,7 @@ def objected(restart: int = 0) -> tuple[list[Output], bytes]:
         at = start + 3.0 * number + 900.0 * (number // 6)
         event = {"kind": "alert", "id": f"own-{number}", "at": at, "group": "tenant-1", "service": f"t{number}"}
         rows.append((event | {"class": f"c{number}", "summary": f"way {number} to break"}, f"o{number}"))
-    return lived(list(rows), Habits(), restart)
+    return lived(list(rows), Habits(), restart, given)
 
 
 def test_a_rule_that_people_object_to_is_dropped() -> None:
@@ -97,3 +97,20 @@ def test_a_rule_that_people_object_to_is_dropped() -> None:
     )
     assert lines[place].evidence["rate"] > 2 * lines[place].evidence["rate_before"]
     assert objected(restart=41) == (outputs, state)
+
+
+def test_a_rule_comes_back_with_the_undoing_of_what_spoke_against_it() -> None:
+    """As soon as too little of it stands; said with how much that is, and the same after a restart."""
+    given: list[Feedback] = []
+    outputs, state = objected(given=given)
+    dropped = next(line for line in outputs if isinstance(line, PolicyLine) and line.why == "rolled_back")
+    engine, lines = Engine.restore(state), list[PolicyLine]()
+    assert engine.state.policy_name(engine.state.scope("default")) == "default"
+    for number, one in enumerate(reversed(given)):
+        undo = Feedback(f"undo{number}", one.at, one.scope, "unlearn", Verb.UNDO, feedback=one.id)
+        lines += [line for line in engine.step(undo) if isinstance(line, PolicyLine) and line.why == "rolled_back"]
+    assert (lines[0].was, lines[-1].policy) == ("default", dropped.was)
+    assert all(line.evidence["standing"] < line.evidence["feedback"] for line in lines)
+    again = Engine.restore(engine.snapshot())
+    assert again.state.policy_name(again.state.scope("default")) == dropped.was
+    assert again.state.scope("default").tuning.since >= 0

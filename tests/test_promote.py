@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import log2
 from typing import Any
 
@@ -15,9 +16,22 @@ from grouping.config import Config
 from grouping.engine import Engine
 from grouping.parse import parse
 from grouping.policy import policy
-from grouping.promote import FIRST, GROUPS, WATCHED, Outcome, Promotion, certainty, due, jaccards, play, step, worse
+from grouping.promote import (
+    FIRST,
+    GROUPS,
+    INCIDENTS,
+    WATCHED,
+    Outcome,
+    Promotion,
+    certainty,
+    due,
+    jaccards,
+    play,
+    step,
+    worse,
+)
 from grouping.recent import SAME, Recent
-from grouping.records import Output, PolicyLine
+from grouping.records import Feedback, Output, PolicyLine, Refused, Verb
 from grouping.responder import Habits, Responder, arrivals
 from grouping.simulate import simulate
 from grouping.tune import Tuning
@@ -111,6 +125,78 @@ def test_an_undone_correction_does_not_count() -> None:
     assert len(promotion.corrections) < FIRST
 
 
+GIVEN = st.tuples(
+    st.lists(st.sampled_from("ijkl"), min_size=1, max_size=2, unique=True),
+    st.booleans(),
+    st.sampled_from(["ana", "bo", None]),
+    st.booleans(),
+)
+
+
+def told_of(given_: list[Any], but: Callable[[int, str | None], bool]) -> Promotion:
+    """What is known after this feedback but for some; now and then what decides has changed."""
+    promotion = Promotion()
+    for number, (incidents, corrects, actor, changed) in enumerate(given_):
+        if not but(number, actor):
+            promotion.touch(f"f{number}", incidents, corrects, number, actor)
+        if changed:
+            promotion.watch()
+    return promotion
+
+
+@given(st.lists(GIVEN, max_size=40), st.sets(st.integers(0, 39)))
+def test_what_is_undone_is_as_if_never_given(given_: list[Any], gone: set[int]) -> None:
+    """Which incidents were touched, when a trial is due, and when what decides is judged."""
+    promotion = told_of(given_, lambda *_: False)
+    for number in sorted(gone):
+        promotion.untouch(f"f{number}")
+    assert promotion == told_of(given_, lambda number, _: number in gone)
+
+
+@given(st.lists(GIVEN, max_size=40), st.sampled_from(["ana", None]))
+def test_feedback_of_those_who_are_not_believed_does_not_count(given_: list[Any], actor: str | None) -> None:
+    """Neither for a trial nor for judging what decides; and it counts again when they are believed."""
+    promotion, before = told_of(given_, lambda *_: False), told_of(given_, lambda *_: False)
+    without = told_of(given_, lambda _, by: by == actor)
+    assert promotion.believe(frozenset({actor}))
+    assert (promotion.counted, promotion.counted_then) == (without.counted, without.counted_then)
+    assert promotion.believe(frozenset())
+    assert promotion == before
+
+
+def test_one_who_touches_much_pushes_nobody_out() -> None:
+    """Of too many incidents the oldest of whoever touched most goes."""
+    promotion = Promotion()
+    promotion.touch("good", ["mine"], True, 1, "ana")
+    for number in range(2 * INCIDENTS):
+        promotion.touch(f"bad{number}", [f"i{number}"], False, -1, "mallory")
+    assert len(promotion.touched) == INCIDENTS
+    assert "mine" in promotion.touched
+    assert set(promotion.actors) == {one for about in promotion.touched.values() for one in about}
+
+
+@pytest.mark.parametrize(
+    ("other", "content", "promoted"),
+    [
+        ("ana", True, True),  # who says all of it is one person
+        ("bo", False, True),  # somebody else says the same
+        ("bo", True, False),  # somebody else finds right what was decided
+    ],
+)
+def test_where_several_give_feedback_nobody_alone_promotes_a_rule(other: str, content: bool, promoted: bool) -> None:
+    """Twelve faults of a minute, eight corrected by ana; of the other four it depends who touched them, and why."""
+    recent, incidents = faults(12)
+    promotion = Promotion()
+    for number, (id, alerts) in enumerate(incidents.items()):
+        promotion.touch(f"f{number}", [id], True, number, "ana" if number < 8 else other)
+        if number >= 8 and content:  # all were decided into one incident
+            incidents[id] = [(alert, 10_000 + number) for alert, _ in alerts]
+    found = None
+    while found is None:
+        found = step(promotion, Tuning(recent), lambda one: (one, False, incidents[one]), NOW, NOW)
+    assert (found.rule is not None) == promoted
+
+
 @given(
     st.lists(st.tuples(st.integers(0, 400), st.integers(0, 3)), min_size=1, max_size=60),
     st.sampled_from(["learned(service=30s)", "learned(*=10s)", "learned(service~2-30s)", NOW]),
@@ -164,8 +250,13 @@ def test_certainty_is_a_share_of_samples() -> None:
     assert 0.2 < half < 0.5  # ties are not better
 
 
-def lived(rows: list[tuple[dict[str, Any], str | None]], habits: Habits, restart: int) -> tuple[list[Output], bytes]:
-    """A stream and a responder; the engine is restored after every so many events. What it said and its state."""
+def lived(
+    rows: list[tuple[dict[str, Any], str | None]], habits: Habits, restart: int, given_: list[Feedback] | None = None
+) -> tuple[list[Output], bytes]:
+    """A stream and a responder; the engine is restored after every so many events. What it said and its state.
+
+    What was carried out of the feedback is added to ``given_``.
+    """
     events = [parse(orjson.dumps(event)) for event, _ in rows]
     truth = {str(event["id"]): group for event, group in rows if event.get("id")}
     engine, responder = Engine(Config()), Responder(truth, habits)
@@ -174,6 +265,8 @@ def lived(rows: list[tuple[dict[str, Any], str | None]], habits: Habits, restart
         while (feedback := responder.next(event.scope, now)) is not None:
             said = engine.step(feedback)
             outputs += said
+            if given_ is not None and not any(isinstance(line, Refused) for line in said):
+                given_.append(feedback)
             responder.watch(feedback, said, now)
         said = engine.step(event)
         outputs += said
@@ -203,10 +296,30 @@ def watched(before: int, after: int, count: int = 2000) -> Promotion:
     """A rule promoted at alert 1,000, with corrections spread evenly over the alerts before and since."""
     promotion = Promotion()
     promotion.promote("learned(*=30s)", 1000)
-    promotion.corrections = {f"b{n}": n * 1000 // before for n in range(before)} | {
-        f"a{n}": 1000 + n * (count - 1000) // after for n in range(after)
-    }
+    for number in range(before):
+        promotion.touch(f"b{number}", ["i"], True, number * 1000 // before)
+    for number in range(after):
+        promotion.touch(f"a{number}", ["i"], True, 1000 + number * (count - 1000) // after)
     return promotion
+
+
+@pytest.mark.parametrize(
+    ("others_before", "others_after", "counts"),
+    [
+        (0, 0, True),  # nobody else says anything
+        (2, 2, True),  # too little to tell
+        (10, 2, False),  # the others are content
+        (10, 10, False),
+        (4, 12, True),  # the others say so too
+    ],
+)
+def test_where_several_give_feedback_nobody_alone_changes_what_decides(others_before, others_after, counts):
+    """Forty corrections by one person: what the others say must point the same way."""
+    promotion = watched(5, 40)
+    for count, start in ((others_before, 0), (others_after, 1000)):
+        for number in range(count):
+            promotion.touch(f"{start}/{number}", ["i"], True, start + number, "bo")
+    assert (worse(promotion, 1000, 2000) is not None) == counts
 
 
 @pytest.mark.parametrize(
@@ -226,7 +339,7 @@ def test_more_corrections_than_before_speak_against_it(before, after, demoted):
     found = worse(watched(before, after), 1000, 2000)
     assert (found is not None) == demoted
     if found is not None:
-        assert found == {
+        assert found.evidence == {
             "corrections": after,
             "alerts": 1000,
             "rate": after / 1000,
@@ -280,6 +393,38 @@ def test_it_goes_back_to_the_rule_promoted_before():
     promotion.promote("learned(*=60s)", 9)
     promotion.demote(12)
     assert (promotion.rule, promotion.since) == ("learned(*=30s)", 12)
+
+
+@pytest.mark.parametrize("restart", [0, 1])
+def test_a_promotion_goes_with_the_feedback_that_carried_it(restart: int) -> None:
+    """Once too little of it stands for it to have been promoted; in the end nothing is left, as if none had been given."""
+    given: list[Feedback] = []
+    rows = list(simulate("two_faults", seed=12))
+    _, state = lived(rows, Habits(budget=60), 0, given)
+    engine = Engine.restore(state, Config())
+    scope = engine.state.scope("two_faults")
+    assert engine.state.policy_name(scope) == "learned(details.region=30s)"
+    lines: list[Output] = []
+    for number, one in enumerate(reversed(given)):
+        lines += engine.step(Feedback(f"undo{number}", one.at, one.scope, "unlearn", Verb.UNDO, feedback=one.id))
+        if restart:
+            engine = Engine.restore(engine.snapshot(), engine.config)
+    assert not [line for line in lines if isinstance(line, Refused)]
+    (back,) = [line for line in lines if isinstance(line, PolicyLine) and line.why == "rolled_back"]
+    assert (back.policy, back.was) == ("learned(*~64-128s)", "learned(details.region=30s)")
+    assert 0 < back.evidence["standing"] < back.evidence["feedback"]
+    promotion = engine.state.scope("two_faults").promotion
+    assert promotion == Promotion(doubted=frozenset({"responder"}), since=promotion.since)
+
+
+def test_a_promotion_stays_while_enough_carries_it() -> None:
+    """One correction less changes nothing."""
+    given: list[Feedback] = []
+    _, state = lived(list(simulate("two_faults", seed=12)), Habits(budget=60), 0, given)
+    engine = Engine.restore(state, Config())
+    said = engine.step(Feedback("undo", given[-1].at, given[-1].scope, "ana", Verb.UNDO, feedback=given[-1].id))
+    assert not [line for line in said if isinstance(line, PolicyLine)]
+    assert engine.state.policy_name(engine.state.scope("two_faults")) == "learned(details.region=30s)"
 
 
 def changing() -> list[tuple[dict[str, Any], str | None]]:
