@@ -38,9 +38,9 @@ def promoted(state: State, scope: Scope, was: str) -> list[Output]:
     objection = _objections(scope)
     if objection is not None:
         return _demoted(state, scope, was, objection.evidence, objection.stands_on)
-    evidence = None if promotion.rule else guard.collapsed(scope.tuning)
+    evidence = guard.failed(scope.tuning, promotion.rule)
     if evidence is not None:
-        for incident in list(scope.joinable.values()):
+        for incident in list(scope.joinable.values()) if "largest" in evidence else ():
             leave(scope, incident)  # what the rule made swell would go on swallowing by its own pace
         return _demoted(state, scope, was, evidence)
     if promotion.trial is None and promotion.counted < promotion.next_at:

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -235,7 +235,7 @@ def _try(tuning: Tuning, look: Look, ground: pairs.Background, codes: Codes) -> 
         low -= 1
     limit = Limit(RELATIVE, look.scales[low], look.scales[scale])
     code = None if name == "*" else codes[tuning.recent.fields.index(name)]
-    bursts, largest = play(ground.at, ground.weight, code, limit)
+    bursts, largest, _ = play(ground.at, ground.weight, code, limit)
     if bursts < BURSTS:  # and any other rule would be chosen for being worse: wait for more
         why = f"{bursts} incidents of {BURST} or more alerts; {BURSTS} needed"
         look.refused.append([name, look.scales[scale], why])
@@ -282,8 +282,16 @@ def _told(labels: dict[int, str], families: dict[int, int], same: Codes) -> list
     return sorted(told, key=lambda one: (-one["alerts"], one["kinds"]))
 
 
-def play(at: Floats, weight: Floats, code: Codes | None, limit: Limit) -> tuple[int, float]:
-    """How many incidents of 3 or more alerts a rule makes of (N,) alerts, and the largest one's share of weight."""
+class Made(NamedTuple):
+    """What a rule makes of alerts."""
+
+    bursts: int  # incidents of 3 or more alerts
+    largest: float  # share of the weight in the largest incident of 2 or more
+    alone: int  # alerts that are an incident by themselves
+
+
+def play(at: Floats, weight: Floats, code: Codes | None, limit: Limit) -> Made:
+    """What a rule makes of (N,) alerts; those without its key are passed over."""
     total = float(weight.sum())
     if code is not None:
         order = np.argsort(code, kind="stable")
@@ -306,7 +314,8 @@ def play(at: Floats, weight: Floats, code: Codes | None, limit: Limit) -> tuple[
     starts = np.append(np.flatnonzero(opens), len(at))
     sizes = np.diff(starts)
     worth = np.diff(np.concatenate(([0.0], np.cumsum(weight)))[starts])
-    return int((sizes >= BURST).sum()), float(worth[sizes > 1].max(initial=0.0) / total)
+    largest = float(worth[sizes > 1].max(initial=0.0) / total)
+    return Made(int((sizes >= BURST).sum()), largest, int((sizes == 1).sum()))
 
 
 def _evidence(look: Look, table: list[list[float]]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import random
 from typing import Any
 
 import orjson
+import pytest
 
 from grouping import Engine, guard, parse
 from grouping.records import Action, Decision, Feedback, Output, PolicyLine, Verb
@@ -59,6 +60,55 @@ def test_a_rule_that_swallows_everything_is_dropped() -> None:
     assert opened[0] <= 3
     assert opened[1] >= 40
     assert outputs_of(renamed(), restart=149) == (outputs, state)
+
+
+def scattered() -> Events:
+    """Tenants fail, until the sender writes another name with every alert: of the pod, and no longer of the tenant."""
+    before = faults(count=430, every=40.0)
+    start = before[-1]["at"] + 1000.0 - before[0]["at"]
+    again = [event | {"id": f"x{number}", "at": start + event["at"]} for number, event in enumerate(before[:3000])]
+    return before + [event | {"group": f"{event['group']}-{number:x}"} for number, event in enumerate(again)]
+
+
+def test_a_rule_under_which_every_alert_is_alone_is_dropped() -> None:
+    """Said with the figures, once; silence decides again, and far fewer are opened; the same with restarts in between."""
+    outputs, state = outputs_of(scattered())
+    lines = [line for line in outputs if isinstance(line, PolicyLine)]
+    place = next(place for place, line in enumerate(lines) if line.why == "rolled_back")
+    fallen = lines[place]
+    assert (fallen.policy, fallen.was) == ("default", lines[place - 1].policy)
+    assert fallen.was.startswith("learned(group~")
+    assert fallen.evidence["alone"] >= guard.SCATTERED * guard.WATCHED
+    assert fallen.evidence["alone_by_silence"] <= guard.WATCHED / 2
+    assert not [line for line in lines[place + 1 :] if line.policy.startswith("learned(group")]
+    where = outputs.index(fallen)
+    opened = [
+        sum(isinstance(line, Decision) and line.action is Action.OPEN for line in part)
+        for part in (outputs[where - 800 : where], outputs[where : where + 800])
+    ]
+    assert opened[0] >= 380  # each with the line of its incident
+    assert opened[1] <= opened[0] / 2
+    assert outputs_of(scattered(), restart=149) == (outputs, state)
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ("learned(group=30s)", True),
+        ("learned(group+service=30s)", True),
+        ("learned(service=30s)", False),
+        ("learned(details.nothing=30s)", False),  # a field that nobody ever sent
+        ("learned(*=30s)", False),
+    ],
+)
+def test_a_promoted_rule_is_watched_too(rule: str, told: bool) -> None:
+    """By any fields; where its key is unknown to all, time alone decides, and nothing is torn."""
+    engine = Engine()
+    last = scattered()[-guard.WATCHED :]
+    for event in last:
+        engine.step(parse(orjson.dumps(event)))
+    evidence = guard.failed(engine.state.scope("default").tuning, rule)
+    assert (evidence is not None) == told
 
 
 def test_a_storm_of_one_fault_drops_nothing() -> None:

@@ -327,16 +327,16 @@ def test_the_grain_of_a_clock(times: list[float], grain: float) -> None:
 
 
 def test_a_rule_is_played_as_the_engine_would() -> None:
-    """Bursts of three or more are counted; the largest share is by weight."""
+    """Bursts of three or more are counted, and what is alone; the largest share is by weight."""
     at = np.array([0.0, 1.0, 2.0, 100.0, 101.0, 500.0])
     code = np.array([1, 1, 1, 1, 2, 0], np.uint32)
-    assert tune.play(at, np.ones(6), code, Limit(40.0, 5.0, 5.0)) == (1, 0.5)
-    assert tune.play(at, np.ones(6), None, Limit(40.0, 5.0, 5.0)) == (1, 0.5)
-    assert tune.play(at, np.ones(6), code, Limit(40.0, 5.0, 90.0)) == (1, 0.5)
+    assert tune.play(at, np.ones(6), code, Limit(40.0, 5.0, 5.0)) == (1, 0.5, 2)
+    assert tune.play(at, np.ones(6), None, Limit(40.0, 5.0, 5.0)) == (1, 0.5, 1)
+    assert tune.play(at, np.ones(6), code, Limit(40.0, 5.0, 90.0)) == (1, 0.5, 2)
     assert tune.play(at, np.ones(6), code, Limit(40.0, 5.0, 900.0))[0] == 1
 
 
-def slow_play(at: list[float], code: list[int], limit: Limit) -> tuple[int, float]:
+def slow_play(at: list[float], code: list[int], limit: Limit) -> tuple[int, float, int]:
     """A rule played alert by alert, each weighing 1."""
     last: dict[int, list[float]] = {}
     made: list[list[float]] = []
@@ -348,7 +348,8 @@ def slow_play(at: list[float], code: list[int], limit: Limit) -> tuple[int, floa
             last[key] = [time]
             made.append(last[key])
     largest = max((len(one) for one in made if len(one) > 1), default=0)
-    return sum(len(one) >= 3 for one in made), largest / len(at)
+    sizes = [len(one) for one in made]
+    return sum(size >= 3 for size in sizes), largest / len(at), sizes.count(1)
 
 
 @given(
