@@ -268,9 +268,11 @@ class Partition:
         changed: dict[bytes, bytes | None] = {}
         gone: list[str] = []
         if checkpoint:
-            gone = self._retention.forget(self._since)
+            gone, resolve = self._retention.forget(self._since)
             for id in gone:
                 outbox.add(self._settings.topic(INCIDENTS), id.encode(), None)
+            for scope, event in resolve:
+                outbox.add(self.tp.topic, scope, event)
             changed = {**self._engine.drain(), **self._retention.drain()}
         for key, value in changed.items():
             outbox.add(state, key, changelog.pack(value))

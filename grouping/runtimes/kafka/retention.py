@@ -2,30 +2,43 @@
 
 A bite of the incidents is looked at with each checkpoint, so deleting costs a little all the time and never much. It is
 a part of the checkpoint's transaction: whoever takes the partition over goes on from a state in which the same is
-gone. An incident is old when no alert came to it and no feedback spoke of it for ``keep_s`` of its scope's clock. The
-feedback that ever spoke of it goes with it, since undoing that would look for what is gone.
+gone. An incident is old when no alert came to it, none of its alerts was sent again and no feedback spoke of it for
+``keep_s`` of its scope's clock. The feedback that ever spoke of it goes with it, since undoing that would look for what
+is gone. One that is still open is resolved first, by a feedback in the topic: whoever heard of it hears of its end.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import islice
+from typing import NamedTuple
 
 import orjson
 
 from grouping.forget import forget
 from grouping.learn import clock
 from grouping.lifecycle import tree
-from grouping.records import Event, Feedback, Output, Refused
+from grouping.records import Action, Decision, Event, Feedback, Output, Refused
+from grouping.runtimes.index import KEEPER
 from grouping.runtimes.kafka.incidents import touched
 from grouping.runtimes.store import Store
-from grouping.scope import Incident, Scope
+from grouping.scope import Incident, Scope, Standing
 from grouping.state import State, last_alert, record_key
 
 BITE = 256  # incidents looked at with each checkpoint, and one more for each event since the one before
 ALERTS = 4096  # of incidents that are deleted at once, about
 
-_SPOKEN = b"\0t"  # + scope and incident -> when a feedback last spoke of it, and which ones did
+COARSE_S = 3600.0  # of event time: how late it may be written down that an alert is sent again and again
+HEARD = 65_536  # incidents of which is kept in memory when that was last written down
+
+_SPOKEN = b"\0t"  # + scope and incident -> when it was last spoken of, and which feedback did
+
+
+class Old(NamedTuple):
+    """What was found to be old."""
+
+    gone: list[str]  # ids of incidents
+    resolve: list[tuple[bytes, bytes]]  # keys and values of events that end those that are open
 
 
 class Retention:
@@ -37,10 +50,14 @@ class Retention:
         self._state = state
         self._keep_s = keep_s
         self._changes: dict[bytes, bytes | None] = {}
+        self._heard: dict[bytes, float] = {}
         self._from: bytes | None = None  # the key of the next incident to look at
 
     def take(self, event: Event, outputs: Sequence[Output]) -> None:
-        """Note which incidents a feedback spoke of."""
+        """Note which incidents a feedback spoke of, and which alerts are sent again."""
+        for output in outputs:
+            if isinstance(output, Decision) and output.action is Action.DUPLICATE:
+                self._repeated(output.scope, output.incident)
         if not isinstance(event, Feedback) or any(isinstance(output, Refused) for output in outputs):
             return
         named = [event.incident, event.into, *event.incidents]
@@ -48,14 +65,15 @@ class Retention:
         now = clock(self._state.scope(event.scope))
         for id in dict.fromkeys(named):
             if id is not None:
-                _, told = self._spoken(event.scope, id)
-                self._changes[_key(event.scope, id)] = orjson.dumps([now, [*told, event.id]])
+                at, told = self._spoken(event.scope, id)
+                when = at if event.actor == KEEPER else now
+                self._changes[_key(event.scope, id)] = orjson.dumps([when, list(dict.fromkeys([*told, event.id]))])
 
-    def forget(self, events: int) -> list[str]:
-        """Delete what is old among some of the incidents; their ids. ``events``: since the last time."""
+    def forget(self, events: int) -> Old:
+        """Delete what is old among some of the incidents. ``events``: since the last time."""
+        found = Old([], [])
         if not self._keep_s:
-            return []
-        gone: list[str] = []
+            return found
         alerts = 0
         for key, value in islice(self._store.under(b"i", self._from), BITE + events):
             self._from = key + b"\0"
@@ -65,15 +83,18 @@ class Retention:
             incident = self._state.incident(scope, id) if last_alert(value) < before else None
             if incident is None or not self._old(scope, incident, before):
                 continue
+            if incident.standing is Standing.OPEN:
+                found.resolve.extend(self._end(scope, incident))
+                continue
             alerts += incident.count
-            for part in forget(self._state, scope, id):
-                gone.append(part)
+            for part in forget(self._state, scope, [id]):
+                found.gone.append(part)
                 self._unspeak(name, part)
             if alerts >= ALERTS:
                 break
         if self._from is not None and next(self._store.under(b"i", self._from), None) is None:
             self._from = None  # all are looked at: from the first one again
-        return gone
+        return found
 
     def drain(self) -> dict[bytes, bytes | None]:
         """What is to be written with the engine's records."""
@@ -85,8 +106,34 @@ class Retention:
         _, told = self._spoken(scope, id)
         for feedback in told:
             self._state.drop_feedback(scope, feedback)
-        if told:
-            self._changes[_key(scope, id)] = None
+        key = _key(scope, id)
+        self._heard.pop(key, None)
+        if key in self._changes or self._store.get(key) is not None:
+            self._changes[key] = None
+
+    def _end(self, scope: Scope, incident: Incident) -> list[tuple[bytes, bytes]]:
+        """The event that ends an incident; none where it was sent already: a second one would find nothing any more."""
+        at, told = self._spoken(scope.name, incident.id)
+        id = f"{KEEPER}/{incident.id}/{incident.touched}"
+        if id in told:
+            return []
+        self._changes[_key(scope.name, incident.id)] = orjson.dumps([at, [*told, id]])
+        event = {"kind": "feedback", "id": id, "at": clock(scope), "scope": scope.name, "actor": KEEPER}
+        return [(scope.name.encode(), orjson.dumps(event | {"action": "resolve", "incident": incident.id}))]
+
+    def _repeated(self, scope: str, id: str) -> None:
+        """An alert was sent again: written down now and then."""
+        key, now = _key(scope, id), clock(self._state.scope(scope))
+        last = self._heard.get(key)
+        if last is not None and now - last < COARSE_S:
+            return
+        at, told = self._spoken(scope, id)
+        if now - at >= COARSE_S:
+            self._changes[key] = orjson.dumps([now, told])
+            at = now
+        if len(self._heard) == HEARD:
+            self._heard.clear()
+        self._heard[key] = at
 
     def _old(self, scope: Scope, incident: Incident, before: float) -> bool:
         if incident.slot >= 0 or incident.last_at >= before:
@@ -94,7 +141,7 @@ class Retention:
         return all(self._spoken(scope.name, part.id)[0] < before for part in tree(self._state, scope, incident))
 
     def _spoken(self, scope: str, id: str) -> tuple[float, list[str]]:
-        """When a feedback last spoke of an incident, and the ids of all that did."""
+        """When an incident was last spoken of but by new alerts, and the ids of all feedback that did."""
         key = _key(scope, id)
         value = self._changes[key] if key in self._changes else self._store.get(key)
         if value is None:
