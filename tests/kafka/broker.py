@@ -12,6 +12,9 @@ import subprocess
 import time
 from pathlib import Path
 
+import tests.kafka.needing  # noqa: F401 — before the client, which may not be there
+
+# isort: split
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 

@@ -4,28 +4,21 @@ from __future__ import annotations
 
 import itertools
 import os
-from importlib.util import find_spec
 
 import pytest
 
-
-def _missing(why: str) -> None:
-    """Skip, with the reason; where NEED_KAFKA is set nothing is skipped."""
-    if os.environ.get("NEED_KAFKA"):
-        pytest.fail(why, pytrace=False)
-    pytest.skip(why)
+from tests.kafka import needed
 
 
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory):
     """A broker of the tests' own, which they may stop and start."""
-    if find_spec("aiokafka") is None or find_spec("faust") is None:
-        _missing("no Kafka client: pip install '.[kafka]'")
+    needed.client()
     from tests.kafka.broker import Broker, why_not  # noqa: PLC0415 — it needs what was just looked for
 
     why = why_not()
     if why is not None:
-        _missing(why)
+        needed.missing(why)
     one = Broker(tmp_path_factory.mktemp("broker"))
     one.start()
     yield one

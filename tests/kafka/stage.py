@@ -16,6 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+
+import tests.kafka.needing  # noqa: F401 — before the client, which may not be there
+
+# isort: split
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -23,10 +27,12 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from grouping import Config, Engine, emit
 from grouping.parse import Malformed
 from grouping.records import Refused
+from grouping.runtimes.kafka.changelog import POSITION
 from grouping.runtimes.kafka.read import bypassed, read
 from grouping.runtimes.kafka.settings import Settings
 from grouping.runtimes.kafka.topics import ALIGNED, create
 
+__all__ = ["POSITION", "ROOT", "Stage", "T", "events", "straight"]
 ROOT = Path(__file__).resolve().parent.parent.parent
 T = 1_760_000_000.0
 PATIENCE_S = 90.0

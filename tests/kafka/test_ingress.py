@@ -19,6 +19,7 @@ from grouping.runtimes.kafka.ingress import translate
 from grouping.runtimes.kafka.settings import BadSettings
 from grouping.runtimes.kafka.sources import read_source, read_sources
 
+pytestmark = pytest.mark.xdist_group("kafka")
 SAMPLES = Path(__file__).parent.parent / "formats"
 T_MS = 1_760_000_000_000
 POSTED = {

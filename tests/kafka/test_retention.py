@@ -20,6 +20,7 @@ from grouping.runtimes.store import Store
 from tests.kafka.stage import T
 from tests.logs import Player, logs
 
+pytestmark = pytest.mark.xdist_group("kafka")
 KEEP_S = 4000.0  # longer than an incident takes alerts
 
 

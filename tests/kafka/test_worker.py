@@ -16,12 +16,10 @@ import orjson
 import pytest
 
 from grouping import Engine, parse
-from tests.kafka.broker import PASSWORD, USER, free_ports
-
-pytest.importorskip("aiokafka")
-from grouping.runtimes.kafka import changelog
+from grouping.runtimes.store import Store
 from grouping.state import FORMAT
-from tests.kafka.stage import ROOT, events, straight
+from tests.kafka.broker import PASSWORD, USER, free_ports
+from tests.kafka.stage import POSITION, ROOT, events, straight
 
 pytestmark = pytest.mark.xdist_group("kafka")
 
@@ -261,14 +259,14 @@ def test_a_store_that_lay_idle_is_built_anew(stage):
     stage.until_settled()
     assert stop(worker) == 0
     path = stage.home / "one" / f"{stage.prefix}0000"
-    store = changelog.Store(path)
+    store = Store(path)
     store.commit({b"zombie": b"1"}, b"", 0, store.position() | {"at": 0.0})
     store.close()
     worker = stage.loop()
     stage.produce(events(300, 300))
     stage.until_settled()
     assert stop(worker) == 0
-    store = changelog.Store(path)
+    store = Store(path)
     assert store.get(b"zombie") is None
     store.close()
 
@@ -420,9 +418,9 @@ def test_an_old_state_is_refused(stage, other):
     said = "built with other settings"
     if other == "format":
         for number, records in enumerate(stage.read("state")):
-            position = next(record.value for record in reversed(records) if record.key == changelog.POSITION)
+            position = next(record.value for record in reversed(records) if record.key == POSITION)
             old = orjson.loads(position) | {"format": FORMAT - 1}
-            stage.produce([(changelog.POSITION, orjson.dumps(old))], "state", partition=number)
+            stage.produce([(POSITION, orjson.dumps(old))], "state", partition=number)
         said = f"the state is in format {FORMAT - 1}, this version reads {FORMAT}"
     state = stage.read("state")
     stage.produce(events(400, 100))
