@@ -15,7 +15,19 @@ from typing import Any, NamedTuple
 from grouping import lessons
 from grouping.config import Config
 from grouping.featurise import Featuriser
-from grouping.lifecycle import chain, close, direct_members, leave, line, members, opened, rebuild, root, settle
+from grouping.lifecycle import (
+    back_in_turn,
+    chain,
+    close,
+    direct_members,
+    leave,
+    line,
+    members,
+    opened,
+    rebuild,
+    root,
+    settle,
+)
 from grouping.memory import Lesson, Saying
 from grouping.policy import Policy
 from grouping.records import Change, Feedback, Merged, Moved, Output, Undone, Verb
@@ -80,6 +92,8 @@ class Desk(NamedTuple):
         """Open a closed incident again."""
         incident.standing = Standing.OPEN
         self.refresh(incident)
+        if incident.slot >= 0:
+            back_in_turn(self.scope, incident)
         self.scope.changed_incidents.add(incident.id)
         return [line(self.scope, incident, Change.REOPENED)]
 

@@ -61,7 +61,7 @@ def line(scope: Scope, incident: Incident, event: Change) -> IncidentLine:
 
 def opened(scope: Scope, origin: str, at: float) -> Incident:
     """A new, empty incident, named after the event that caused it; joinable."""
-    incident = Incident(name("i", scope.name, origin), born_at=at, first_at=at, last_at=at)
+    incident = Incident(name("i", scope.name, origin), born_at=at, first_at=at, last_at=at, touched=scope.events)
     scope.incidents[incident.id] = incident
     enter(scope, incident)
     return incident
@@ -176,6 +176,28 @@ def take_turn(scope: Scope, incident: Incident, key: str) -> None:
     else:
         slots.pop(incident.slot, None)
     slots[incident.slot] = None
+
+
+def back_in_turn(scope: Scope, incident: Incident) -> None:
+    """Put an incident that takes alerts again among the others, by when each was touched last, and not as the last one."""
+    mine = incident.slot
+    slots = _placed(scope, [slot for slot in scope.joinable if slot != mine], mine)
+    scope.joinable = {slot: scope.joinable[slot] for slot in slots}
+    for key in incident.keys:
+        slots = _placed(scope, [slot for slot in scope.turns[key] if slot != mine], mine)
+        numbers = sorted(scope.joinable[slot].keys[key] for slot in slots)
+        for slot, number in zip(slots, numbers, strict=True):
+            scope.joinable[slot].keys[key] = number
+            scope.changed_incidents.add(scope.joinable[slot].id)
+        scope.turns[key] = dict.fromkeys(slots)
+
+
+def _placed(scope: Scope, others: list[int], slot: int) -> list[int]:
+    """The slots in order, with this one after the last that was not touched after it."""
+    place = len(others)
+    while place and scope.joinable[others[place - 1]].touched > scope.joinable[slot].touched:
+        place -= 1
+    return [*others[:place], slot, *others[place:]]
 
 
 def drop_key(scope: Scope, incident: Incident, key: str) -> None:

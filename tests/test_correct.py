@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 from grouping.config import Config
+from grouping.engine import Engine
 from grouping.lifecycle import members, root
 from grouping.scope import Standing
 from tests.logs import Player, logs
@@ -99,6 +100,20 @@ def test_undo_of_a_split_closes_the_new_incident() -> None:
     assert [(line["kind"], line.get("event")) for line in lines] == [("moved", None), ("incident", "resolved")]
     assert desk.where() == {"a1": one, "a2": one}
     assert desk.standing(new) == Standing.RESOLVED
+
+
+@pytest.mark.parametrize("policy", ["*=60s", "host=60s", "learned(host=60s)"])
+@pytest.mark.parametrize("action", ["merge", "resolve", "dismiss"])
+def test_what_an_undo_opens_again_is_not_the_last_one_for_that(policy: str, action: str) -> None:
+    """The next alert goes where it would have gone without the correction: to what took an alert last."""
+    desk = Desk(policy=policy)
+    one, two = desk.incident("a1", host="x"), desk.incident("a2", 100, host="x")
+    assert one != two
+    desk.do(action, **({"incidents": [one], "into": two} if action == "merge" else {"incident": one}))
+    desk.do("undo", feedback="f1")
+    assert desk.standing(one) == Standing.OPEN
+    desk.engine = Engine.restore(desk.engine.snapshot(), desk.engine.config)
+    assert desk.incident("a3", 150, host="x") == two
 
 
 def test_undo_of_a_move_leaves_what_was_moved_again_and_says_so() -> None:
