@@ -116,6 +116,7 @@ $(VENV)/.run: requirements/run.txt
 
 $(VENV)/.road: $(VENV)/.run pyproject.toml setup.py grouping/_kernel.c $(if $(wildcard $(VENV)/.pure),,$(SOURCES))
 	$(INSTALL) --no-build-isolation --no-deps --editable .
+	@find grouping -name '_road*.so' -exec touch {} + # what nothing has changed in is not written again
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.run

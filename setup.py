@@ -55,7 +55,8 @@ def road() -> list[Extension]:
     modules = mypycify([*options, *paths], opt_level="1", debug_level="0", group_name="grouping._road")
     for module in modules:
         module.optional = True
-        module.extra_compile_args.append("-ffp-contract=off")  # no fused steps: the same bits on every machine
+        # No fused steps: the same bits on every machine.
+        module.extra_compile_args = [*module.extra_compile_args, "-ffp-contract=off"]
     return modules
 
 

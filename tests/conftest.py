@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from sysconfig import get_config_var
 
 import pytest
 from hypothesis import settings
@@ -13,8 +14,10 @@ settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 
 def pytest_sessionstart() -> None:
-    """Stop where a module was compiled before its source was changed: the old one would be tested."""
-    for compiled in (Path(__file__).parent.parent / "grouping").rglob("*.so"):
-        source = compiled.with_name(compiled.name.partition(".")[0] + ".py")
-        if source.exists() and source.stat().st_mtime > compiled.stat().st_mtime:
+    """Stop where sources were changed after they were compiled: the old ones would be tested."""
+    home, suffix = Path(__file__).parent.parent / "grouping", get_config_var("EXT_SUFFIX")
+    library = home / f"_road__mypyc{suffix}"
+    for pointer in home.rglob(f"*{suffix}") if library.exists() else ():
+        source = pointer.with_name(pointer.name.removesuffix(suffix) + ".py")
+        if source.exists() and source.stat().st_mtime > library.stat().st_mtime:
             pytest.exit(f"{source} was changed after it was compiled: make test, or make pure while you work on it", 1)
