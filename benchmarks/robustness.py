@@ -3,7 +3,8 @@
     python -m benchmarks.robustness [--data DIR] [--seeds N] [--jobs N] [--only GLOB] [--json FILE]
 
 The mean of macro-Jaccard and pairwise F1 over the second half of a stream, each decision as it was made, under a
-simulated responder who looks at half of the incidents five minutes after they are due; means over seeds.
+simulated responder who looks at half of the incidents five minutes after they are due; means over seeds. *Attacked*:
+somebody merges everything in the first half (attacker.py).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import fnmatch
 import json
 import multiprocessing
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
@@ -21,6 +23,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from benchmarks.attacker import attacked
 from benchmarks.machine import machine
 from benchmarks.players import DEFAULT, DELAY_S, LOOK, play
 from benchmarks.streams import Source, sources, stream
@@ -35,7 +38,11 @@ CASES = {
     "100": Habits(budget=100, look=LOOK, delay=DELAY_S),
     "50, 10 % wrong": Habits(budget=GIVEN, look=LOOK, delay=DELAY_S, wrong=0.1),
     "50, 30 % looked at": Habits(budget=GIVEN, look=0.3, delay=DELAY_S),
+    "attacked": Habits(budget=0),
+    "50, attacked": Habits(budget=GIVEN, look=LOOK, delay=DELAY_S),
+    "attacked, undone": Habits(budget=0),
 }
+ATTACKED = {"attacked": False, "50, attacked": False, "attacked, undone": True}  # and whether it is undone
 
 
 class Job(NamedTuple):
@@ -80,7 +87,11 @@ def main(data: Path | None, seeds: int, jobs: int, only: str, out: Path | None) 
 
 def _play(job: Job) -> tuple[Job, float]:
     events, truth = stream(job.source, "", job.seed, 0)
-    pairs = play(DEFAULT, events, truth, job.seed, CASES[job.case])
+    habits = CASES[job.case]
+    if job.case in ATTACKED:
+        pairs = attacked(events, truth, replace(habits, seed=job.seed), undone=ATTACKED[job.case])
+    else:
+        pairs = play(DEFAULT, events, truth, job.seed, habits)
     scores = evaluate(pairs, len(pairs) // 2)
     return job, (scores.macro_jaccard + scores.f1) / 2
 
