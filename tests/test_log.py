@@ -50,7 +50,10 @@ def test_what_is_appended_is_read_in_order(
         assert lines(directory, after) == expected[after:]
         follower, found = Follower(directory, after), []
         while follower.position < len(expected):
-            found += follower.upto(len(expected), most)
+            some = follower.upto(len(expected), most)
+            assert 1 <= len(some) <= most
+            found += some
+            assert after + len(found) == follower.position
         follower.close()
         assert found == expected[after:]
 

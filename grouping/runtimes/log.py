@@ -205,15 +205,23 @@ class Follower:
         self._file = -1
         self._offset = 0
         self._expected = 1  # first event of the batch at _offset
+        self._lines: list[bytes] = []  # of the batch before it
+        self._taken = 0  # so many of these are behind position
 
     def upto(self, durable: int, most: int) -> list[bytes]:
-        """The next lines, about ``most`` at once, none beyond number ``durable``: that may not be on disk yet."""
+        """The next lines, at most ``most`` at once, none beyond number ``durable``: that may not be on disk yet."""
         found: list[bytes] = []
         while self.position < durable and len(found) < most:
-            batch = self._next()
-            lines = batch.lines.split(b"\n")[:-1]
-            found += lines[self.position - batch.first + 1 :] if batch.first <= self.position else lines
-            self.position = max(self.position, batch.first + batch.events - 1)
+            if self._taken == len(self._lines):
+                batch = self._next()
+                self._lines, self._taken = batch.lines.split(b"\n")[:-1], max(0, self.position + 1 - batch.first)
+            room = min(most - len(found), durable - self.position)
+            some = self._lines[self._taken : self._taken + room]
+            found += some
+            self._taken += len(some)
+            self.position += len(some)
+        if self._taken == len(self._lines):
+            self._lines, self._taken = [], 0
         return found
 
     def close(self) -> None:
