@@ -53,6 +53,7 @@ from grouping.state import Records, State, Under, pack, unpack
 USUALLY = 0.5  # from here on two kinds of alert are seen together often enough to be told
 SHADOWS = b"S"  # before the keys of records of policies that play along
 
+Met = tuple[int, int] | None  # how often two kinds met, and how often the rarer one was seen
 Decide = Callable[
     [Config, Scope, Alert, Policy, Candidates, NDArray[np.float32]], tuple[Decision, Incident | None]
 ]  # which of the options is taken, see decided()
@@ -182,27 +183,37 @@ class Engine:
         near = candidates(self.config, scope, at, features, bits, key, now.open_minded)
         evidence = _evidence(scope, at, features, near)
         decision, joined = self._decide(self.config, scope, alert, now, near, pair_features(evidence))
-        left = left_out(self.config, scope, at, near.left_out) if near.left_out >= 0 else None
-        met: tuple[int, int] | None = None
-        if joined is not None and evidence.together[near.slots.index(joined.slot)] >= USUALLY:
-            met = learn.meetings(scope.usual, features.kind, joined.kind)
-        if left is not None:
-            decision = _noted(decision, left)
+        if near.left_out >= 0:
+            decision = _noted(decision, left_out(self.config, scope, at, near.left_out))
+        met = _met(scope, features, near, evidence, joined)
         outputs = apply.group(self.state, scope, alert, at, features, key, joined)
         outputs.append(decision)
         learn.observe(scope, at, features)
-        if not self.state.tuned(scope):
+        if self.state.tuned(scope):
+            self._tune(scope, alert, at, features, decision, met, outputs)
+        else:
             apply.keep(self.state, scope, alert, at, decision, -1, met)
-            return outputs
+        return outputs
+
+    def _tune(
+        self,
+        scope: Scope,
+        alert: Alert,
+        at: float,
+        features: Features,
+        decision: Decision,
+        met: Met,
+        said: list[Output],
+    ) -> None:
+        """Write the decision down, and go on looking for the scope's shape; what changes by it is ``said``."""
         was, families, number = self.state.policy_name(scope), scope.tuning.families, scope.tuning.recent.count
         found = tune.observe(scope.tuning, at, features.same, features.codes, features.label)
         recorded = scope.tuning.recent.count > number
         apply.keep(self.state, scope, alert, at, decision, number if recorded else -1, met)
         if found is not None:
-            outputs += steer.tuned(self.state, scope, was, families, found)
+            said += steer.tuned(self.state, scope, was, families, found)
         elif recorded:
-            outputs += steer.promoted(self.state, scope, was)
-        return outputs
+            said += steer.promoted(self.state, scope, was)
 
     def _bypass(self, scope: Scope, alert: Alert, at: float) -> list[Output]:
         """Open an incident that takes no more alerts, without looking at anything: fail open, not silent."""
@@ -342,6 +353,13 @@ def _evidence(scope: Scope, at: float, features: Features, near: Candidates) -> 
         learn.together(scope.usual, features.kind, [one.kind for one in near.incidents]),
         None if near.told is None else [said for said, _ in near.told],
     )
+
+
+def _met(scope: Scope, features: Features, near: Candidates, seen: Evidence, joined: Incident | None) -> Met:
+    """How often the kinds of the alert and of the incident were seen together, if they usually are."""
+    if joined is None or seen.together[near.slots.index(joined.slot)] < USUALLY:
+        return None
+    return learn.meetings(scope.usual, features.kind, joined.kind)
 
 
 def _noted(decision: Decision, left: LeftOut) -> Decision:
