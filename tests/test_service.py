@@ -388,6 +388,30 @@ def test_a_change_that_fails_halfway_begins_anew_from_what_is_committed(
     assert "a question ended the process that decides" in caplog.text
 
 
+@pytest.mark.parametrize("started", [True, False])
+def test_it_stops_at_once_while_the_process_that_decides_is_starting(
+    tmp_path: Path, started: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing is waited for that is not there yet; what was accepted is decided all the same where it has started."""
+
+    def fails(*_: Any, **__: Any) -> None:
+        raise BlockingIOError(11, "try again")
+
+    async def run() -> int:
+        service = Service(tmp_path / "state", Config(), Settings(reserve_mb=0, stop_s=600.0))
+        if not started:
+            monkeypatch.setattr("grouping.runtimes.service.RESTART", (600.0,))
+            monkeypatch.setattr(subprocess, "Popen", fails)
+        await service.start()
+        await service.accept([orjson.dumps(alert("a") | {"at": 1.76e9})])
+        assert not service.running
+        await asyncio.wait_for(service.stop(), PATIENCE)
+        return service.decided
+
+    assert asyncio.run(run()) == started
+    assert "decider does not end" not in caplog.text
+
+
 @NO_PROC
 def test_when_too_many_events_wait_it_is_not_ready_but_alive(tmp_path: Path) -> None:
     """In the words in which a sender is refused; and it stays so until they are decided."""

@@ -92,6 +92,7 @@ class Decider:
         self._follower = Follower(directory / "log", before.get("seq", 0))
         self._faults = bypassed(directory / "log")
         self._durable = 0
+        self._stop_at: float | None = None
         self._careful_to = self._follower.position + 2 * COMMIT_EVENTS if careful else 0
         self._committed = self._follower.position
         self._lines: list[bytes] = []
@@ -123,17 +124,14 @@ class Decider:
                 "a part of the log is gone; restore it from a backup"
             )
         self._report()
-        stop_at: float | None = None
         while True:
             behind = self._follower.position < self._durable
             now = time.monotonic()
-            if stop_at is not None and (not behind or now >= stop_at):
+            if self._stop_at is not None and (not behind or now >= self._stop_at):
                 break
             waiting = self._follower.position > self._committed
             timeout = 0.0 if behind else max(0.0, self._commit_soon - now) if waiting else None
             for message in self._link.receive(timeout):
-                if "stop" in message:
-                    stop_at = time.monotonic() + message["stop"]
                 self._heed(message)
             if self._follower.position < self._durable:
                 self._decide()
@@ -151,6 +149,8 @@ class Decider:
 
     def _heed(self, message: dict[str, Any]) -> None:
         self._durable = max(self._durable, message.get("durable", 0))
+        if "stop" in message:
+            self._stop_at = time.monotonic() + message["stop"]
         if "ask" in message:
             self._link.send({"answer": message["ask"], **self._answers.answer(message["what"], message["with"])})
 

@@ -10,6 +10,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,9 @@ class Service:
         self._faults = 0
         self._full_until = 0.0
         self._full = ""
-        self._link: Waiting | None = None
+        self._link: Waiting | None = None  # to the process that decides, once it has said how far it is
+        self._child_link: Waiting | None = None  # the same from when it was started
+        self._ending = asyncio.Event()
         self._questions: dict[int, asyncio.Future[Any]] = {}
         self._asked = 0
         self._progress = asyncio.Condition()
@@ -102,14 +105,19 @@ class Service:
         """Put down what is waiting, let it be decided for a while, and end. What is left is decided at the next start."""
         self._stopping = True
         await self._committer.close()
-        if self._link is not None:
-            self._link.send({"stop": self.settings.stop_s})
+        self._ending.set()
+        if self._child_link is not None:
+            self._child_link.send(self._last_word())
         if not (await asyncio.wait((self._keeper,), timeout=self.settings.stop_s + 5))[0]:
             logger.warning("decider does not end", extra={"left": self.backlog()})
             assert self._child is not None
             self._child.kill()
             await asyncio.wait((self._keeper,))
         self.log.close()
+
+    def _last_word(self) -> dict[str, Any]:
+        """What tells the process that decides to end, and how far it may still come, also where it is just starting."""
+        return {"stop": self.settings.stop_s, "durable": self._durable}
 
     @property
     def stopping(self) -> bool:
@@ -268,7 +276,8 @@ class Service:
             failures = 0 if time.monotonic() - begun > STEADY else failures + 1
             pause = RESTART[min(failures, len(RESTART) - 1)]
             logger.error("decider ended", extra={"again_in_s": pause, "backlog": self.backlog()})
-            await asyncio.sleep(pause)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), pause)
 
     def _kept(self, keeper: asyncio.Task[None]) -> None:
         """Nobody keeps a process that decides any more. Where that is a fault of ours, no event is taken any more either."""
@@ -314,6 +323,9 @@ class Service:
                 raise
         link = await Waiting.over(ours)
         link.send({"config": asdict(self.config), "durable": self._durable, "careful": self._careful})
+        if self._ending.is_set():
+            link.send(self._last_word())
+        self._child_link = link
         watch = asyncio.create_task(self._watch(self._child))
         try:
             while True:
@@ -324,7 +336,7 @@ class Service:
             pass
         finally:
             watch.cancel()
-            self._link = None
+            self._link = self._child_link = None
             link.close()
             for future in self._questions.values():
                 if not future.done():
