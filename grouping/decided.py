@@ -98,7 +98,9 @@ class Decided:
         self._into.pop(into, None)  # it lives, whatever it was before: this may undo a merge
         away, here = self._held.setdefault(source, Counter()), self._held.setdefault(into, Counter())
         for alert in alerts:
-            name = self._name[scope, alert]
+            name = self._name.get((scope, alert))
+            if name is None:
+                continue  # its decision is of before the first line there is: it was deleted (keep_days)
             away[name] -= 1
             here[name] += 1
             self._moved[scope, alert] = into

@@ -114,3 +114,16 @@ def test_the_same_alert_id_in_two_scopes_is_two_alerts():
     bench.correct("move", alerts=["a1"], into=None, scope="t")
     assert bench.decided.names == [first, second]
     assert bench.decided.corrected()[0] == first != bench.decided.corrected()[1] != second
+
+
+def test_a_correction_of_what_was_deleted_says_nothing_of_what_is_left():
+    """`grouping outputs` of a service with `keep_days` begins somewhere: what its lines name may be of before that."""
+    left = Decided()
+    lines = [
+        {"kind": "decision", "seq": 8, "scope": "s", "alert": "a2", "incident": "i1", "action": "join"},
+        {"kind": "moved", "seq": 9, "scope": "s", "alerts": ["a1", "a2"], "from": "i1", "into": "i2", "by": "f"},
+        {"kind": "decision", "seq": 10, "scope": "s", "alert": "a3", "incident": "i2", "action": "join"},
+    ]
+    for line in lines:
+        left.read(line)
+    assert (left.alerts, left.names, left.corrected()) == (["a2", "a3"], ["i1", "i1"], ["i2", "i2"])
