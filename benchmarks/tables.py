@@ -307,11 +307,18 @@ def _robustness(figures: Figures) -> list[str]:
 def _kafka(figures: Figures) -> list[str]:
     """Three tables: flow, hand-over, recovery."""
     lines = [
-        "| what | load | partitions | workers | alerts/s | p50 at half load | p99 |",
-        "|---|---|--:|--:|--:|--:|--:|",
+        "| what | policy | load | partitions | workers | alerts/s | p50 at half load | p99 |",
+        "|---|---|---|--:|--:|--:|--:|--:|",
     ]
     for row in figures.get("flow", []):
-        shown = [row["way"], row["load"], row["partitions"], row["workers"], f"{row['per_second']:,}"]
+        shown = [
+            row["way"],
+            f"`{row['policy']}`",
+            row["load"],
+            row["partitions"],
+            row["workers"],
+            f"{row['per_second']:,}",
+        ]
         lines.append(f"| {' | '.join(map(str, shown))} | {row['p50_ms']:,.0f} ms | {row['p99_ms']:,.0f} ms |")
     lines += [
         "",
