@@ -56,9 +56,7 @@ def candidates(
     """
     joinable = scope.joinable
     reach = window(config, scope)
-    last = _last(scope, at, key)
-    if key is None and open_minded and joinable:
-        last = next(reversed(joinable))
+    last = _last(scope, at, key, reach) if key is not None or open_minded else -1
     near = list(reversed(joinable)) if len(joinable) <= CANDIDATES else _near(scope, at - reach, features, bits, last)
     slots = scope.arena.fitting(near, at - reach, at + reach, at - config.age_max_s, config.size_max)
     incidents = [joinable[slot] for slot in slots]
@@ -123,15 +121,22 @@ def _hinted(scope: Scope, codes: tuple[int, int]) -> list[int]:
     return list(found)
 
 
-def _last(scope: Scope, at: float, key: str | None) -> int:
-    """The slot that last took an alert with this key, -1 for none.
+def _last(scope: Scope, at: float, key: str | None, reach: float) -> int:
+    """The slot that last took an alert with this key, or any alert if that is None; -1 for none.
 
-    One that only begins later than it could have joined at ``at`` is passed over: a wrong clock elsewhere, or a late
-    alert, must not hide the incident of its own time.
+    One that only begins later than it could have joined at ``at``, or ended more than ``reach`` s before that, is passed
+    over where there is another: a wrong clock elsewhere, or a late alert, must not hide the incident of its own time.
     """
-    turns = scope.turns.get(key) if key is not None else None
-    for slot in islice(reversed(turns), CANDIDATES) if turns else ():
+    turns = scope.joinable if key is None else scope.turns.get(key, {})
+    found = -1
+    for slot in islice(reversed(turns), CANDIDATES):
         one = scope.joinable[slot]
-        if one.first_at <= at or one.first_at - at <= scope.limit.after(one.last_at - one.first_at, one.count):
+        before = one.first_at - at
+        begun = before <= 0.0 or before <= (
+            reach if key is None else scope.limit.after(one.last_at - one.first_at, one.count)
+        )
+        if begun and one.last_at >= at - reach:
             return slot
-    return -1
+        if found < 0 and (begun or key is None):
+            found = slot
+    return found

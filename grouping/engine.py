@@ -117,7 +117,7 @@ class Engine:
             case PolicyEvent():
                 outputs = self._set_policy(scope, event)
             case Tick():
-                learn.tick(scope, event.at)
+                learn.tick(scope, event.at, self._reach(scope))
         if scope.shadow is not None and not isinstance(event, PolicyEvent):
             outputs += self._play_along(scope, scope.shadow, event, outputs)
         # Only now: sweeping may drop decoded records that a step still holds.
@@ -125,6 +125,10 @@ class Engine:
             apply.sweep(self.config, scope, window(self.config, scope), learn.clock(scope))
             self.state.trim(scope)
         return outputs
+
+    def _reach(self, scope: Scope) -> float:
+        """How far from a scope's present, s, a time is believed without others: as far as it could join or come late."""
+        return window(self.config, scope) + self.config.late_s
 
     @staticmethod
     def _begin(scope: Scope) -> None:
@@ -145,7 +149,7 @@ class Engine:
         if self.state.has_alert(scope, id):
             return []
         self._begin(scope)
-        learn.tell_time(scope, alert.at)
+        learn.tell_time(scope, alert.at, self._reach(scope))
         self.state.remember_id(scope, id)
         if key is None:
             return []  # the alert is its own: there is nothing else this could resolve or acknowledge
@@ -157,7 +161,7 @@ class Engine:
     def _repeat(self, scope: Scope, alert: Alert, key: str, known: OpenAlert, incident: Incident) -> list[Output]:
         """One more report of an alert that is open: counted, nothing else."""
         self._begin(scope)
-        learn.tell_time(scope, alert.at)
+        learn.tell_time(scope, alert.at, self._reach(scope))
         self.state.remember_id(scope, alert.id)
         apply.repeat(self.state, scope, alert, key, known)
         id, why = name("d", scope.name, alert.id), Reason.DUPLICATE
@@ -173,7 +177,7 @@ class Engine:
             return []
         self._begin(scope)
         self.state.remember_id(scope, alert.id)
-        at = learn.tell_time(scope, alert.at)
+        at = learn.tell_time(scope, alert.at, self._reach(scope))
         if alert.bypass is not None:
             return self._bypass(scope, alert, at)
         features = self._featurise(alert)
@@ -188,9 +192,9 @@ class Engine:
         met = _met(scope, features, near, evidence, joined)
         outputs = apply.group(self.state, scope, alert, at, features, key, joined)
         outputs.append(decision)
-        learn.observe(scope, at, features)
+        counted_at = learn.observe(scope, at, features, self._reach(scope))
         if self.state.tuned(scope):
-            self._tune(scope, alert, at, features, decision, met, outputs)
+            self._tune(scope, alert, at, counted_at, features, decision, met, outputs)
         else:
             apply.keep(self.state, scope, alert, at, decision, -1, met)
         return outputs
@@ -200,6 +204,7 @@ class Engine:
         scope: Scope,
         alert: Alert,
         at: float,
+        counted_at: float,
         features: Features,
         decision: Decision,
         met: Met,
@@ -207,7 +212,7 @@ class Engine:
     ) -> None:
         """Write the decision down, and go on looking for the scope's shape; what changes by it is ``said``."""
         was, families, number = self.state.policy_name(scope), scope.tuning.families, scope.tuning.recent.count
-        found = tune.observe(scope.tuning, at, features.same, features.codes, features.label)
+        found = tune.observe(scope.tuning, counted_at, features.same, features.codes, features.label)
         recorded = scope.tuning.recent.count > number
         apply.keep(self.state, scope, alert, at, decision, number if recorded else -1, met)
         if found is not None:
@@ -230,10 +235,8 @@ class Engine:
         if self._known(scope, feedback.id) or self.state.feedback(scope, feedback.id) is not None:
             return []
         self._begin(scope)
-        reach = window(self.config, scope) + self.config.late_s
-        desk = Desk(
-            self.config, self.state, scope, self.state.policy(scope), self._featurise, learn.clock(scope) - reach
-        )
+        since = learn.clock(scope) - self._reach(scope)
+        desk = Desk(self.config, self.state, scope, self.state.policy(scope), self._featurise, since)
         believed = scope.memory.quarantined
         try:
             outputs = correct(desk, feedback) + steer.trusted(self.state, scope, believed, feedback.id)

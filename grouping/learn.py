@@ -10,22 +10,35 @@ from numpy.typing import NDArray
 
 from grouping import kernel
 from grouping.featurise import Features
-from grouping.scope import CLOCK, COUNT_GENERATION, Pace, Scope, Usual
+from grouping.recent import PAGE
+from grouping.scope import CLOCK, COUNT_GENERATION, Doubt, Pace, Scope, Usual
 from grouping.score import log2_table
 
 REFRESH = 256  # alerts between two looks at what is rare; early on they come at 1, 2, 4, 8 ... alerts
 KINDS = 1024  # pairs of kinds counted per generation; further ones wait for the next
+FOREVER = float("inf")
+QUIET = 31_536_000.0  # s; after a longer silence a scope begins anew: it tells nothing of the pace
 _BITS = log2_table(2 * COUNT_GENERATION + 2)
 
 
-def tell_time(scope: Scope, at: float | None) -> float:
-    """Take the time of an alert in and return it; None stands for the scope's present."""
+def tell_time(scope: Scope, at: float | None, reach: float) -> float:
+    """Take the time of an alert in and return it; None stands for the scope's present.
+
+    ``reach``: how far, s, a time may be from the scope's present before others have to agree with it.
+    """
     if at is None:
         return clock(scope)
     times = scope.times
     times.append(at)
     if len(times) > CLOCK:
         del times[0]
+    scope.unticked = min(scope.unticked + 1, CLOCK)
+    if scope.unticked == CLOCK and _median(times) < scope.ticked - reach:
+        scope.ticked = 0.0  # all alerts since the last tick were told at an earlier time: the tick was wrong
+    if at < scope.ahead - reach:
+        scope.ahead = 0.0
+    if scope.doubts:
+        _settle(scope, at, reach)
     return at
 
 
@@ -35,13 +48,48 @@ def clock(scope: Scope) -> float:
     So one wrong clock, or two, cannot move it.
     """
     times = scope.times
-    return max(sorted(times)[(len(times) - 1) // 2], scope.ticked) if times else scope.ticked
+    return max(_median(times), scope.ticked) if times else scope.ticked
 
 
-def tick(scope: Scope, at: float) -> None:
-    """Take in that it is now ``at``."""
-    scope.ticked = max(scope.ticked, at)
+def _median(times: list[float]) -> float:
+    return sorted(times)[(len(times) - 1) // 2]
+
+
+def tick(scope: Scope, at: float, reach: float) -> None:
+    """Take in that it is now ``at``; if that is more than ``reach`` s ahead, once another tick has said so too."""
     scope.changed = True
+    now, first = clock(scope), scope.ahead
+    if now and at > now + reach:
+        scope.ahead = at
+        if not first or at < first - reach:
+            return
+        at = min(at, first)
+    else:
+        scope.ahead = 0.0
+    scope.ticked, scope.unticked = max(scope.ticked, at), 0
+
+
+def _settle(scope: Scope, at: float, reach: float) -> None:
+    """Believe the times ahead that the clock has followed; take back those that an alert of now does not agree with."""
+    doubts, now = scope.doubts, clock(scope)
+    while doubts and now >= doubts[0].at - reach:
+        doubt = doubts.pop(0)
+        if scope.tuning.recent.count <= CLOCK and doubt.at - doubt.pace.last_at > QUIET:  # the first ones were wrong
+            _retime(scope, doubt.at - QUIET, FOREVER, doubt.at)
+    rejected = False
+    while doubts and now - reach <= at < doubts[-1].at - reach:
+        scope.pace, rejected = doubts.pop().pace, True
+    if rejected:
+        _retime(scope, -FOREVER, at + reach, at)
+
+
+def _retime(scope: Scope, since: float, until: float, at: float) -> None:
+    """Let the recent alerts from before ``since`` and after ``until`` count as of ``at``: their times were wrong."""
+    number = scope.tuning.recent.retime(since, until, at)
+    if number >= 0:
+        scope.tuning.ground = scope.tuning.work = None
+        scope.pages_written = min(scope.pages_written, number // PAGE)
+        scope.usual_changed = True
 
 
 def bits(usual: Usual) -> NDArray[np.float32]:
@@ -81,9 +129,27 @@ def meetings(usual: Usual, kind: int, other: int) -> tuple[int, int]:
     return now.get(pair, 0) + (before.get(pair, 0) >> 1), min(seen)
 
 
-def observe(scope: Scope, at: float, features: Features) -> None:
-    """Count one new alert."""
-    _pace(scope.pace, at)
+def observe(scope: Scope, at: float, features: Features, reach: float) -> float:
+    """Count one new alert; the time at which it counts.
+
+    That is its own, or the scope's present where its own is more than ``reach`` s behind that. One that is so far ahead
+    counts until an alert after it says that it is earlier.
+    """
+    now, pace = clock(scope), scope.pace
+    if at < now - reach:
+        at = now
+    elif pace.last_at > at + reach:  # the clock was wrong, and has gone back
+        pace.last_at = at
+        _retime(scope, -FOREVER, at + reach, at)
+    else:
+        if at > now + reach:
+            scope.doubts.append(Doubt(at, Pace(pace.count, pace.fast, pace.mean, pace.slow, pace.last_at)))
+        _pace(pace, at)
+    _count_features(scope, features)
+    return at
+
+
+def _count_features(scope: Scope, features: Features) -> None:
     usual = scope.usual
     alerts = usual.alerts
     if alerts[0] >= COUNT_GENERATION:
@@ -133,9 +199,11 @@ def _refresh(usual: Usual) -> None:
 
 
 def _pace(pace: Pace, at: float) -> None:
-    count = pace.count
+    count, gap = pace.count, at - pace.last_at
+    if gap > QUIET and count:
+        pace.last_at = at
+        return
     if count:
-        gap = at - pace.last_at
         if gap < 0.0:
             gap = 0.0
         pace.fast += (gap - pace.fast) / (count if count < 16 else 16)

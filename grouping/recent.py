@@ -60,6 +60,15 @@ class Recent:
             del self._latest[0]
         return True
 
+    def retime(self, since: float, until: float, at: float) -> int:
+        """Let the alerts from before ``since`` and after ``until`` count as of ``at``. The first one's number, or -1."""
+        times, _ = self._arrays()
+        numbers = np.arange(max(0, self.count - _SIZE), self.count)
+        held = times[numbers % _SIZE]
+        wrong = numbers[(held < since) | (held > until)]
+        times[wrong % _SIZE] = at
+        return int(wrong[0]) if len(wrong) else -1
+
     def window(self, end: int) -> tuple[NDArray[np.float64], NDArray[np.uint32]]:
         """Times (N,) ascending and codes (ROWS, N) of the alerts before the ``end``-th, at most ``KEPT`` of them.
 

@@ -129,6 +129,14 @@ class Pace:
 
 
 @dataclass(slots=True)
+class Doubt:
+    """A time far ahead of the scope's present, with which others have to agree; and the pace before it counted."""
+
+    at: float
+    pace: Pace
+
+
+@dataclass(slots=True)
 class Usual:
     """Counts of what is usual in a scope: (2, n), this generation and the one before.
 
@@ -162,7 +170,10 @@ class Scope:
     shadow: Shadow | None = None  # a policy that plays along
     times: list[float] = field(default_factory=list)  # the last CLOCK event times
     ticked: float = 0.0
+    ahead: float = 0.0  # a tick far ahead of the present, with which another one has to agree; 0: none
+    unticked: int = 0  # event times since the last tick, at most CLOCK
     pace: Pace = field(default_factory=Pace)
+    doubts: list[Doubt] = field(default_factory=list)  # times far ahead, oldest first
     usual: Usual = field(default_factory=Usual)
     tuning: Tuning = field(default_factory=Tuning)
     pages_written: int = 0  # full pages of the recent alerts that are in the records

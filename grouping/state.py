@@ -37,6 +37,7 @@ from grouping.scope import (
     ID_GENERATION,
     ID_PAGE,
     MEMBER_PAGE,
+    Doubt,
     Incident,
     OpenAlert,
     Pace,
@@ -350,7 +351,9 @@ class State:
         scope.policy, scope.policies_before = head["policy"], head["policies_before"]
         scope.events, scope.learned, scope.turn = head["events"], head["learned"], head["turn"]
         scope.times, scope.ticked = head["times"], head["ticked"]
+        scope.ahead, scope.unticked = head["ahead"], head["unticked"]
         scope.pace = Pace(*head["pace"])
+        scope.doubts = [Doubt(at, Pace(*pace)) for at, *pace in head["doubts"]]
         if "shadow" in head:
             scope.shadow = Shadow(**head["shadow"])
         value = self.get(record_key(b"u", name))
@@ -491,7 +494,6 @@ def _id_pages(first: int) -> range:
 
 
 def _head_bytes(scope: Scope) -> bytes:
-    pace = scope.pace
     return orjson.dumps(
         {
             "policy": scope.policy,
@@ -501,12 +503,19 @@ def _head_bytes(scope: Scope) -> bytes:
             "turn": scope.turn,
             "times": scope.times,
             "ticked": scope.ticked,
-            "pace": [pace.count, pace.fast, pace.mean, pace.slow, pace.last_at],
+            "ahead": scope.ahead,
+            "unticked": scope.unticked,
+            "pace": _pace(scope.pace),
+            "doubts": [[doubt.at, *_pace(doubt.pace)] for doubt in scope.doubts],
             "ids_seen": scope.ids_seen,
             "joinable": [incident.id for incident in scope.joinable.values()],
         }
         | ({"shadow": scope.shadow.figures()} if scope.shadow is not None else {})
     )
+
+
+def _pace(pace: Pace) -> list[float]:
+    return [pace.count, pace.fast, pace.mean, pace.slow, pace.last_at]
 
 
 def _tuning_bytes(tuning: Tuning) -> bytes:

@@ -1,0 +1,175 @@
+"""A scope tells the time by its events: one that is wrong changes nothing, a real pause is believed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from grouping import Config, Engine, parse
+from grouping.candidates import window
+from grouping.evaluate import evaluate
+from grouping.learn import clock
+from grouping.records import Action, Decision
+from grouping.scope import Pace
+from grouping.simulate import simulate
+
+T = 1_760_000_000.0
+DAY = 86_400.0
+Wrong = Sequence[tuple[int, dict[str, Any]]]  # after so many events of a stream, an event of a wrong time
+
+
+def alert(at: float) -> dict[str, Any]:
+    """An alert of that time."""
+    return {"kind": "alert", "at": at, "summary": "the clock is wrong here"}
+
+
+def tick(at: float) -> dict[str, Any]:
+    """It is that time, somebody says."""
+    return {"kind": "tick", "at": at}
+
+
+FUTURE, PAST = 4e9, DAY
+WRONG: dict[str, Wrong] = {
+    "an alert of 2096": [(50, alert(FUTURE))],
+    "the first alert of 2096": [(0, alert(FUTURE))],
+    "the first alert of 1970": [(0, alert(PAST))],
+    "an alert of 1970": [(400, alert(PAST))],
+    "two alerts of 2096 at once": [(50, alert(FUTURE)), (50, alert(FUTURE + 1))],
+    "and far apart": [(50, alert(FUTURE)), (400, alert(FUTURE + 1))],
+    "an alert of next week": [(400, alert(T + 7 * DAY))],
+    "a tick of 2096": [(50, tick(FUTURE))],
+    "ticks of 2096 again and again": [(after, tick(FUTURE + after)) for after in range(50, 400, 10)],
+}
+
+
+def tell(engine: Engine, **event: Any) -> list[Any]:
+    """The outputs of one event."""
+    return engine.step(parse(orjson.dumps(event)))
+
+
+def scores(name: str, wrong: Wrong = ()) -> list[float]:
+    """How well a labelled stream is grouped, with some events of a wrong time put into it."""
+    engine = Engine()
+    pairs = []
+    for number, (event, group) in enumerate(simulate(name, 1)):
+        for place, (after, bad) in enumerate(wrong):
+            if after == number:
+                tell(engine, **bad, scope=event["scope"], **({"id": f"w{place}"} if bad["kind"] == "alert" else {}))
+        for line in tell(engine, **event):
+            if isinstance(line, Decision) and line.action is not Action.DUPLICATE:
+                pairs.append((line.incident, group))
+    found = evaluate(pairs)
+    return [round(score, 2) for score in (found.macro_jaccard, found.f1, found.f1_noise)]
+
+
+@pytest.fixture(scope="module")
+def unspoilt() -> dict[str, list[float]]:
+    """The scores of the streams as they are."""
+    return {name: scores(name) for name in ("demo", "noise", "drip")}
+
+
+@pytest.mark.parametrize("name", ["demo", "noise", "drip"])
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG.keys())
+def test_a_wrong_time_costs_nothing(name: str, wrong: Wrong, unspoilt: dict[str, list[float]]) -> None:
+    """All that comes after it is grouped as well as without it."""
+    assert scores(name, wrong) == unspoilt[name]
+
+
+@pytest.mark.parametrize("at", [FUTURE, PAST])
+@pytest.mark.parametrize("policy", ["*=60s", "service=60s", "default"])
+def test_the_next_alert_goes_on_where_the_last_one_was(at: float, policy: str) -> None:
+    """The incident of a wrong time does not stand before that of the present, whatever decides."""
+    engine = Engine(Config(policy=policy, explore=0.0))
+    said = {"kind": "alert", "summary": "slow", "service": "db"}
+    [first] = [
+        line for n in (0, 1) for line in tell(engine, **said, id=f"a{n}", at=T + n) if isinstance(line, Decision)
+    ][1:]
+    tell(engine, **said, id="wrong", at=at)
+    [_, after] = [
+        line for n in (2, 3) for line in tell(engine, **said, id=f"a{n}", at=T + n) if isinstance(line, Decision)
+    ]
+    assert first.incident == after.incident
+
+
+@given(st.lists(st.sampled_from([0.0, 0.5, 20.0, 590.0, 700.0, 4000.0, 2 * DAY, 30 * DAY]), min_size=1, max_size=60))
+def test_a_pause_is_no_wrong_clock(gaps: list[float]) -> None:
+    """Alerts that come in order all count at their own time, after a quiet weekend and where they are weeks apart."""
+    engine, pace, at = Engine(), Pace(), T
+    times = []
+    for number, gap in enumerate(gaps):
+        at += gap
+        times.append(at)
+        tell(engine, kind="alert", id=f"a{number}", at=at, summary=f"s{number}", host=f"h{number}")
+        if number:
+            pace.fast += (gap - pace.fast) / min(number, 16)
+            pace.mean += (gap - pace.mean) / min(number, 64)
+            pace.slow += (gap - pace.slow) / min(number, 1024)
+    scope = engine.state.scope("default")
+    assert scope.pace == Pace(len(gaps), pace.fast, pace.mean, pace.slow, at)
+    assert scope.tuning.recent.window(len(gaps))[0].tolist() == times
+
+
+def test_the_scope_follows_when_all_clocks_are_set_back() -> None:
+    """Five hundred alerts of next year, and then right ones: after these have agreed, the pace is theirs."""
+    engine = Engine()
+    for number in range(500):
+        tell(engine, kind="alert", id=f"n{number}", at=T + 300 * DAY + number, summary="x", host=f"h{number % 9}")
+    for number in range(2000):
+        tell(engine, kind="alert", id=f"a{number}", at=T + number * 2, summary="x", host=f"h{number % 9}")
+    scope = engine.state.scope("default")
+    assert clock(scope) == T + 1997 * 2
+    assert 1.8 < scope.pace.slow < 2.1
+    times, _ = scope.tuning.recent.window(scope.tuning.recent.count)
+    assert times[-1] == T + 1999 * 2
+
+
+def test_a_tick_lets_quiet_incidents_go_and_a_far_one_waits_for_another() -> None:
+    """Within the window and what may come late one tick is enough; further ahead two have to agree."""
+    engine = Engine()
+    scope = engine.state.scope("default")
+    reach = window(engine.config, scope) + engine.config.late_s
+    tell(engine, kind="alert", id="a1", at=T, summary="x")
+    tell(engine, kind="tick", at=T + reach)
+    assert clock(scope) == T + reach
+    tell(engine, kind="tick", at=T + 30 * DAY)
+    assert clock(scope) == T + reach
+    assert engine.open_incidents() == 1
+    tell(engine, kind="tick", at=T + 2 * DAY)  # the one before is alone with what it says
+    assert clock(scope) == T + reach
+    tell(engine, kind="tick", at=T + 2 * DAY + 3600.0)
+    assert clock(scope) == T + 2 * DAY
+    assert engine.open_incidents() == 0
+
+
+def test_alerts_take_back_what_ticks_said() -> None:
+    """Two wrong ticks are believed, until five alerts say that it is earlier."""
+    engine = Engine()
+    scope = engine.state.scope("default")
+    tell(engine, kind="alert", id="a0", at=T, summary="x")
+    for _ in range(2):
+        tell(engine, kind="tick", at=FUTURE)
+    assert clock(scope) == FUTURE
+    for number in range(1, 6):
+        tell(engine, kind="alert", id=f"a{number}", at=T + number, summary="x")
+    assert clock(scope) == T + 3
+
+
+def test_wrong_times_are_written_down_as_they_are_in_memory() -> None:
+    """Read back after every event, or every so many, with wrong times among them: the same outputs and state."""
+    whole, broken, store = Engine(), Engine(records={}), dict[bytes, bytes]()
+    for number, (right, _) in enumerate(simulate("demo", 1)):
+        event = right | ({"at": [FUTURE, PAST, T + DAY][number % 3]} if number % 97 == 50 else {})
+        assert tell(broken, **event) == tell(whole, **event)
+        if number % 97 in (50, 51, 52, 60):
+            for key, value in broken.drain().items():
+                if value is None:
+                    store.pop(key, None)
+                else:
+                    store[key] = value
+            broken = Engine(records=store)
+    assert broken.snapshot() == whole.snapshot()
