@@ -194,7 +194,7 @@ class Engine:
         outputs.append(decision)
         counted_at = learn.observe(scope, at, features, self._reach(scope))
         if self.state.tuned(scope):
-            self._tune(scope, alert, at, counted_at, features, decision, met, outputs)
+            outputs += self._tune(scope, alert, at, counted_at, features, decision, met)
         else:
             apply.keep(self.state, scope, alert, at, decision, -1, met)
         return outputs
@@ -208,17 +208,15 @@ class Engine:
         features: Features,
         decision: Decision,
         met: Met,
-        said: list[Output],
-    ) -> None:
-        """Write the decision down, and go on looking for the scope's shape; what changes by it is ``said``."""
+    ) -> list[Output]:
+        """Write the decision down, and go on looking for the scope's shape; what changes by it."""
         was, families, number = self.state.policy_name(scope), scope.tuning.families, scope.tuning.recent.count
         found = tune.observe(scope.tuning, counted_at, features.same, features.codes, features.label)
         recorded = scope.tuning.recent.count > number
         apply.keep(self.state, scope, alert, at, decision, number if recorded else -1, met)
         if found is not None:
-            said += steer.tuned(self.state, scope, was, families, found)
-        elif recorded:
-            said += steer.promoted(self.state, scope, was)
+            return steer.tuned(self.state, scope, was, families, found)
+        return steer.promoted(self.state, scope, was) if recorded else []
 
     def _bypass(self, scope: Scope, alert: Alert, at: float) -> list[Output]:
         """Open an incident that takes no more alerts, without looking at anything: fail open, not silent."""
