@@ -353,7 +353,7 @@ def test_a_policy_set_in_the_log_is_part_of_the_first_play_alone(tmp_path):
 
 def test_known_groups_stand_in_for_responders(tmp_path):
     """With a truth file nobody need have corrected anything."""
-    truth = {event["id"]: "db" if event["service"] == "db" else "shop" for event in BOTH} | {"b3": ""}
+    truth = {event["id"]: "db" if event["service"] == "db" else "shop" for event in BOTH} | {"b3": None}
     found = tried(tmp_path, BOTH, "*=300s", "service~5s", truth=truth)
     assert found["responders"]["alerts"] == 0
     assert (found["truth"]["alerts"], found["truth"]["groups"], found["truth"]["noise"]) == (16, 2, 1)
@@ -463,6 +463,8 @@ def test_the_command_says_what_it_cannot_use(log, config, tmp_path):
         truth.write_text(text)
         done = run("--policy", "*=3s", "--from", log, "--truth", truth)
         assert (done.returncode, said in done.stderr) == (2, True)
+    truth.write_bytes(gzip.compress(b"alert,group\na1,g\na1,h\n"))
+    assert "alert 'a1' has two groups" in run("--policy", "*=3s", "--from", log, "--truth", truth).stderr
     truth.write_bytes(b"alert,group\n\xff,\n")
     assert run("--policy", "*=3s", "--from", log, "--truth", truth).returncode == 2
     broken = tmp_path / "broken.jsonl"

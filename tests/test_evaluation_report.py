@@ -12,9 +12,10 @@ import pytest
 
 from grouping import Config, parse
 from grouping.responder import Habits
-from grouping.runtimes.evaluate import Played, read_events, read_truth
+from grouping.runtimes.evaluate import Played, read_events
 from grouping.runtimes.evaluation import evaluated
 from grouping.runtimes.evaluation_report import EACH, confusion, curve, worst, write_evaluation
+from grouping.runtimes.truth import read_truth
 
 DATA = Path(__file__).parent.parent / "data"
 START = 1_760_000_000.0

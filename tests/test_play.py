@@ -14,8 +14,9 @@ import pytest
 from grouping import Config, Engine
 from grouping.evaluate import evaluate
 from grouping.records import Decision
-from grouping.runtimes.evaluate import play, read_events, read_truth
+from grouping.runtimes.evaluate import play, read_events
 from grouping.runtimes.replay import BadInput
+from grouping.runtimes.truth import read_truth
 
 DATA = Path(__file__).parent.parent / "data"
 STREAM, TRUTH = DATA / "hidden_outage.jsonl.gz", DATA / "hidden_outage.truth.csv"

@@ -15,7 +15,8 @@ from grouping.decided import Decided
 from grouping.evaluate import evaluate
 from grouping.records import Alert, Decision, Status, Verb
 from grouping.responder import Habits, arrivals
-from grouping.runtimes.evaluate import play, read_events, read_truth
+from grouping.runtimes.evaluate import play, read_events
+from grouping.runtimes.truth import read_truth
 
 DATA = Path(__file__).parent.parent / "data"
 START = 1_760_000_000.0

@@ -11,10 +11,11 @@ import click
 import orjson
 
 from grouping.commands.common import CONFIG, DIRECTORY, IN_FILE, OUT_FILE, REFUSED, settings
-from grouping.runtimes.backtest import backtest, read_truth
+from grouping.runtimes.backtest import backtest
 from grouping.runtimes.progress import progress
 from grouping.runtimes.replay import BadInput
 from grouping.runtimes.store import StoreError
+from grouping.runtimes.truth import read_truth
 
 
 @click.command()

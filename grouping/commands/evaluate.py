@@ -13,11 +13,12 @@ from rich.console import Console
 
 from grouping.commands.common import CONFIG, DIRECTORY, IN_FILE, OUT_FILE, REFUSED, settings
 from grouping.responder import Habits
-from grouping.runtimes.evaluate import read_events, read_truth
+from grouping.runtimes.evaluate import read_events
 from grouping.runtimes.evaluation import WIDE, as_dict, evaluated, print_scores
 from grouping.runtimes.progress import counted
 from grouping.runtimes.replay import BadInput
 from grouping.runtimes.store import StoreError
+from grouping.runtimes.truth import read_truth
 
 TRUTH = click.Path(exists=True, dir_okay=False, path_type=Path)
 SHARE = click.FloatRange(0, 1)

@@ -8,7 +8,6 @@ are the probabilities that the off-policy value is made of.
 
 from __future__ import annotations
 
-import csv
 import tempfile
 from array import array
 from collections.abc import Mapping, Sequence
@@ -40,7 +39,7 @@ from grouping.records import (
     Verb,
 )
 from grouping.runtimes.asked import Asked, Odds, explored, odds, worth
-from grouping.runtimes.replay import CHUNK, COMMIT_LINES, BadInput, Ticker, calm_collector, lines_of, open_sources
+from grouping.runtimes.replay import CHUNK, COMMIT_LINES, Ticker, calm_collector, lines_of, open_sources
 from grouping.runtimes.store import Store
 
 UNTOLD = "(without title)"
@@ -103,10 +102,10 @@ def backtest(
     policy: str,
     *,
     config: Config,
-    truth: Mapping[str, str] | None = None,
+    truth: Mapping[str, str | None] | None = None,
     tick: Ticker | None = None,
 ) -> Result:
-    """Play the log in ``paths`` as configured and under ``policy``. ``truth``: alert id to group, "" for noise.
+    """Play the log in ``paths`` as configured and under ``policy``. ``truth``: alert id to group, None for noise.
 
     Raises BadInput, StoreError, OSError.
     """
@@ -124,24 +123,6 @@ def backtest(
                 if lines % COMMIT_LINES == 0:
                     player.commit()
         return player.result(lines, truth)
-
-
-def read_truth(path: Path) -> dict[str, str]:
-    """Alert id to group, from a CSV file with the header alert,group. Raises BadInput, OSError."""
-    with path.open(newline="", encoding="utf-8") as file:
-        try:
-            rows = csv.reader(file)
-            head = next(rows, [])
-            if head != ["alert", "group"]:
-                raise BadInput(f"{path}: line 1: expected the header alert,group, got {','.join(head)[:80]!r}")
-            found = {}
-            for row in rows:
-                if len(row) != 2:
-                    raise BadInput(f"{path}: line {rows.line_num}: expected alert,group, got {','.join(row)[:80]!r}")
-                found[row[0]] = row[1]
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise BadInput(f"{path}: not a CSV file of alert,group: {error}") from None
-    return found
 
 
 # -- the plays
@@ -284,7 +265,7 @@ class _Player:
 
     # -- when it is over
 
-    def result(self, lines: int, truth: Mapping[str, str] | None) -> Result:
+    def result(self, lines: int, truth: Mapping[str, str | None] | None) -> Result:
         """Everything, worked out."""
         traffic = Traffic(
             np.array(self._at, np.float64),
@@ -363,10 +344,13 @@ def _refused(outputs: list[Output]) -> bool:
     return bool(outputs) and isinstance(outputs[0], Refused)
 
 
-def _told(rows: list[Row], truth: Mapping[str, str]) -> tuple[Known, list[str]]:
+def _told(rows: list[Row], truth: Mapping[str, str | None]) -> tuple[Known, list[str]]:
     numbers, group = dict[str, int](), array("q")
     for _, id, _ in rows:
         name = truth.get(id)
-        group.append(UNKNOWN if name is None else numbers.setdefault(name, len(numbers)) if name else NOISE)
+        if name is None:
+            group.append(NOISE if id in truth else UNKNOWN)
+        else:
+            group.append(numbers.setdefault(name, len(numbers)))
     found = np.array(group, np.int64)
     return Known(found, found != UNKNOWN), list(numbers)

@@ -1,6 +1,6 @@
 """A stream against its known groups: what `grouping evaluate` does, without the command line.
 
-`play` is also for callers in Python:
+`play` is also for callers in Python (`read_truth` is in truth.py):
 
     truth = read_truth(Path("truth.csv"))
     events, refused = read_events(["alerts.jsonl.gz"])
@@ -10,9 +10,6 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
 import tempfile
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -30,7 +27,7 @@ from grouping.evaluate import Pair, Scores, evaluate, matches
 from grouping.parse import Malformed, parse
 from grouping.records import Event, Feedback
 from grouping.responder import Habits, Responder, arrivals
-from grouping.runtimes.replay import BadInput, calm_collector, lines_of, open_sources
+from grouping.runtimes.replay import calm_collector, lines_of, open_sources
 from grouping.runtimes.store import Store
 
 COMMIT = 4096  # events between two commits to the scratch store
@@ -184,29 +181,3 @@ def read_events(paths: Sequence[str]) -> tuple[list[Event], int]:
                 except Malformed:
                     refused += bool(line.strip())
     return events, refused
-
-
-def read_truth(path: Path) -> dict[str, str | None]:
-    """The group of each alert, None for noise, from a CSV file with the header alert,group; .gz is understood.
-
-    Raises BadInput, OSError.
-    """
-    csv.field_size_limit(MAX_NAME)
-    truth: dict[str, str | None] = {}
-    with path.open("rb") as file:
-        packed = file.peek(2)[:2] == b"\x1f\x8b"
-        text = io.TextIOWrapper(gzip.open(file) if packed else file, "utf-8-sig", newline="")
-        rows = csv.reader(text)
-        try:
-            if [name.strip() for name in next(rows, [])] != ["alert", "group"]:
-                raise BadInput(f"{path}: line 1: expected the header alert,group; add it")
-            for row in rows:
-                if not row:
-                    continue
-                if len(row) != 2 or not row[0]:
-                    raise BadInput(f"{path}: line {rows.line_num}: expected alert,group, got {len(row)} fields")
-                if truth.setdefault(row[0], row[1] or None) != (row[1] or None):
-                    raise BadInput(f"{path}: line {rows.line_num}: alert {row[0]!r} has two groups; keep one")
-        except (csv.Error, UnicodeDecodeError, gzip.BadGzipFile, EOFError) as error:
-            raise BadInput(f"{path}: line {rows.line_num}: {error}; write it as CSV in UTF-8") from None
-    return truth
