@@ -8,7 +8,7 @@ the chain. So a merge costs the same for ten alerts and ten thousand, and undoin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -34,6 +34,7 @@ from grouping.records import Change, Feedback, Merged, Moved, Output, Undone, Ve
 from grouping.scope import Incident, Scope, Standing, StoredAlert
 from grouping.state import State
 
+MOVED = 1_000  # alerts of one line: brokers take a message up to about a megabyte
 ORIGINS = 4  # incidents that alerts were moved out of, and that a lesson speaks of
 
 
@@ -206,7 +207,7 @@ def _unmerge(desk: Desk, done: dict[str, Any], by: str) -> list[Output]:
         if part.standing is Standing.OPEN:
             outputs += desk.reopen(part)
         alerts = tuple(reversed([id for id, _ in members(desk.state, desk.scope, part)]))
-        outputs.append(Moved(desk.scope.name, alerts, whole.id, part.id, by))
+        outputs += _moved(desk, alerts, whole.id, part.id, by)
     desk.refresh(whole)
     for incident in [whole, *(part for part, _ in parts)]:
         outputs += settle(desk.scope, incident)
@@ -271,7 +272,7 @@ def _said_by_move(
 
 
 def _carry(desk: Desk, moving: list[tuple[str, StoredAlert, Incident]], by: str) -> list[Output]:
-    """Carry alerts over to the incidents given, as direct members. One line per pair of incidents."""
+    """Carry alerts over to the incidents given, as direct members. Lines per pair of incidents."""
     lines: dict[tuple[str, str], list[str]] = {}
     touched: dict[str, Incident] = {}
     for id, kept, target in moving:
@@ -291,8 +292,14 @@ def _carry(desk: Desk, moving: list[tuple[str, StoredAlert, Incident]], by: str)
         desk.state.add_member(desk.scope, target, id)
     for incident in touched.values():
         desk.refresh(incident)
+    return [line for (source, end), alerts in lines.items() for line in _moved(desk, alerts, source, end, by)]
+
+
+def _moved(desk: Desk, alerts: Sequence[str], source: str, end: str, by: str) -> list[Output]:
+    """The lines that say which alerts went where, at most MOVED in each."""
     scope = desk.scope.name
-    return [Moved(scope, tuple(alerts), source, end, by) for (source, end), alerts in lines.items()]
+    starts = range(0, max(len(alerts), 1), MOVED)
+    return [Moved(scope, tuple(alerts[start : start + MOVED]), source, end, by) for start in starts]
 
 
 def _live(desk: Desk, id: str, kept: StoredAlert, target: Incident) -> tuple[int, int]:

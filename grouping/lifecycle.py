@@ -228,9 +228,11 @@ def chain(state: State, scope: Scope, id: str) -> Iterator[Incident]:
 
 def tree(state: State, scope: Scope, incident: Incident) -> Iterator[Incident]:
     """The incident and all that were merged into it, depth first."""
-    yield incident
-    for id in incident.merged:
-        yield from tree(state, scope, state.known_incident(scope, id))
+    waiting = [incident]  # not recursive: a chain of merges may be of any length
+    while waiting:
+        one = waiting.pop()
+        yield one
+        waiting += [state.known_incident(scope, id) for id in reversed(one.merged)]
 
 
 def direct_members(

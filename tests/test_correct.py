@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import orjson
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 
 from grouping.config import Config
 from grouping.engine import Engine
-from grouping.lifecycle import members, root
+from grouping.lifecycle import close, members, root
 from grouping.scope import Standing
 from tests.logs import Player, logs
 from tests.test_engine import Story, T
@@ -74,6 +75,32 @@ def test_undo_of_a_merge_gives_back_what_was_there() -> None:
     assert (lines[1]["alerts"], lines[1]["from"], lines[1]["into"]) == (["a2"], one, two)
     assert desk.where() == {"a1": one, "a2": two, "a3": one}
     assert desk.standing(two) == Standing.OPEN
+
+
+def test_a_chain_of_merges_may_be_of_any_length() -> None:
+    """Each night the incident of yesterday is merged into that of today, for years: the last merge goes as the first."""
+    desk = Desk()
+    state, scope = desk.engine.state, desk.engine.state.scope("default")
+    chained = [desk.incident(f"a{night}", host=f"h{night}") for night in range(1200)]
+    for before, after in pairwise(chained):  # as merges leave it
+        part, whole = state.known_incident(scope, before), state.known_incident(scope, after)
+        close(scope, part, Standing.MERGED)
+        part.into, whole.merged, whole.count = whole.id, [part.id], whole.count + part.count
+    new = desk.incident("new", host="new")
+    assert [line["kind"] for line in desk.do("merge", incidents=[chained[-1]], into=new)] == ["merged"]
+    assert len(list(members(state, scope, state.known_incident(scope, new)))) == 1201
+
+
+def test_no_line_grows_with_what_is_moved() -> None:
+    """Undoing a merge of many alerts is said in lines of at most a thousand, which name each of them once."""
+    desk = Desk()
+    alerts = [f"a{number}" for number in range(2500)]
+    (one,) = {desk.incident(id, host="x") for id in alerts}
+    two = desk.incident("b", host="y")
+    desk.do("merge", incidents=[one], into=two)
+    moved = [line["alerts"] for line in desk.do("undo", feedback="f1") if line["kind"] == "moved"]
+    assert [len(some) for some in moved] == [1000, 1000, 500]
+    assert [id for some in moved for id in some] == alerts
 
 
 def test_a_split_makes_a_new_incident() -> None:
