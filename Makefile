@@ -1,5 +1,5 @@
 # Needs Python 3.11, 3.12 or 3.13 and make; the rest is installed into $(VENV), with checked hashes. With a C compiler
-# and Python's headers what an alert passes through is compiled, else Python and numpy do the same at a third of the speed.
+# and Python's headers what an alert passes through is compiled, else Python and numpy do the same at less than a third of the speed.
 
 # PYTHON=python3.12 names another Python; it gets an environment of its own.
 VENV ?= .venv$(if $(PYTHON),-$(notdir $(PYTHON)))

@@ -2,7 +2,7 @@
 
 The numeric core is C (_kernel.c), with numpy as its definition; the road around it is this package's own typed Python,
 compiled by mypyc. Without a compiler the package installs all the same, and Python and numpy do the work: the same
-bytes, at about a third of the speed.
+bytes, at less than a third of the speed.
 """
 
 import runpy
