@@ -285,3 +285,16 @@ class Refused:
 
 
 Output = Decision | IncidentLine | Merged | Moved | Undone | Suggestion | PolicyLine | Refused
+
+
+def incidents_of(output: Output) -> tuple[str, ...]:
+    """The incidents that an output tells of."""
+    match output:
+        case Decision() | IncidentLine():
+            return (output.incident,)
+        case Merged():
+            return (output.incident, output.into)
+        case Moved():
+            return (output.source, output.into)
+        case _:
+            return ()

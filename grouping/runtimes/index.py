@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from grouping.lifecycle import root
-from grouping.records import Alert, Change, Decision, Event, Feedback, IncidentLine, Merged, Moved, Output
+from grouping.records import Alert, Change, Event, Feedback, IncidentLine, Merged, Output, incidents_of
 from grouping.runtimes.store import Store
 from grouping.state import State
 
@@ -55,7 +55,7 @@ class Index:
         kept = not (isinstance(event, Feedback) and event.actor == KEEPER)
         for output in outputs:
             if kept:
-                self._touch(seq, _named(output))
+                self._touch(seq, incidents_of(output))
             match output:
                 case IncidentLine(event=Change.OPENED):
                     self._opened(seq, output.scope, output.incident)
@@ -140,19 +140,6 @@ class Index:
     def _where(self, id: str) -> bytes | None:
         key = b"\0w" + id.encode()
         return self._changes.get(key) or self._store.get(key)
-
-
-def _named(output: Output) -> tuple[str, ...]:
-    """The incidents that a line is about."""
-    match output:
-        case Decision() | IncidentLine():
-            return (output.incident,)
-        case Merged():
-            return (output.incident, output.into)
-        case Moved():
-            return (output.source, output.into)
-        case _:
-            return ()
 
 
 def _entries(kind: bytes, seq: int, scope: str, id: str, value: bytes | None) -> Changes:

@@ -2,25 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import orjson
 
 from grouping.engine import Engine
-from grouping.records import SEVERITY_BY_RANK, Decision, IncidentLine, Merged, Moved, Output
-
-
-def touched(output: Output) -> Iterator[tuple[str, str]]:
-    """Scope and id of every incident that an output tells of."""
-    match output:
-        case Decision() | IncidentLine():
-            yield output.scope, output.incident
-        case Merged():
-            yield output.scope, output.incident
-            yield output.scope, output.into
-        case Moved():
-            yield output.scope, output.source
-            yield output.scope, output.into
+from grouping.records import SEVERITY_BY_RANK
 
 
 def incident(engine: Engine, scope_name: str, id: str) -> bytes:

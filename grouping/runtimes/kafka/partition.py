@@ -22,10 +22,10 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPa
 from grouping.emit import emit
 from grouping.engine import Engine
 from grouping.parse import Malformed
-from grouping.records import Output, Refused
+from grouping.records import Output, Refused, incidents_of
 from grouping.runtimes.kafka import changelog
 from grouping.runtimes.kafka.changelog import POSITION, Lost, Position
-from grouping.runtimes.kafka.incidents import incident, touched
+from grouping.runtimes.kafka.incidents import incident
 from grouping.runtimes.kafka.losses import OUTPUTS, Losses, mark, moved
 from grouping.runtimes.kafka.outbox import Outbox
 from grouping.runtimes.kafka.read import bypassed, read
@@ -189,7 +189,7 @@ class Partition:
                     headers = [] if id is None else [("event", id.encode())]
                     line = emit(record.offset, output)[:-1]
                     outbox.add(self._settings.topic(DECISIONS), output.scope.encode(), line, headers)
-                    incidents.update(dict.fromkeys(touched(output)))
+                    incidents.update(dict.fromkeys((output.scope, one) for one in incidents_of(output)))
             if index % BREATH == BREATH - 1:
                 await asyncio.sleep(0)
         for scope, id in incidents:

@@ -18,9 +18,8 @@ import orjson
 from grouping.forget import forget
 from grouping.learn import clock
 from grouping.lifecycle import tree
-from grouping.records import Action, Decision, Event, Feedback, Output, Refused
+from grouping.records import Action, Decision, Event, Feedback, Output, Refused, incidents_of
 from grouping.runtimes.index import KEEPER
-from grouping.runtimes.kafka.incidents import touched
 from grouping.runtimes.store import Store
 from grouping.scope import Incident, Scope, Standing
 from grouping.state import State, last_alert, record_key
@@ -61,7 +60,7 @@ class Retention:
         if not isinstance(event, Feedback) or any(isinstance(output, Refused) for output in outputs):
             return
         named = [event.incident, event.into, *event.incidents]
-        named += [id for output in outputs for _, id in touched(output)]
+        named += [id for output in outputs for id in incidents_of(output)]
         now = clock(self._state.scope(event.scope))
         for id in dict.fromkeys(named):
             if id is not None:
