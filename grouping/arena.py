@@ -53,14 +53,16 @@ class Arena:
         self.top = max(self.top, slot + 1)
         return slot
 
-    def claim(self, slot: int) -> None:
-        """Take this very slot: an incident read back from the store stands where it stood."""
-        while slot >= self.capacity:
+    def claim(self, slots: Sequence[int]) -> None:
+        """Take these very slots: incidents read back from the store stand where they stood."""
+        top = max(slots, default=-1) + 1
+        while top > self.capacity:
             self._grow()
-        self._free.remove(slot)
+        taken = set(slots)
+        self._free = [slot for slot in self._free if slot not in taken]
         heapify(self._free)
-        self.used += 1
-        self.top = max(self.top, slot + 1)
+        self.used += len(taken)
+        self.top = max(self.top, top)
 
     def put_back(self, slot: int) -> None:
         """Empty a slot."""

@@ -366,8 +366,7 @@ class State:
         scope.promotion.restored(scope.memory.quarantined)
         scope.limit = self.policy(scope).limit
         self._load_ids(scope, head["ids_seen"])
-        for id in head["joinable"]:
-            self._load_joinable(scope, id)
+        self._load_joinable(scope, head["joinable"])
         _restore_turns(scope)
         return scope
 
@@ -420,21 +419,26 @@ class State:
         if seen % ID_PAGE:
             scope.id_page = orjson.loads(self.get(_id_key(scope, seen // ID_PAGE)) or b"[]")
 
-    def _load_joinable(self, scope: Scope, id: str) -> None:
-        value = self.get(record_key(b"i", scope.name, id))
-        if value is None:
-            raise BadState(f"incident {id} of scope {scope.name!r} is missing from the records; restore a backup")
-        head, _, column = value.partition(b"\n")
-        fields = orjson.loads(head)
-        incident = scope.incidents[id] = _incident(id, fields)
-        incident.slot, rows = fields[-1]
-        arena, slot = scope.arena, incident.slot
-        arena.claim(slot)
-        scope.joinable[slot] = incident
-        arena.profile[np.frombuffer(column, "<u2", rows), slot] = np.frombuffer(column, np.uint8, rows, 2 * rows)
-        last, first, count = incident.last_at, incident.first_at, incident.count
-        arena.describe(slot, last, first, count, scope.limit.after(last - first, count))
-        arena.stats[SHARE, slot] = 1.0 / incident.weight
+    def _load_joinable(self, scope: Scope, ids: list[str]) -> None:
+        arena = scope.arena
+        profiles: dict[int, tuple[int, bytes]] = {}
+        for id in ids:
+            value = self.get(record_key(b"i", scope.name, id))
+            if value is None:
+                raise BadState(f"incident {id} of scope {scope.name!r} is missing from the records; restore a backup")
+            head, _, column = value.partition(b"\n")
+            fields = orjson.loads(head)
+            incident = scope.incidents[id] = _incident(id, fields)
+            incident.slot, rows = fields[-1]
+            scope.joinable[incident.slot] = incident
+            profiles[incident.slot] = rows, column
+        arena.claim(list(profiles))  # all at once: one by one, each would look through all that are free
+        for slot, (rows, column) in profiles.items():
+            incident = scope.joinable[slot]
+            arena.profile[np.frombuffer(column, "<u2", rows), slot] = np.frombuffer(column, np.uint8, rows, 2 * rows)
+            last, first, count = incident.last_at, incident.first_at, incident.count
+            arena.describe(slot, last, first, count, scope.limit.after(last - first, count))
+            arena.stats[SHARE, slot] = 1.0 / incident.weight
 
 
 def pack(records: Mapping[bytes, bytes]) -> bytes:

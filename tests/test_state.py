@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from grouping import Engine
+from grouping.arena import Arena
 from grouping.scope import ID_GENERATION
 from grouping.state import BadState, unpack
 from tests.test_engine import Story, T
@@ -44,3 +49,14 @@ def test_ids_of_repeats_are_remembered_for_two_generations() -> None:
         assert story.tell(id="first", at=T, dedup_key="k", summary="x") == [], "ids of alerts are never forgotten"
     pages = [key for key in unpack(story.engine.snapshot()) if key.startswith(b"e")]
     assert len(pages) <= 2 * ID_GENERATION // 1024 + 1
+
+
+@given(st.sets(st.integers(0, 70)), st.randoms())
+def test_incidents_read_back_stand_where_they_stood(slots: set[int], chance: random.Random) -> None:
+    """All are claimed at once, in any order; the slots taken next are the lowest free ones."""
+    order = sorted(slots)
+    chance.shuffle(order)
+    arena = Arena()
+    arena.claim(order)
+    assert (arena.used, arena.top) == (len(slots), max(slots, default=-1) + 1)
+    assert [arena.take() for _ in range(20)] == [slot for slot in range(100) if slot not in slots][:20]
