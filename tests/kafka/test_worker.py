@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import re
@@ -212,13 +213,19 @@ def test_workers_join_and_leave(stage):
     first = stage.loop("one")
     stage.until(lambda: stage.written() > 0)
     second = stage.loop("two", step="stored", times=2)
-    stage.produce(events(1500, 1500))
-    assert second.wait(30) == -signal.SIGKILL
-    stage.produce(events(3000, 600))
+    fed = itertools.count(1500, 100)
+
+    def killed() -> bool:
+        stage.produce(events(next(fed), 100))  # as long as it may take until the second one has something to write down
+        return second.poll() == -signal.SIGKILL
+
+    stage.until(killed, what="the end of the second worker")
+    base, before = next(fed), stage.written()
+    stage.produce(events(base, 600))
     stage.loop("two")
-    stage.until(lambda: stage.written() > 2500)
+    stage.until(lambda: stage.written() > before)
     assert stop(first) == 0
-    stage.produce(events(3600, 400))
+    stage.produce(events(base + 600, 400))
     stage.until_settled()
 
 

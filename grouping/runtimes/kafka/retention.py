@@ -49,15 +49,16 @@ class Retention:
         self._state = state
         self._keep_s = keep_s
         self._changes: dict[bytes, bytes | None] = {}
-        self._heard: dict[bytes, float] = {}
+        self._heard: dict[str, float] = {}
         self._from: bytes | None = None  # the key of the next incident to look at
 
     def take(self, event: Event, outputs: Sequence[Output]) -> None:
         """Note which incidents a feedback spoke of, and which alerts are sent again."""
-        for output in outputs:
-            if isinstance(output, Decision) and output.action is Action.DUPLICATE:
-                self._repeated(output.scope, output.incident)
-        if not isinstance(event, Feedback) or any(isinstance(output, Refused) for output in outputs):
+        if not isinstance(event, Feedback):
+            if outputs:  # of an alert that is sent again the first says so
+                self._repeated(outputs[0])
+            return
+        if any(isinstance(output, Refused) for output in outputs):
             return
         named = [event.incident, event.into, *event.incidents]
         named += [id for output in outputs for id in incidents_of(output)]
@@ -106,7 +107,7 @@ class Retention:
         for feedback in told:
             self._state.drop_feedback(scope, feedback)
         key = _key(scope, id)
-        self._heard.pop(key, None)
+        self._heard.pop(id, None)
         if key in self._changes or self._store.get(key) is not None:
             self._changes[key] = None
 
@@ -120,19 +121,23 @@ class Retention:
         event = {"kind": "feedback", "id": id, "at": clock(scope), "scope": scope.name, "actor": KEEPER}
         return [(scope.name.encode(), orjson.dumps(event | {"action": "resolve", "incident": incident.id}))]
 
-    def _repeated(self, scope: str, id: str) -> None:
-        """An alert was sent again: written down now and then."""
-        key, now = _key(scope, id), clock(self._state.scope(scope))
-        last = self._heard.get(key)
+    def _repeated(self, output: Output) -> None:
+        """Where an alert was sent again: written down now and then."""
+        if not isinstance(output, Decision) or output.action is not Action.DUPLICATE:
+            return
+        scope, id = output.scope, output.incident
+        now = clock(self._state.scope(scope))
+        last = self._heard.get(id)
         if last is not None and now - last < COARSE_S:
             return
+        key = _key(scope, id)
         at, told = self._spoken(scope, id)
         if now - at >= COARSE_S:
             self._changes[key] = orjson.dumps([now, told])
             at = now
         if len(self._heard) == HEARD:
             self._heard.clear()
-        self._heard[key] = at
+        self._heard[id] = at
 
     def _old(self, scope: Scope, incident: Incident, before: float) -> bool:
         if incident.slot >= 0 or incident.last_at >= before:
