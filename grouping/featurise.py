@@ -155,4 +155,7 @@ def value_of(alert: Alert, field: str) -> str | None:
         value: str | None = getattr(alert, "class_" if field == "class" else field)
         return value
     wanted = field.removeprefix("details.")
-    return next((value for name, value in details_of(alert) if name == wanted), None)
+    if not alert.details:
+        return None
+    found = (value for name, value in _flat("", alert.details) if name == wanted and 0 < len(value) <= MAX_VALUE)
+    return min(found, default=None)  # not only of those that count as features: a policy names what it needs

@@ -235,6 +235,16 @@ def test_fields_under_details_count_like_any_other(where: str) -> None:
     assert story.alert("a3", 2, **content)["action"] == "join"
 
 
+@pytest.mark.parametrize("others", [0, 11, 12, 40])
+def test_a_policy_finds_its_pair_among_any_number_under_details(others: int) -> None:
+    """Alerts of one zone join by it, however many pairs stand before it by name; those of another do not."""
+    story = Story(policy="details.zone=300s")
+    details = {f"a{number:02d}": "x" for number in range(others)}
+    first = story.alert("a1", details=details | {"zone": "eu-1"})
+    assert story.alert("a2", 1, details=details | {"zone": "eu-1"})["incident"] == first["incident"]
+    assert story.alert("a3", 2, details=details | {"zone": "eu-2"})["action"] == "open"
+
+
 def test_the_severity_is_that_of_the_worst_alert() -> None:
     """Repeats can raise it; unknown is below info."""
     story = Story()
