@@ -1,4 +1,4 @@
-"""What an alert changes: the only place, with correct.py, that writes incidents."""
+"""What an alert changes: incidents are written here, in correct.py and, as both need it, in lifecycle.py."""
 
 from __future__ import annotations
 

@@ -50,9 +50,9 @@ def candidates(
 ) -> Candidates:
     """The incidents near an alert at time ``at``.
 
-    ``bits``: how rare each feature is in the scope, see learn.bits. ``key``: its policy key, None where a part of it is unknown: then nobody's turn it is, or, if ``open_minded``, that
-    of the incident touched last. Incidents that are full, too old or silent for too long
-    are left out.
+    ``bits``: how rare each feature is in the scope, see learn.bits. ``key``: its policy key, None where a part of it is
+    unknown: then it is nobody's turn, or, if ``open_minded``, that of the incident touched last. Incidents that are full,
+    too old or silent for too long are left out.
     """
     joinable = scope.joinable
     reach = window(config, scope)

@@ -12,7 +12,6 @@ from grouping.config import BadConfig, Config
 from grouping.policy import BadPolicy, policy
 
 REFUSED = 3  # some input was refused
-UNUSABLE = 2  # arguments or configuration cannot be used
 
 IN_FILE = click.Path(exists=True, dir_okay=False, allow_dash=True)
 OUT_FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
