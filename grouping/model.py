@@ -14,7 +14,7 @@ from typing import Any
 from grouping.kin import KINDS
 from grouping.lifecycle import repolicy
 from grouping.memory import LESSONS, Lesson, Saying
-from grouping.policy import BadPolicy, policy
+from grouping.policy import BadPolicy, learned, policy
 from grouping.scope import Scope
 from grouping.state import State
 
@@ -154,7 +154,7 @@ def _rule(model: Mapping[str, Any], key: str) -> str:
     if type(rule) is not str or len(rule) > NAME:
         raise BadModel(f"$.{key}: expected the name of a policy or an empty text, got {rule!r}")
     try:
-        policy(rule or "default")
+        policy(learned(rule) if rule and key == "found" else rule or "default")  # as it will be used
     except BadPolicy as error:
         raise BadModel(f"$.{key}: {error}") from None
     return rule

@@ -126,6 +126,8 @@ WRONG = {
     "another format": {"format": "grouping model 9"},
     "a policy that cannot be read": {"set": "whatever"},
     "a rule that is no text": {"found": 5},
+    "a policy that is no rule": {"found": "linear(*~2s)"},
+    "a policy made of a rule": {"found": "learned(service~5s)"},
     "no lessons": {"lessons": None},
     "a lesson twice": {"lessons": [LESSON, LESSON]},
     "a lesson that is none": {"lessons": [5]},
