@@ -90,10 +90,9 @@ class Recent:
         """How often what has this code came, per s, floods thinned; 0 where there is nothing to tell it by."""
         if self.count < 2:
             return 0.0
-        times, columns = self._arrays()
-        held = min(self.count, _SIZE)
-        span = float(times[:held].max() - times[:held].min())
-        return int(np.count_nonzero(columns[:held, SAME] == same)) / span if span > 0 else 0.0
+        times, codes = self.window(self.count)  # not all of the ring: what is older is not read back
+        span = float(times[-1] - times[0])
+        return int(np.count_nonzero(codes[SAME] == same)) / span if span > 0 else 0.0
 
     def page(self, number: int) -> bytes:
         """A page of alerts as bytes; the last one may be short."""
