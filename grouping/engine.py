@@ -117,7 +117,7 @@ class Engine:
             case PolicyEvent():
                 outputs = self._set_policy(scope, event)
             case Tick():
-                learn.tick(scope, event.at, self._reach(scope))
+                learn.tick(scope, event.at)
         if scope.shadow is not None and not isinstance(event, PolicyEvent):
             outputs += self._play_along(scope, scope.shadow, event, outputs)
         # Only now: sweeping may drop decoded records that a step still holds.

@@ -35,8 +35,6 @@ def tell_time(scope: Scope, at: float | None, reach: float) -> float:
     scope.unticked = min(scope.unticked + 1, CLOCK)
     if scope.unticked == CLOCK and _median(times) < scope.ticked - reach:
         scope.ticked = 0.0  # all alerts since the last tick were told at an earlier time: the tick was wrong
-    if at < scope.ahead - reach:
-        scope.ahead = 0.0
     if scope.doubts:
         _settle(scope, at, reach)
     return at
@@ -55,17 +53,9 @@ def _median(times: list[float]) -> float:
     return sorted(times)[(len(times) - 1) // 2]
 
 
-def tick(scope: Scope, at: float, reach: float) -> None:
-    """Take in that it is now ``at``; if that is more than ``reach`` s ahead, once another tick has said so too."""
+def tick(scope: Scope, at: float) -> None:
+    """Take in that it is now ``at``; five alerts that say it is earlier take it back, see tell_time."""
     scope.changed = True
-    now, first = clock(scope), scope.ahead
-    if now and at > now + reach:
-        scope.ahead = at
-        if not first or at < first - reach:
-            return
-        at = min(at, first)
-    else:
-        scope.ahead = 0.0
     scope.ticked, scope.unticked = max(scope.ticked, at), 0
 
 

@@ -148,7 +148,7 @@ class PolicyEvent:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Time has passed in this scope. One that is far ahead counts once another agrees."""
+    """Time has passed in this scope."""
 
     at: float
     scope: str

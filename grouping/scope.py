@@ -170,7 +170,6 @@ class Scope:
     shadow: Shadow | None = None  # a policy that plays along
     times: list[float] = field(default_factory=list)  # the last CLOCK event times
     ticked: float = 0.0
-    ahead: float = 0.0  # a tick far ahead of the present, with which another one has to agree; 0: none
     unticked: int = 0  # event times since the last tick, at most CLOCK
     pace: Pace = field(default_factory=Pace)
     doubts: list[Doubt] = field(default_factory=list)  # times far ahead, oldest first

@@ -351,7 +351,7 @@ class State:
         scope.policy, scope.policies_before = head["policy"], head["policies_before"]
         scope.events, scope.learned, scope.turn = head["events"], head["learned"], head["turn"]
         scope.times, scope.ticked = head["times"], head["ticked"]
-        scope.ahead, scope.unticked = head["ahead"], head["unticked"]
+        scope.unticked = head["unticked"]
         scope.pace = Pace(*head["pace"])
         scope.doubts = [Doubt(at, Pace(*pace)) for at, *pace in head["doubts"]]
         if "shadow" in head:
@@ -507,7 +507,6 @@ def _head_bytes(scope: Scope) -> bytes:
             "turn": scope.turn,
             "times": scope.times,
             "ticked": scope.ticked,
-            "ahead": scope.ahead,
             "unticked": scope.unticked,
             "pace": _pace(scope.pace),
             "doubts": [[doubt.at, *_pace(doubt.pace)] for doubt in scope.doubts],

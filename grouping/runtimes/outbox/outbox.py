@@ -161,7 +161,7 @@ class Outbox:
                     self._start(delivery.to, delivery.position)
 
     async def _pass_time(self) -> None:
-        """Let time pass in scopes that hold something to be announced and have fallen silent: two ticks each, since a far one waits for another."""
+        """Let time pass in scopes that hold something to be announced and have fallen silent: a tick each."""
         if not self._deliveries:
             return
         now = time.monotonic()
@@ -170,7 +170,7 @@ class Outbox:
         over = [key for key, at in self._ticks.items() if at <= now]
         if not over or self._service.backlog():
             return
-        lines = [orjson.dumps({"kind": "tick", "at": due, "scope": scope}) for scope, due in over for _ in range(2)]
+        lines = [orjson.dumps({"kind": "tick", "at": due, "scope": scope}) for scope, due in over]
         try:
             await self._service.accept(lines)
         except Unavailable:
