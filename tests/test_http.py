@@ -390,13 +390,13 @@ def test_only_alerts_of_the_incident_in_the_address_are_taken_out_of_it(live: Li
 
 def test_of_several_moves_those_that_can_be_made_are_told(live: Live) -> None:
     """What cannot be is told beside it, and not instead of it; the same for several incidents."""
-    first, second, third = open_three(live, "some")
+    first, second, third = open_three(live, "several")
     assert live.ask("POST", f"/incidents/{second}/resolve").status == 200
     both = {"alerts": [{"id": "a0", "incident": {"id": second}}, {"id": "a1", "incident": {"id": third}}]}
     answer = live.ask("PUT", f"/incidents/{first}/alerts", both)
     assert (answer.status, "is resolved" in answer.json["error"]) == (409, True)
     assert [(one["id"], one["incident"]["id"]) for one in answer.json["alerts"]] == [("a1", third)]
-    assert live.ask("GET", "/alerts/a1?scope=some").json["incident"] == third
+    assert live.ask("GET", "/alerts/a1?scope=several").json["incident"] == third
     put = {"incidents": [{"id": id, "status": "resolved"} for id in (second, third)]}
     answer = live.ask("PUT", "/incidents", put)
     assert (answer.status, [one["id"] for one in answer.json["incidents"]]) == (409, [third])
