@@ -50,7 +50,7 @@ def road() -> list[Extension]:
     """The modules of the road as one library. A command that only asks for names and versions does without."""
     if {"dist_info", "egg_info", "sdist"} & set(sys.argv):
         return []
-    options = ["--config-file=", "--ignore-missing-imports"]  # numpy is not there when pip builds apart
+    options = ["--config-file=", "--ignore-missing-imports"]  # orjson is not there when pip builds apart
     paths = [f"grouping/{name}.py" for name in ROAD]
     modules = mypycify([*options, *paths], opt_level="1", debug_level="0", group_name="grouping._road")
     for module in modules:

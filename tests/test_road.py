@@ -32,10 +32,12 @@ def test_the_sources_give_the_bytes_of_what_was_compiled(tmp_path: Path) -> None
 
 
 def test_one_version_compiles_everywhere() -> None:
-    """Other versions of mypyc have not been tried: pip, which builds apart, and the locks take the same one."""
+    """Other versions of mypyc have not been tried: pip, which builds apart, and the locks take the same one, and its numpy."""
     wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
-    (version,) = [one.partition("==")[2] for one in wanted if one.startswith("mypy")]
+    pinned = {re.split(r"\W", one)[0]: one.partition("==")[2] for one in wanted if "==" in one}
+    assert set(pinned) == {"mypy", "numpy"}
     for lock in ("run", "build", "dev"):
-        assert re.findall(r"^mypy==(\S+)", (ROOT / "requirements" / f"{lock}.txt").read_text(), re.MULTILINE) == [
-            version
-        ]
+        text = (ROOT / "requirements" / f"{lock}.txt").read_text()
+        assert {name: re.findall(rf"^{name}==(\S+)", text, re.MULTILINE) for name in pinned} == {
+            name: [version] for name, version in pinned.items()
+        }
