@@ -266,6 +266,14 @@ def test_a_body_is_waited_for_only_with_a_token(tmp_path: Path) -> None:
                 assert stranger.recv(1000).startswith(b"HTTP/1.1 401")
 
 
+def test_the_root_says_what_answers_here_and_where_to_go_on(live: Live) -> None:
+    """Every way it names is there."""
+    said = live.ask("GET", "/").json
+    assert (said["name"], said["ready"], said["why"]) == ("grouping", True, None)
+    ways = [way for way in said["ways"] if way != "/stream"]  # that one does not end
+    assert [live.ask("GET", way).status for way in ways] == [200] * len(ways)
+
+
 def test_a_sender_s_trace_is_kept(live: Live) -> None:
     """W3C trace context: its id is in the answer and in the log line of a refusal."""
     trace = "0af7651916cd43dd8448eb211c80319c"

@@ -5,10 +5,19 @@ from __future__ import annotations
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
+from grouping import __version__
 from grouping.runtimes.http.parts import Administrator, Live
 from grouping.runtimes.service import STARTING
 
 router = APIRouter(tags=["operation"])
+
+
+@router.get("/")
+async def start(live: Live) -> JSONResponse:
+    """What answers here, how it is, and where to go on."""
+    ready, why = live.service.state()
+    ways = ("/incidents", "/scopes", "/stream", "/readyz", "/metrics", "/openapi.json")
+    return JSONResponse({"name": "grouping", "version": __version__, "ready": ready, "why": why or None, "ways": ways})
 
 
 @router.get("/healthz")
