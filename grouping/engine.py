@@ -145,7 +145,9 @@ class Engine:
             if found is None or key is None:
                 return self._group(scope, alert)
             known, incident = found
-            return [] if known.alert == id else self._repeat(scope, alert, key, known, incident)
+            if known.alert == id or self.state.has_alert(scope, id):  # decided already, maybe long ago
+                return []
+            return self._repeat(scope, alert, key, known, incident)
         if self.state.has_alert(scope, id):
             return []
         self._begin(scope)

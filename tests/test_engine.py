@@ -55,6 +55,20 @@ def test_the_first_alert_opens_an_incident_and_the_next_joins_it() -> None:
     assert second["runner_up"] == {"incident": None, "score": 0.5}
 
 
+def test_an_alert_of_long_ago_sent_again_is_a_no_op_while_another_has_its_key() -> None:
+    """It was decided once; that its id is no longer among the recent ones does not make it a repeat."""
+    story = Story()
+    story.alert("a1", dedup_key="k")
+    story.resolve("k", 1)
+    story.alert("a2", 2, dedup_key="k")
+    scope = story.engine.state.scope("default")
+    scope.ids.clear()  # as after twice as many others as are remembered
+    scope.ids_before.clear()
+    before = story.engine.snapshot()
+    assert story.tell(id="a1", at=T, summary="disk full", dedup_key="k") == []
+    assert story.engine.snapshot() == before
+
+
 def test_an_event_given_twice_is_a_no_op() -> None:
     """Resends of each kind of event answer nothing and change nothing."""
     story = Story()
