@@ -68,10 +68,14 @@ class Views:
         return found
 
     def alert(self, scope: str, id: str) -> dict[str, Any] | None:
-        """An alert, where it belongs now, and the decision with all that was logged of it."""
+        """An alert, where it belongs now, the decision with all that was logged of it, and in words why it was so decided."""
         within = self._scope(scope)
         kept = self._state.alert(within, id)
-        return None if kept is None else self._alert(within, id, kept) | {"decision": _decision(kept)}
+        if kept is None:
+            return None
+        why = self.explanation(scope, id)
+        said = {"decision": _decision(kept), "words": None if why is None else why["words"]}
+        return self._alert(within, id, kept) | said
 
     def explanation(self, scope: str, id: str) -> dict[str, Any] | None:
         """Why an alert was decided as it was: what settled it, what each feature added, the runner-up, and in words."""

@@ -350,6 +350,8 @@ def test_an_incident_s_alerts_and_how_they_were_decided(live: Live) -> None:
     assert joined["features"][1]["match_host"] == 1.0
     alert = live.ask("GET", "/alerts/a1?scope=why").json
     assert alert["decision"] == {key: value for key, value in joined.items() if key != "alert"}
+    assert alert["words"].startswith("same host and kind of title; ")
+    assert live.ask("GET", "/alerts/a0?scope=why").json["words"] != alert["words"]
 
 
 def test_corrections_are_done_when_answered(live: Live) -> None:

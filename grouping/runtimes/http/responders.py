@@ -98,7 +98,7 @@ async def decisions(live: Live, _: Responder, id: str, skip: Skip = 0, limit: Li
 
 @router.get("/alerts/{id}", tags=["incidents"])
 async def alert(live: Live, _: Responder, id: str, scope: str = "default") -> JSONResponse:
-    """One alert, where it belongs now, and how it was decided."""
+    """One alert, where it belongs now, how it was decided, and in `words` why."""
     return found(await live.service.ask("alert", scope=scope, id=id), f"alert {id} in scope {scope}")
 
 
