@@ -1,6 +1,7 @@
 """The command line: `grouping COMMAND ...`, also `python -m grouping`.
 
-Exit status: 0 all taken, 3 some input refused, 2 unusable arguments or configuration, 1 a fault of our own.
+Exit status: 0 all taken, 3 some input refused, 2 unusable arguments or configuration, 1 a fault of our own;
+`model diff` ends with 4 where the models differ.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from grouping.state import State
 from grouping.views import Views
 
 LARGEST = 64 << 20  # bytes of a file
+DIFFERS = 4  # exit status: neither a fault of ours (1), nor arguments (2), nor a refused input (3)
 MODEL = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -70,11 +71,11 @@ def import_(file: Path, state: Path, scopes: tuple[str, ...], *, service: bool) 
 @click.argument("one", type=MODEL)
 @click.argument("other", type=MODEL)
 def diff(one: Path, other: Path) -> None:
-    """Say what model OTHER has otherwise than model ONE; exit status 1 if anything."""
+    """Say what model OTHER has otherwise than model ONE; exit status 4 if anything."""
     lines = list(differences(_read(one), _read(other)))
     for line in lines:
         click.echo(line)
-    raise SystemExit(1 if lines else 0)
+    raise SystemExit(DIFFERS if lines else 0)
 
 
 @command.command("reset")
