@@ -27,6 +27,7 @@ from river import cluster, feature_extraction, linear_model
 
 import grouping.engine as road
 from benchmarks.machine import machine
+from benchmarks.walk import walk
 from grouping import Config, parse
 from grouping.arena import Arena
 from grouping.layout import CANDIDATES, FEATURE_NAMES, VALUES
@@ -89,11 +90,7 @@ DECISION = "this engine, the decision alone: pair features and score of 17 optio
 def _contenders(warm: list[Alert]) -> dict[str, tuple[Contender, int]]:
     """Name -> (decide, alerts a round), each warmed up."""
     engine = road.Engine(Config(policy="host=300s"))
-    asked: list[Evidence] = []
-    _keep_evidence(asked)
-    for alert in warm:
-        engine.step(alert)
-    decisions = asked[-2000:]
+    decisions = [_kept(walk(engine, alert).seen) for alert in warm][-2000:]
     found: dict[str, tuple[Contender, int]] = {
         OWN: (engine.step, 500),
         DECISION: (_replayed(decisions, _decide), 500),
@@ -107,15 +104,6 @@ def _contenders(warm: list[Alert]) -> dict[str, tuple[Contender, int]]:
         "river DBSTREAM, 16 hashed features": (_dbstream(warm), 20),
     }
     return found
-
-
-def _keep_evidence(into: list[Evidence]) -> None:
-    def kept(seen: Evidence) -> Any:
-        into.append(_kept(seen))
-        del into[:-4000]
-        return pair_features(seen)
-
-    road.pair_features = kept  # type: ignore[assignment]
 
 
 def _kept(seen: Evidence) -> Evidence:

@@ -25,12 +25,9 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.machine import machine
-from grouping import Config, Engine, apply, emit, learn, parse
-from grouping.candidates import candidates, window
-from grouping.engine import _evidence, decided
-from grouping.lifecycle import policy_key
-from grouping.records import Alert, Output
-from grouping.score import pair_features
+from benchmarks.walk import STEPS, walk
+from grouping import Config, Engine, emit, parse
+from grouping.records import Alert
 
 Taken = dict[str, list[int]]
 
@@ -74,10 +71,12 @@ def _time(lines: list[bytes]) -> list[dict[str, Any]]:
         assert isinstance(event, Alert)
         stepped = beside.step(event)
         done = clock()
-        outputs = _walk(walked, event, taken)
-        walk = clock()
-        written = [emit(number, output) for output in outputs]
-        taken["emit"].append(clock() - walk)
+        way = walk(walked, event)
+        arrived = clock()
+        written = [emit(number, output) for output in way.outputs]
+        taken["emit"].append(clock() - arrived)
+        for name, begun_at, done_at in zip(STEPS, way.marks, way.marks[1:], strict=False):
+            taken[name].append(done_at - begun_at)
         taken["parse"].append(read - begun)
         taken["whole step"].append(done - read)
         assert written == [emit(number, output) for output in stepped]
@@ -88,53 +87,6 @@ def _time(lines: list[bytes]) -> list[dict[str, Any]]:
     ]
 
 
-def _walk(engine: Engine, alert: Alert, taken: Taken) -> list[Output]:
-    """What Engine.step does with a new alert under a policy that a person has set."""
-    clock = time.perf_counter_ns
-    state = engine.state
-    scope = state.scope(alert.scope)
-    marks = [clock()]
-    engine._begin(scope)
-    state.remember_id(scope, alert.id)
-    at = learn.tell_time(scope, alert.at)
-    features = engine._featurise(alert)
-    marks.append(clock())
-    now = state.policy(scope)
-    key = policy_key(now, alert, features.same, scope.tuning.families)
-    bits = learn.bits(scope.usual)
-    near = candidates(engine.config, scope, at, features, bits, key, now.open_minded)
-    marks.append(clock())
-    seen = _evidence(scope, at, features, near)
-    marks.append(clock())
-    table = pair_features(seen)
-    marks.append(clock())
-    decision, joined = decided(engine.config, scope, alert, now, near, table)
-    marks.append(clock())
-    outputs = apply.group(state, scope, alert, at, features, key, joined)
-    outputs.append(decision)
-    marks.append(clock())
-    learn.observe(scope, at, features)
-    marks.append(clock())
-    apply.keep(state, scope, alert, at, decision)
-    marks.append(clock())
-    for name, begun, done in zip(STEPS, marks, marks[1:], strict=False):
-        taken[name].append(done - begun)
-    if scope.events % apply.SWEEP == 0:
-        apply.sweep(engine.config, scope, window(engine.config, scope), learn.clock(scope))
-        state.trim(scope)
-    return outputs
-
-
-STEPS = (
-    "featurise",
-    "candidates",
-    "evidence",
-    "pair features",
-    "score and decide",
-    "apply",
-    "observe",
-    "write down",
-)
 _QUANTILES = (("p50_us", 50), ("p99_us", 99))
 
 
