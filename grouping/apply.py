@@ -31,10 +31,15 @@ def repeat(state: State, scope: Scope, alert: Alert, key: str, known: OpenAlert)
     scope.changed_keys.add(key)
     rank = SEVERITY_RANK[alert.severity]
     if rank > known.severity:
-        known.severity = rank
         for incident in chain(state, scope, known.incident):
-            incident.severity = max(incident.severity, rank)
+            incident.ranks[known.severity] -= 1
+            incident.ranks[rank] += 1
             scope.changed_incidents.add(incident.id)
+        known.severity = rank
+        kept = state.alert(scope, known.alert)
+        if kept is not None:  # so that the alert takes it along when it is moved, also when its key has a later alert
+            kept.raised = rank
+            state.put_alert(scope, known.alert, kept)
 
 
 def acknowledge(state: State, scope: Scope, key: str) -> None:

@@ -190,6 +190,8 @@ def _shift(incident: Incident, part: Incident, sign: int) -> None:
     incident.count += sign * part.count
     incident.keyless += sign * part.keyless
     incident.firing += sign * part.firing
+    for rank, alerts in enumerate(part.ranks):
+        incident.ranks[rank] += sign * alerts
 
 
 def _unmerge(desk: Desk, done: dict[str, Any], by: str) -> list[Output]:
@@ -285,6 +287,7 @@ def _carry(desk: Desk, moving: list[tuple[str, StoredAlert, Incident]], by: str)
                 incident.count += sign
                 incident.keyless += sign * keyless
                 incident.firing += sign * firing
+                incident.ranks[kept.worst] += sign
                 desk.scope.changed_incidents.add(incident.id)
         target.born_at = min(target.born_at, kept.at)
         kept.incident = target.id

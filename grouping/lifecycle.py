@@ -70,7 +70,8 @@ def opened(scope: Scope, origin: str, at: float) -> Incident:
 def apart(scope: Scope, alert: Alert, at: float) -> Incident:
     """A new incident of one alert that was not looked at; not joinable."""
     incident = Incident(name("i", scope.name, alert.id), born_at=at, first_at=at, last_at=at, count=1)
-    incident.severity, incident.touched = SEVERITY_RANK[alert.severity], scope.events
+    incident.touched = scope.events
+    incident.ranks[SEVERITY_RANK[alert.severity]] += 1
     incident.title.add(alert.summary, alert.summary)
     scope.incidents[incident.id] = incident
     scope.changed_incidents.add(incident.id)
@@ -112,6 +113,7 @@ def take_in(scope: Scope, incident: Incident, features: Features, alert: Alert, 
     if at < incident.first_at:
         incident.first_at = at
     incident.count += 1
+    incident.ranks[SEVERITY_RANK[alert.severity]] += 1
     incident.touched = scope.events
     describe(scope, incident, features, alert, at)
     mirror(scope, incident)
@@ -122,11 +124,8 @@ def take_in(scope: Scope, incident: Incident, features: Features, alert: Alert, 
 
 
 def describe(scope: Scope, incident: Incident, features: Features, alert: Alert, at: float) -> None:
-    """Count what an alert looks like into a joinable incident: profile, kind, severity, title, what it saw."""
+    """Count what an alert looks like into a joinable incident: profile, kind, title, what it saw."""
     incident.kind = features.kind
-    rank = SEVERITY_RANK[alert.severity]
-    if rank > incident.severity:
-        incident.severity = rank
     incident.title.add(features.template, alert.summary)
     incident.weight = scope.arena.add(incident.slot, features.rows, incident.weight)
     for code in features.told:
@@ -262,9 +261,10 @@ def settle(scope: Scope, incident: Incident) -> list[Output]:
 
 
 def rebuild(state: State, scope: Scope, incident: Incident, policy: Policy, featurise: Featuriser) -> None:
-    """Compute a joinable incident's times, title, severity, keys and profile anew from its latest alerts.
+    """Compute a joinable incident's times, title, keys and profile anew from its latest alerts.
 
-    A correction took alerts away or brought some: counts that were halved on the way cannot be subtracted from.
+    A correction took alerts away or brought some: counts that were halved on the way cannot be subtracted from. How many
+    alerts it has, and of which severity, is counted exactly by whoever moves them.
     """
     if incident.slot < 0:
         enter(scope, incident)
@@ -275,7 +275,7 @@ def rebuild(state: State, scope: Scope, incident: Incident, policy: Policy, feat
     newest.sort(key=lambda row: (row[1].at, row[0]))
     incident.first_at = min(part.born_at for part in parts)
     incident.last_at = newest[-1][1].at if newest else incident.born_at
-    incident.title, incident.severity, incident.weight = Title(), 0, 0.0
+    incident.title, incident.weight = Title(), 0.0
     keys: dict[str, None] = {}
     for id, kept in newest[-REBUILT_FROM:]:
         alert = restored(scope, id, kept)

@@ -14,6 +14,7 @@ from grouping.layout import USUAL_BITS
 from grouping.memory import Memory
 from grouping.policy import Limit
 from grouping.promote import Promotion
+from grouping.records import SEVERITY_RANK
 from grouping.shadow import Shadow
 from grouping.title import Title
 from grouping.tune import Tuning
@@ -62,7 +63,7 @@ class Incident:
     count: int = 0
     keyless: int = 0  # alerts without a dedup key: nothing can resolve them but a responder
     firing: int = 0  # alerts with a dedup key that are not resolved
-    severity: int = 0  # rank of the worst alert
+    ranks: list[int] = field(default_factory=lambda: [0] * len(SEVERITY_RANK))  # alerts by their worst severity
     title: Title = field(default_factory=Title)
     pages: int = 0  # full pages of member ids, in the records
     page: list[str] = field(default_factory=list)  # the last, unfilled one
@@ -72,6 +73,14 @@ class Incident:
     kind: int = 1  # of its latest alert
     weight: float = 0.0  # alerts counted in its profile
     slot: int = -1
+
+    @property
+    def severity(self) -> int:
+        """Rank of the worst of its alerts, repeats included; 0 where none is known."""
+        rank = len(self.ranks) - 1
+        while rank and not self.ranks[rank]:
+            rank -= 1
+        return rank
 
 
 @dataclass(slots=True)
@@ -108,13 +117,22 @@ class Written(NamedTuple):
 
 @dataclass(slots=True)
 class StoredAlert:
-    """An alert as it was decided. ``fields`` are those of records.Alert after ``status``; ``features`` as in Choice."""
+    """An alert as it was decided. ``fields`` are those of records.Alert after ``status``; ``features`` as in Choice.
+
+    ``raised``: the rank of the severity that a repeat raised it to, 0 if none did.
+    """
 
     incident: str
     at: float
     fields: list[Any]
     decision: Written | None
     features: bytes
+    raised: int = 0
+
+    @property
+    def worst(self) -> int:
+        """Rank of the worst severity that was told of it."""
+        return max(SEVERITY_RANK[self.fields[1]], self.raised)
 
 
 @dataclass(slots=True)

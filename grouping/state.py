@@ -166,8 +166,8 @@ class State:
         if value is None:
             return None
         head, _, features = value.partition(b"\n")
-        incident, at, fields, decision = orjson.loads(head)
-        return StoredAlert(incident, at, fields, Written(*decision) if decision else None, features)
+        incident, at, fields, decision, *raised = orjson.loads(head)
+        return StoredAlert(incident, at, fields, Written(*decision) if decision else None, features, *raised)
 
     def has_alert(self, scope: Scope, id: str) -> bool:
         """Whether an alert of that id was decided."""
@@ -197,8 +197,10 @@ class State:
 
     def put_alert(self, scope: Scope, id: str, alert: StoredAlert) -> None:
         """Write an alert down."""
-        head = orjson.dumps([alert.incident, alert.at, alert.fields, tuple(alert.decision or ())])
-        self._pending[record_key(b"a", scope.name, id)] = b"%b\n%b" % (head, alert.features)
+        head: list[Any] = [alert.incident, alert.at, alert.fields, tuple(alert.decision or ())]
+        if alert.raised:
+            head.append(alert.raised)
+        self._pending[record_key(b"a", scope.name, id)] = b"%b\n%b" % (orjson.dumps(head), alert.features)
 
     def put_feedback(self, scope: Scope, id: str, undo: dict[str, Any]) -> None:
         """Write a feedback down."""
@@ -578,7 +580,7 @@ def _incident_bytes(incident: Incident, profile: tuple[int, bytes]) -> bytes:
             incident.count,
             incident.keyless,
             incident.firing,
-            incident.severity,
+            incident.ranks,
             [title.kinds, title.others],
             incident.pages,
             incident.page,
@@ -595,7 +597,7 @@ def _incident_bytes(incident: Incident, profile: tuple[int, bytes]) -> bytes:
 
 def _incident(id: str, fields: list[Any]) -> Incident:
     """The incident of a record, out of the arena."""
-    born, first, last, standing, into, merged, count, keyless, firing, severity, (kinds, others), *rest = fields[:-1]
+    born, first, last, standing, into, merged, count, keyless, firing, ranks, (kinds, others), *rest = fields[:-1]
     pages, page, keys, seen, touched, kind, weight = rest
     return Incident(
         id,
@@ -608,7 +610,7 @@ def _incident(id: str, fields: list[Any]) -> Incident:
         count,
         keyless,
         firing,
-        severity,
+        ranks,
         Title({template: (alerts, shared) for template, (alerts, shared) in kinds.items()}, others),
         pages,
         page,

@@ -310,12 +310,72 @@ def test_counts_always_match_the_alerts(log: list[dict[str, Any]]) -> None:
             held = [kept.fields[0] for _, kept in members(state, scope, incident)]
             assert incident.count == len(held)
             assert incident.keyless == held.count(None)
+            assert sum(incident.ranks) == incident.count
+            assert min(incident.ranks) >= 0
             assert 0 <= incident.firing <= incident.count - incident.keyless
             if incident.standing is Standing.OPEN:
                 assert incident.firing + incident.keyless > 0
             if incident.slot >= 0:
                 assert incident.standing is Standing.OPEN
                 assert scope.joinable[incident.slot] is incident
+
+
+def test_a_merge_does_not_lower_a_severity_and_its_undo_gives_it_back() -> None:
+    """However many alerts came since the worst one, and though only a repeat of it was that bad."""
+    desk = Desk()
+    one = desk.incident("a0", host="x", dedup_key="k", severity="info")
+    desk.incident("a1", 1, host="x", dedup_key="k", severity="critical")
+    for number in range(2, 80):
+        desk.incident(f"a{number}", number, host="x", severity="info")
+    two, three = desk.incident("b1", 80, host="y", severity="error"), desk.incident("c1", 80, host="z")
+
+    def severities() -> list[int]:
+        state, scope = desk.engine.state, desk.engine.state.scope("default")
+        return [state.known_incident(scope, id).severity for id in (one, two, three)]
+
+    assert severities() == [4, 3, 0]
+    desk.do("merge", incidents=[two], into=one)
+    assert severities()[0] == 4
+    desk.do("merge", incidents=[one], into=three)
+    assert severities()[2] == 4
+    desk.do("undo", feedback="f2")
+    desk.do("undo", feedback="f1")
+    assert severities() == [4, 3, 0]
+    desk.alert("a80", 80, host="x", dedup_key="k2", severity="error")
+    desk.do("move", alerts=["a0"], into=three)
+    assert severities() == [3, 3, 4], "it takes its worst report along"
+
+
+RANK = {None: 0, "info": 1, "warning": 2, "error": 3, "critical": 4}
+
+
+@given(logs(scopes=["default"]))
+@settings(max_examples=200)
+def test_a_severity_is_that_of_the_worst_alert_that_belongs_there_now(log: list[dict[str, Any]]) -> None:
+    """Repeats of it included, whoever merged, moved and undid; with a restore after every event."""
+    player = Player(config=Config(policy="service~5s"))
+    worst: dict[str, int] = {}
+    where: dict[str, str] = {}
+    for event in log:
+        if event["kind"] == "alert":  # all with a key, so that many are repeats
+            event |= {"status": "firing", "dedup_key": event.get("dedup_key", "k1")}
+        for line in map(orjson.loads, player.play(event).splitlines()):
+            match line["kind"]:
+                case "decision":
+                    alert = line.get("repeats") or line["alert"]
+                    worst[alert] = max(worst.get(alert, 0), RANK[event.get("severity")])
+                    where.setdefault(alert, line["incident"])
+                case "merged":
+                    where = {id: line["into"] if home == line["incident"] else home for id, home in where.items()}
+                case "moved":
+                    where |= dict.fromkeys(line["alerts"], line["into"])
+        player.engine = Engine.restore(player.engine.snapshot(), player.engine.config)
+        state, scope = player.engine.state, player.engine.state.scope("default")
+        for id in player.opened.get("default", []):
+            incident = state.known_incident(scope, id)
+            if incident.into is None:
+                mine = [worst[alert] for alert, home in where.items() if home == id]
+                assert incident.severity == max(mine, default=0)
 
 
 @given(logs(scopes=["default"]))
