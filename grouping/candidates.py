@@ -17,13 +17,14 @@ from grouping.scope import Incident, Scope
 RECENT = 4  # places for the incidents touched last, whatever they look like
 HINTED = 8  # and for those that lessons speak of ...
 PARTNERS = 32  # ... looked for by so many codes
+INFINITE = float("inf")
 
 
 Singles = NDArray[np.float32]
 
 
 class Candidates(NamedTuple):
-    """``slots`` of the incidents in the arena; ``turn`` is the place of the key's last one, -1 for none.
+    """``slots`` of the incidents in the arena; ``turn`` is the place of the one whose turn it is, -1 for none.
 
     ``turn_untold`` is the same if responders had said nothing.
 
@@ -51,12 +52,12 @@ def candidates(
     """The incidents near an alert at time ``at``.
 
     ``bits``: how rare each feature is in the scope, see learn.bits. ``key``: its policy key, None where a part of it is
-    unknown: then it is nobody's turn, or, if ``open_minded``, that of the incident touched last. Incidents that are full,
+    unknown: then it is nobody's turn, or, if ``open_minded``, that of the nearest of all. Incidents that are full,
     too old or silent for too long are left out.
     """
     joinable = scope.joinable
     reach = window(config, scope)
-    last = _last(scope, at, key, reach) if key is not None or open_minded else -1
+    last = _last(config, scope, at, key, reach) if key is not None or open_minded else -1
     near = list(reversed(joinable)) if len(joinable) <= CANDIDATES else _near(scope, at - reach, features, bits, last)
     slots = scope.arena.fitting(near, at - reach, at + reach, at - config.age_max_s, config.size_max)
     incidents = [joinable[slot] for slot in slots]
@@ -65,7 +66,7 @@ def candidates(
     if incidents and scope.memory.partners:
         told = [scope.memory.told(features.told, at, one.seen) for one in incidents]
         if turn >= 0 and told[turn][0] < 0:
-            turn = _next_turn(scope, key, slots, told)
+            turn = _next_turn(config, scope, at, key, slots, told)
     return Candidates(
         incidents,
         slots,
@@ -100,13 +101,16 @@ def _near(scope: Scope, since: float, features: Features, bits: Singles, last: i
     return near
 
 
-def _next_turn(scope: Scope, key: str | None, slots: list[int], told: list[tuple[int, str]]) -> int:
-    """Not the key's last incident, responders said: then it is the turn of the one before it of which they did not."""
+def _next_turn(
+    config: Config, scope: Scope, at: float, key: str | None, slots: list[int], told: list[tuple[int, str]]
+) -> int:
+    """Not the key's last incident, responders said: then it is the turn of the nearest of which they did not."""
     turns = scope.turns.get(key, {}) if key is not None else scope.joinable
-    for slot in islice(reversed(turns), CANDIDATES):
-        if slot in slots and told[slots.index(slot)][0] >= 0:
-            return slots.index(slot)
-    return -1
+    left = [slot for slot in islice(reversed(turns), CANDIDATES) if slot in slots and told[slots.index(slot)][0] >= 0]
+    nearest = _nearest(config, scope, at, left)
+    if nearest < 0 and left:
+        nearest = left[0]
+    return slots.index(nearest) if nearest >= 0 else -1
 
 
 def _hinted(scope: Scope, codes: tuple[int, int]) -> list[int]:
@@ -121,15 +125,19 @@ def _hinted(scope: Scope, codes: tuple[int, int]) -> list[int]:
     return list(found)
 
 
-def _last(scope: Scope, at: float, key: str | None, reach: float) -> int:
-    """The slot that last took an alert with this key, or any alert if that is None; -1 for none.
+def _last(config: Config, scope: Scope, at: float, key: str | None, reach: float) -> int:
+    """The slot whose turn it is to take an alert with this key, or any alert if that is None; -1 for none.
 
-    One that only begins later than it could have joined at ``at``, or ended more than ``reach`` s before that, is passed
-    over where there is another: a wrong clock elsewhere, or a late alert, must not hide the incident of its own time.
+    That is the nearest in time. Where none is in time it is the one that took an alert last; but one that only begins
+    later than it could have joined at ``at``, or ended more than ``reach`` s before that, is passed over where there is
+    another.
     """
     turns = scope.joinable if key is None else scope.turns.get(key, {})
-    found = -1
-    for slot in islice(reversed(turns), CANDIDATES):
+    latest = list(islice(reversed(turns), CANDIDATES))
+    found = _nearest(config, scope, at, latest)
+    if found >= 0:
+        return found
+    for slot in latest:
         one = scope.joinable[slot]
         before = one.first_at - at
         begun = before <= 0.0 or before <= (
@@ -139,4 +147,24 @@ def _last(scope: Scope, at: float, key: str | None, reach: float) -> int:
             return slot
         if found < 0 and (begun or key is None):
             found = slot
+    return found
+
+
+def _nearest(config: Config, scope: Scope, at: float, slots: list[int]) -> int:
+    """Of the slots that may take an alert of ``at`` by the rule the nearest in time, of equals the first; -1 for none.
+
+    In a stream in order that is the one that took an alert last. After a late alert, or where clocks differ, it is not:
+    the incident that took the late one must not hide that of the present. One that is full or too old takes none.
+    """
+    found, least, oldest = -1, INFINITE, at - config.age_max_s
+    for slot in slots:
+        one = scope.joinable[slot]
+        before, silence = one.first_at - at, at - one.last_at
+        if before > silence:
+            silence = before
+        if silence < 0.0:
+            silence = 0.0
+        full = one.count >= config.size_max or one.first_at < oldest
+        if silence < least and not full and silence <= scope.limit.after(one.last_at - one.first_at, one.count):
+            found, least = slot, silence
     return found

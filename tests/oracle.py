@@ -1,6 +1,6 @@
 """What the engine must answer under a rule, told with plain lists and nothing clever. Slow on purpose.
 
-It knows dedup keys, resends, resolves and the key's last incident. It looks at every alert of every incident for
+It knows dedup keys, resends, resolves and the key's incident that is nearest in time. It looks at every alert of every incident for
 every question. Corrections are checked by laws (test_correct.py).
 """
 
@@ -23,10 +23,10 @@ class Member:
 
 @dataclass
 class Oracle:
-    """One scope under the rule "join the last incident of the same key values while the silence is at most its limit".
+    """One scope under the rule "join the nearest incident of the same key values while the silence is at most its limit".
 
     The limit is ``low`` s; with a ``pace``, from the third alert on, so many mean gaps, but no less than that and at
-    most ``high``. ``open_minded``: an alert without the key may join the incident that took an alert last.
+    most ``high``. ``open_minded``: an alert without the key may join the nearest incident of all.
     """
 
     key: tuple[str, ...]
@@ -61,26 +61,23 @@ class Oracle:
 
     def _place(self, event: Alert) -> tuple[str, str]:
         assert event.at is not None
-        last = self._last(event)
-        home = last if last is not None and self._silence(last, event.at) <= self._limit(last) else event.id
+        home = self._nearest(event, event.at) or event.id
         self.members.append(Member(event, event.at, home))
         return ("open" if home == event.id else "join"), home
 
-    def _last(self, event: Alert) -> str | None:
-        """The open incident that was the last to take an alert with this alert's key values."""
+    def _nearest(self, event: Alert, at: float) -> str | None:
+        """The open incident with this alert's key values that is in time and nearest; of equals the one touched last."""
         values = [getattr(event, name) for name in self.key]
-        if None in values:
-            open_ones = [member.home for member in self.members if member.home not in self.resolved]
-            return open_ones[-1] if self.open_minded and open_ones else None
+        if None in values and not self.open_minded:
+            return None
         homes: dict[str, None] = {}
         for member in self.members:
-            if member.home not in self.resolved and [getattr(member.alert, name) for name in self.key] == values:
+            fits = None in values or [getattr(member.alert, name) for name in self.key] == values
+            if member.home not in self.resolved and fits:
                 homes.pop(member.home, None)  # to the end
                 homes[member.home] = None
-        for home in list(reversed(homes))[:16]:
-            if event.at is not None and min(member.at for member in self._of(home)) - event.at <= self._limit(home):
-                return home  # the others only begin later
-        return None
+        fitting = [home for home in list(reversed(homes))[:16] if self._silence(home, at) <= self._limit(home)]
+        return min(fitting, key=lambda home: self._silence(home, at), default=None)
 
     def _limit(self, home: str) -> float:
         times = [member.at for member in self._of(home)]

@@ -215,6 +215,33 @@ def test_a_late_alert_is_judged_at_its_own_time() -> None:
     assert before["action"] == "open"
 
 
+@pytest.mark.parametrize("policy", ["service=60s", "service~60s", "learned(service~60s)"])
+def test_a_late_alert_does_not_end_the_incident_of_the_present(policy: str) -> None:
+    """The incident of its own time takes it, and the next alert goes on where the one before it was."""
+    story = Story(policy=policy)
+    early = story.alert("a1", 0, service="db")["incident"]
+    present = story.alert("a2", 200, service="db")["incident"]
+    assert present != early
+    assert story.alert("late", 30, service="db")["incident"] == early
+    assert story.alert("a3", 220, service="db")["incident"] == present
+
+
+def test_late_alerts_pass_over_an_incident_that_is_full() -> None:
+    """The one that goes on where it ended takes them: they do not open one each."""
+    story = Story(policy="*=60s", size_max=4)
+    found = [story.alert(f"a{number}", 10 * number)["incident"] for number in range(6)]
+    assert [found.index(one) for one in found] == [0, 0, 0, 0, 4, 4]
+    assert [story.alert(f"late{number}", 5)["incident"] for number in range(2)] == [found[4]] * 2
+
+
+def test_where_clocks_differ_each_alert_joins_the_nearest_incident() -> None:
+    """Two hosts report one fault, one of them with a clock two minutes slow: two incidents, and not one an alert."""
+    story = Story(policy="*=60s")
+    found = [story.alert(f"a{number}", number - 120 * (number % 2))["incident"] for number in range(40)]
+    assert found == found[:2] * 20
+    assert found[0] != found[1]
+
+
 def test_one_wrong_clock_ends_nothing() -> None:
     """An alert from the year 2040 gets an incident of its own, and the others go on as before."""
     story = Story()
