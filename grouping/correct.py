@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from grouping import lessons
+from grouping.before import note, put_back
 from grouping.config import Config
 from grouping.featurise import Featuriser
 from grouping.lifecycle import (
@@ -89,13 +90,25 @@ class Desk(NamedTuple):
             self.scope.memory_changed = True
             self.scope.learned += 1
 
-    def reopen(self, incident: Incident) -> list[Output]:
-        """Open a closed incident again."""
-        incident.standing = Standing.OPEN
+    def note(self, feedback: Feedback, incidents: Iterable[Incident]) -> list[str]:
+        """Write down what incidents are like before a correction. Their ids."""
+        return note(self.state, self.scope, feedback.id, incidents)
+
+    def put_back(self, feedback: str, incident: Incident) -> bool:
+        """Make an incident what it was before a correction; whether it could be, and was not built anew."""
+        was = self.state.before(self.scope, feedback, incident.id)
+        if put_back(self.state, self.scope, self.policy, self.featurise, incident, was):
+            return True
         self.refresh(incident)
-        if incident.slot >= 0:
-            back_in_turn(self.scope, incident)
+        incident.revised = self.scope.events
         self.scope.changed_incidents.add(incident.id)
+        return False
+
+    def reopen(self, feedback: str, incident: Incident) -> list[Output]:
+        """Open an incident again that a correction closed."""
+        placed, incident.standing = incident.placed, Standing.OPEN
+        if not self.put_back(feedback, incident) and incident.slot >= 0:
+            back_in_turn(self.scope, incident, placed)
         return [line(self.scope, incident, Change.REOPENED)]
 
 
@@ -112,12 +125,13 @@ def correct(desk: Desk, feedback: Feedback) -> list[Output]:
             return []
         case Verb.RESOLVE | Verb.DISMISS:
             incident = _open(desk, feedback.incident, "$.incident")
+            before = desk.note(feedback, [incident])
             close(desk.scope, incident)
             if feedback.action is Verb.DISMISS:
                 said = lessons.lesson(lessons.noise(desk.seen_in(incident)))
                 desk.learn(Lesson(feedback.id, feedback.actor, incident.id, said, noise=True))
                 desk.touch(feedback, incident)
-            _remember(desk, feedback, incident=incident.id)
+            _remember(desk, feedback, incident=incident.id, before=before)
             return [line(desk.scope, incident, Change.RESOLVED)]
         case Verb.UNDO:
             return _undo(desk, feedback)
@@ -167,6 +181,7 @@ def _merge(desk: Desk, feedback: Feedback) -> list[Output]:
     said = lessons.lesson(lessons.together(desk.scope.tuning.recent, theirs, desk.seen_in(target)))
     desk.learn(Lesson(feedback.id, feedback.actor, target.id, said))
     desk.touch(feedback, target, of=_first_of(desk, sources))
+    before = desk.note(feedback, [target, *sources])
     for source in sources:
         close(desk.scope, source, Standing.MERGED)
         source.into = target.id
@@ -174,7 +189,7 @@ def _merge(desk: Desk, feedback: Feedback) -> list[Output]:
         _shift(target, source, 1)
     desk.refresh(target)
     desk.scope.changed_incidents.add(target.id)
-    _remember(desk, feedback, into=target.id, sources=were)
+    _remember(desk, feedback, into=target.id, sources=were, before=before)
     return [Merged(desk.scope.name, source.id, target.id, feedback.id) for source in sources]
 
 
@@ -194,7 +209,8 @@ def _shift(incident: Incident, part: Incident, sign: int) -> None:
         incident.ranks[rank] += sign * alerts
 
 
-def _unmerge(desk: Desk, done: dict[str, Any], by: str) -> list[Output]:
+def _unmerge(desk: Desk, done: dict[str, Any], feedback: Feedback) -> list[Output]:
+    of = feedback.feedback or ""
     outputs: list[Output] = []
     whole = root(desk.state, desk.scope, done["into"])
     parts = [(desk.state.known_incident(desk.scope, id), standing) for id, standing in done["sources"]]
@@ -206,11 +222,14 @@ def _unmerge(desk: Desk, done: dict[str, Any], by: str) -> list[Output]:
         target.merged.remove(part.id)
         part.into, part.standing = None, Standing(standing)
         desk.scope.changed_incidents.add(part.id)
+    desk.put_back(of, whole)
+    for part, _ in parts:
         if part.standing is Standing.OPEN:
-            outputs += desk.reopen(part)
+            outputs += desk.reopen(of, part)
+        else:
+            desk.put_back(of, part)
         alerts = tuple(reversed([id for id, _ in members(desk.state, desk.scope, part)]))
-        outputs += _moved(desk, alerts, whole.id, part.id, by)
-    desk.refresh(whole)
+        outputs += _moved(desk, alerts, whole.id, part.id, feedback.id)
     for incident in [whole, *(part for part, _ in parts)]:
         outputs += settle(desk.scope, incident)
     return outputs
@@ -232,11 +251,18 @@ def _move(desk: Desk, feedback: Feedback) -> list[Output]:
         raise Impossible(f"$.alerts: all of them are in {feedback.into} already; name others")
     _roomy(desk, target.count if target else 0, len(moving), "$.alerts")
     created = target is None
+    roots = [root(desk.state, desk.scope, kept.incident) for _, kept in moving] + ([] if target is None else [target])
+    before = desk.note(feedback, {one.id: one for one in roots}.values())
     there = [] if target is None else desk.seen_in(target)
     if target is None:
         target = opened(desk.scope, feedback.id, min(kept.at for _, kept in moving))
+        target.revised = desk.scope.events
     origins = [[id, kept.incident] for id, kept in moving]
-    outputs = _carry(desk, [(id, kept, target) for id, kept in moving], feedback.id)
+    outputs, touched = _carry(desk, [(id, kept, target) for id, kept in moving], feedback.id)
+    for id, _ in moving:
+        desk.state.add_member(desk.scope, target, id)
+    for incident in touched:
+        desk.refresh(incident)
     said = _said_by_move(desk, moving, [origin for _, origin in origins], there)
     desk.learn(Lesson(feedback.id, feedback.actor, target.id, lessons.lesson(said)))
     sources = dict.fromkeys(origin for _, origin in origins)
@@ -250,7 +276,7 @@ def _move(desk: Desk, feedback: Feedback) -> list[Output]:
         lines = settle(desk.scope, source)
         closed += [source.id] if lines else []
         outputs += lines
-    _remember(desk, feedback, into=target.id, origins=origins, closed=closed)
+    _remember(desk, feedback, into=target.id, origins=origins, closed=closed, event=desk.scope.events, before=before)
     return outputs + settle(desk.scope, target)
 
 
@@ -273,8 +299,8 @@ def _said_by_move(
     return said + lessons.together(desk.scope.tuning.recent, moved, there)
 
 
-def _carry(desk: Desk, moving: list[tuple[str, StoredAlert, Incident]], by: str) -> list[Output]:
-    """Carry alerts over to the incidents given, as direct members. Lines per pair of incidents."""
+def _carry(desk: Desk, moving: list[tuple[str, StoredAlert, Incident]], by: str) -> tuple[list[Output], list[Incident]]:
+    """Carry alerts over to the incidents given, as direct members. Lines per pair of incidents, and these incidents."""
     lines: dict[tuple[str, str], list[str]] = {}
     touched: dict[str, Incident] = {}
     for id, kept, target in moving:
@@ -292,10 +318,8 @@ def _carry(desk: Desk, moving: list[tuple[str, StoredAlert, Incident]], by: str)
         target.born_at = min(target.born_at, kept.at)
         kept.incident = target.id
         desk.state.put_alert(desk.scope, id, kept)
-        desk.state.add_member(desk.scope, target, id)
-    for incident in touched.values():
-        desk.refresh(incident)
-    return [line for (source, end), alerts in lines.items() for line in _moved(desk, alerts, source, end, by)]
+    outputs = [line for (source, end), alerts in lines.items() for line in _moved(desk, alerts, source, end, by)]
+    return outputs, list(touched.values())
 
 
 def _moved(desk: Desk, alerts: Sequence[str], source: str, end: str, by: str) -> list[Output]:
@@ -328,17 +352,33 @@ def _unmove(desk: Desk, done: dict[str, Any], feedback: Feedback) -> list[Output
             moving.append((id, kept, desk.state.known_incident(desk.scope, origin)))
         elif kept is None or root(desk.state, desk.scope, kept.incident) is not root(desk.state, desk.scope, origin):
             stayed.append(id)
-    outputs: list[Output] = []
     homes = {root(desk.state, desk.scope, target.id).id for _, _, target in moving}
-    for id in done["closed"]:
-        source = root(desk.state, desk.scope, id)
-        if source.standing is Standing.RESOLVED and source.id in homes:
-            outputs += desk.reopen(source)
-    outputs += _carry(desk, moving, feedback.id)
+    closed = [root(desk.state, desk.scope, id) for id in done["closed"]]
+    reopened = [source for source in closed if source.standing is Standing.RESOLVED and source.id in homes]
+    for source in reopened:
+        source.standing = Standing.OPEN
+    lines, touched = _carry(desk, moving, feedback.id)
+    _merged_since(desk, [target for _, _, target in moving], done["event"])
+    of = (
+        feedback.feedback or "" if len(moving) == len(done["origins"]) else ""
+    )  # of a part of it nothing is written down
+    for incident in touched:
+        if incident not in reopened:
+            desk.put_back(of, incident)
+    outputs = [line for source in reopened for line in desk.reopen(of, source)] + lines
     ends = [done["into"], *(target.id for _, _, target in moving)]
     for id in dict.fromkeys(ends):
         outputs += settle(desk.scope, root(desk.state, desk.scope, id))
     return outputs + _stayed(desk, feedback, stayed, "moved again since")
+
+
+def _merged_since(desk: Desk, homes: Iterable[Incident], event: int) -> None:
+    """Note that incidents which were merged after the move got alerts back: what they were like then lacks these."""
+    for home in homes:
+        for incident in chain(desk.state, desk.scope, home.id):
+            if incident.into is not None and incident.revised > event:
+                incident.revised = desk.scope.events
+                desk.scope.changed_incidents.add(incident.id)
 
 
 # -- undo
@@ -359,7 +399,7 @@ def _undo(desk: Desk, feedback: Feedback) -> list[Output]:
         raise Impossible(f"$.feedback: no feedback {id} in scope {desk.scope.name!r}; look up its id and scope")
     match done["verb"]:
         case Verb.MERGE:
-            outputs = _unmerge(desk, done, feedback.id)
+            outputs = _unmerge(desk, done, feedback)
         case Verb.MOVE:
             outputs = _unmove(desk, done, feedback)
         case Verb.RESOLVE | Verb.DISMISS:
@@ -369,6 +409,7 @@ def _undo(desk: Desk, feedback: Feedback) -> list[Output]:
         case _:
             raise Impossible(f"$.feedback: {id} is an undo itself; send the correction again instead")
     done["undone"] = True
+    desk.state.drop_before(desk.scope.name, id, done.pop("before", ()))
     desk.unlearn(id, feedback.actor)
     desk.state.put_feedback(desk.scope, id, done)
     _remember(desk, feedback, undid=id)
@@ -380,7 +421,7 @@ def _unclose(desk: Desk, incident: Incident, feedback: Feedback) -> list[Output]
     if incident.standing is Standing.MERGED:
         end = root(desk.state, desk.scope, incident.id)
         return _stayed(desk, feedback, [incident.id], f"merged into {end.id} since")
-    return desk.reopen(incident) + settle(desk.scope, incident)
+    return desk.reopen(feedback.feedback or "", incident) + settle(desk.scope, incident)
 
 
 def _stayed(desk: Desk, feedback: Feedback, ids: list[str], why: str) -> list[Output]:

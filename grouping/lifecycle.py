@@ -81,8 +81,16 @@ def apart(scope: Scope, alert: Alert, at: float) -> Incident:
 def enter(scope: Scope, incident: Incident) -> None:
     """Make an incident joinable."""
     incident.slot = scope.arena.take()
-    scope.joinable[incident.slot] = incident
+    _to_end(scope, incident)
     mirror(scope, incident)
+
+
+def _to_end(scope: Scope, incident: Incident) -> None:
+    """The incident is the last of the joinable ones now."""
+    scope.turn += 1
+    incident.placed = scope.turn
+    scope.joinable.pop(incident.slot, None)
+    scope.joinable[incident.slot] = incident
 
 
 def mirror(scope: Scope, incident: Incident) -> None:
@@ -107,18 +115,18 @@ def leave(scope: Scope, incident: Incident) -> None:
 
 def take_in(scope: Scope, incident: Incident, features: Features, alert: Alert, at: float, key: str | None) -> None:
     """Count an alert into a joinable incident: profile, times, title, severity, key. Not yet its membership."""
-    slot = incident.slot
     if at > incident.last_at:
         incident.last_at = at
     if at < incident.first_at:
         incident.first_at = at
+    if at < incident.born_at:
+        incident.born_at = at
     incident.count += 1
     incident.ranks[SEVERITY_RANK[alert.severity]] += 1
     incident.touched = scope.events
     describe(scope, incident, features, alert, at)
     mirror(scope, incident)
-    del scope.joinable[slot]  # to the end: the one touched last
-    scope.joinable[slot] = incident
+    _to_end(scope, incident)
     if key is not None:
         take_turn(scope, incident, key)
 
@@ -177,11 +185,11 @@ def take_turn(scope: Scope, incident: Incident, key: str) -> None:
     slots[incident.slot] = None
 
 
-def back_in_turn(scope: Scope, incident: Incident) -> None:
-    """Put an incident that takes alerts again among the others, by when each was touched last, and not as the last one."""
+def back_in_turn(scope: Scope, incident: Incident, placed: int) -> None:
+    """Put an incident that takes alerts again among the others, where it was before, and not as the last one."""
     mine = incident.slot
-    slots = _placed(scope, [slot for slot in scope.joinable if slot != mine], mine)
-    scope.joinable = {slot: scope.joinable[slot] for slot in slots}
+    incident.placed = placed
+    in_place(scope)
     for key in incident.keys:
         slots = _placed(scope, [slot for slot in scope.turns[key] if slot != mine], mine)
         numbers = sorted(scope.joinable[slot].keys[key] for slot in slots)
@@ -191,10 +199,15 @@ def back_in_turn(scope: Scope, incident: Incident) -> None:
         scope.turns[key] = dict.fromkeys(slots)
 
 
+def in_place(scope: Scope) -> None:
+    """Put the joinable incidents in the order in which they came to the end."""
+    scope.joinable = dict(sorted(scope.joinable.items(), key=lambda item: item[1].placed))
+
+
 def _placed(scope: Scope, others: list[int], slot: int) -> list[int]:
-    """The slots in order, with this one after the last that was not touched after it."""
+    """The slots in order, with this one after the last that came to the end before it."""
     place = len(others)
-    while place and scope.joinable[others[place - 1]].touched > scope.joinable[slot].touched:
+    while place and scope.joinable[others[place - 1]].placed > scope.joinable[slot].placed:
         place -= 1
     return [*others[:place], slot, *others[place:]]
 
@@ -306,7 +319,7 @@ def repolicy(state: State, scope: Scope, was: Policy, policy: Policy) -> None:
         for incident in scope.joinable.values():
             mirror(scope, incident)
         return
-    scope.turns = {}
+    scope.turns, scope.rekeyed = {}, scope.events
     for incident in scope.joinable.values():
         incident.keys = {}
         mirror(scope, incident)

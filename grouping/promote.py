@@ -221,8 +221,15 @@ class Promotion:
                 if not given:
                     del self.touched[id]
         del self.actors[feedback]
-        self._begin_again()
+        self._in_order()
+        if self.trial is None or feedback in self.trial.actors or self.next_at // 2 > self.counted:
+            self._begin_again()
         return stood
+
+    def _in_order(self) -> None:
+        """Put the incidents in the order in which the feedback was given that touched each last."""
+        place = {feedback: number for number, feedback in enumerate(self.actors)}
+        self.touched = dict(sorted(self.touched.items(), key=lambda item: place[item[1][-1]]))
 
     def believe(self, doubted: frozenset[str | None]) -> bool:
         """Leave the feedback of these out from now on, and that of nobody else. Whether that changes anything."""

@@ -69,9 +69,11 @@ class Incident:
     page: list[str] = field(default_factory=list)  # the last, unfilled one
     keys: dict[str, int] = field(default_factory=dict)
     seen: dict[int, Sight] = field(default_factory=dict)  # code of what it saw -> when, the latest last
-    touched: int = 0  # event number of the scope when it last changed
+    touched: int = 0  # event number of the scope when an alert last came to it
     kind: int = 1  # of its latest alert
     weight: float = 0.0  # alerts counted in its profile
+    placed: int = 0  # turn when it became the last of the joinable ones
+    revised: int = 0  # event number of the scope when a correction last changed it
     slot: int = -1
 
     @property
@@ -81,6 +83,19 @@ class Incident:
         while rank and not self.ranks[rank]:
             rank -= 1
         return rank
+
+
+@dataclass(slots=True)
+class Before:
+    """What an incident was like before a correction: all but what was merged into it, and its profile.
+
+    ``event`` is the number of the correction. ``profile``: how many rows of it are not 0, and these with their counts, as
+    they are in the records.
+    """
+
+    event: int
+    incident: Incident
+    profile: tuple[int, bytes]
 
 
 @dataclass(slots=True)
@@ -200,7 +215,8 @@ class Scope:
     ids_before: dict[str, None] = field(default_factory=dict)
     arena: Arena = field(default_factory=Arena)
     joinable: dict[int, Incident] = field(default_factory=dict)  # by slot, the one touched last at the end
-    turn: int = 0  # how often a key or a code was seen
+    turn: int = 0  # how often a key or a code was seen, or an incident came to the end of the joinable ones
+    rekeyed: int = 0  # event number when the joinable incidents were last keyed anew
     turns: dict[str, dict[int, None]] = field(default_factory=dict)  # key -> slots that took alerts with it, last last
 
     marks: dict[int, dict[int, None]] = field(default_factory=dict)  # code -> slots that saw it, last last

@@ -10,6 +10,7 @@ Keys are a letter, the scope's length and name, and an id:
     i  incident                   m  ids of its alerts, by page     a  alert as decided
     k  latest alert of a key      f  feedback and how to undo it
     t  what tuning found          r  the recent alerts in short, by page
+    b  incident as it was before a feedback
     l  what responders told, by feedback, oldest first
     p  what their corrections promoted, and a trial that goes on
 """
@@ -37,6 +38,7 @@ from grouping.scope import (
     ID_GENERATION,
     ID_PAGE,
     MEMBER_PAGE,
+    Before,
     Doubt,
     Incident,
     OpenAlert,
@@ -55,6 +57,7 @@ from grouping.tune import Look, Tuning
 FORMAT = 8  # of the records; a store or snapshot of another format is refused
 KEYS_KEPT = 65_536  # decoded dedup keys held in memory per scope
 INCIDENTS_KEPT = 1024  # decoded incidents held beyond the joinable ones
+MERGED = 5  # place of what was merged into it in an incident's record
 _MAGIC = b"grouping-snapshot"
 
 
@@ -140,7 +143,7 @@ class State:
             value = self.get(record_key(b"i", scope.name, id))
             if value is None:
                 return None
-            found = scope.incidents[id] = _incident(id, orjson.loads(value.partition(b"\n")[0]))
+            found = scope.incidents[id] = _incident(id, orjson.loads(value.partition(b"\n")[0])[:-1])
         return found
 
     def known_incident(self, scope: Scope, id: str) -> Incident:
@@ -178,6 +181,17 @@ class State:
         value = self.get(record_key(b"f", scope.name, id))
         return None if value is None else orjson.loads(value)
 
+    def before(self, scope: Scope, feedback: str, incident: str) -> Before | None:
+        """What an incident was like before a feedback changed it."""
+        value = self.get(_before_key(scope.name, feedback, incident))
+        if value is None:
+            return None
+        head, _, column = value.partition(b"\n")
+        event, *fields, (slot, rows) = orjson.loads(head)
+        found = _incident(incident, fields)
+        found.slot = slot
+        return Before(event, found, (rows, column))
+
     def members(self, scope: Scope, incident: Incident, newest_first: bool = False) -> Iterator[str]:
         """Ids of the alerts that ever became direct members, in order; some may have moved on."""
         pages = range(incident.pages)
@@ -206,6 +220,19 @@ class State:
         """Write a feedback down."""
         self._pending[record_key(b"f", scope.name, id)] = orjson.dumps(undo)
 
+    def put_before(self, scope: Scope, feedback: str, incident: Incident) -> None:
+        """Write down what an incident is like before a feedback changes it."""
+        ((rows, column),) = _columns(scope, [incident])
+        fields = _fields(incident)
+        fields[MERGED] = []
+        head = orjson.dumps([scope.events, *fields, [incident.slot, rows]])
+        self._pending[_before_key(scope.name, feedback, incident.id)] = b"%b\n%b" % (head, column)
+
+    def drop_before(self, scope: str, feedback: str, incidents: Iterable[str]) -> None:
+        """Delete what these incidents were like before a feedback."""
+        for id in incidents:
+            self._pending[_before_key(scope, feedback, id)] = None
+
     def drop_alert(self, scope: Scope, id: str, alert: StoredAlert) -> None:
         """Delete an alert, and its dedup key where it is the latest of it."""
         self._pending[record_key(b"a", scope.name, id)] = None
@@ -226,7 +253,11 @@ class State:
 
     def drop_feedback(self, scope: str, id: str) -> None:
         """Delete a feedback: it can no longer be undone; what it taught stays."""
-        self._pending[record_key(b"f", scope, id)] = None
+        key = record_key(b"f", scope, id)
+        value = self.get(key)
+        if value is not None:
+            self.drop_before(scope, id, orjson.loads(value).get("before", ()))
+        self._pending[key] = None
 
     def add_member(self, scope: Scope, incident: Incident, alert: str) -> None:
         """Add a direct member to an incident's list."""
@@ -352,6 +383,7 @@ class State:
         head = orjson.loads(value)
         scope.policy, scope.policies_before = head["policy"], head["policies_before"]
         scope.events, scope.learned, scope.turn = head["events"], head["learned"], head["turn"]
+        scope.rekeyed = head["rekeyed"]
         scope.times, scope.ticked = head["times"], head["ticked"]
         scope.unticked = head["unticked"]
         scope.pace = Pace(*head["pace"])
@@ -430,17 +462,23 @@ class State:
                 raise BadState(f"incident {id} of scope {scope.name!r} is missing from the records; restore a backup")
             head, _, column = value.partition(b"\n")
             fields = orjson.loads(head)
-            incident = scope.incidents[id] = _incident(id, fields)
+            incident = scope.incidents[id] = _incident(id, fields[:-1])
             incident.slot, rows = fields[-1]
             scope.joinable[incident.slot] = incident
             profiles[incident.slot] = rows, column
         arena.claim(list(profiles))  # all at once: one by one, each would look through all that are free
         for slot, (rows, column) in profiles.items():
             incident = scope.joinable[slot]
-            arena.profile[np.frombuffer(column, "<u2", rows), slot] = np.frombuffer(column, np.uint8, rows, 2 * rows)
+            fill(scope, slot, rows, column)
             last, first, count = incident.last_at, incident.first_at, incident.count
             arena.describe(slot, last, first, count, scope.limit.after(last - first, count))
             arena.stats[SHARE, slot] = 1.0 / incident.weight
+
+
+def fill(scope: Scope, slot: int, rows: int, column: bytes) -> None:
+    """Write the profile of a record into an empty slot."""
+    places = np.frombuffer(column, "<u2", rows)
+    scope.arena.profile[places, slot] = np.frombuffer(column, np.uint8, rows, 2 * rows)
 
 
 def pack(records: Mapping[bytes, bytes]) -> bytes:
@@ -482,6 +520,10 @@ def _restore_turns(scope: Scope) -> None:
         scope.marks.setdefault(code, {})[slot] = None
 
 
+def _before_key(scope: str, feedback: str, incident: str) -> bytes:
+    return record_key(b"b", scope, f"{incident}\0{feedback}")
+
+
 def _page_key(scope: Scope, incident: Incident, number: int) -> bytes:
     return record_key(b"m", scope.name, f"{incident.id}\0{number:08x}")
 
@@ -507,6 +549,7 @@ def _head_bytes(scope: Scope) -> bytes:
             "events": scope.events,
             "learned": scope.learned,
             "turn": scope.turn,
+            "rekeyed": scope.rekeyed,
             "times": scope.times,
             "ticked": scope.ticked,
             "unticked": scope.unticked,
@@ -568,37 +611,41 @@ def _columns(scope: Scope, incidents: list[Incident]) -> Iterator[tuple[int, byt
 
 def _incident_bytes(incident: Incident, profile: tuple[int, bytes]) -> bytes:
     rows, column = profile
-    title = incident.title
-    head = orjson.dumps(
-        [
-            incident.born_at,
-            incident.first_at,
-            incident.last_at,
-            incident.standing,
-            incident.into,
-            incident.merged,
-            incident.count,
-            incident.keyless,
-            incident.firing,
-            incident.ranks,
-            [title.kinds, title.others],
-            incident.pages,
-            incident.page,
-            incident.keys,
-            [[code, *sight] for code, sight in incident.seen.items()],
-            incident.touched,
-            incident.kind,
-            incident.weight,
-            [incident.slot, rows],
-        ]
-    )
+    head = orjson.dumps([*_fields(incident), [incident.slot, rows]])
     return b"%b\n%b" % (head, column)
+
+
+def _fields(incident: Incident) -> list[Any]:
+    """An incident as it is written down, but for its slot."""
+    title = incident.title
+    return [
+        incident.born_at,
+        incident.first_at,
+        incident.last_at,
+        incident.standing,
+        incident.into,
+        incident.merged,
+        incident.count,
+        incident.keyless,
+        incident.firing,
+        incident.ranks,
+        [title.kinds, title.others],
+        incident.pages,
+        incident.page,
+        incident.keys,
+        [[code, *sight] for code, sight in incident.seen.items()],
+        incident.touched,
+        incident.kind,
+        incident.weight,
+        incident.placed,
+        incident.revised,
+    ]
 
 
 def _incident(id: str, fields: list[Any]) -> Incident:
     """The incident of a record, out of the arena."""
-    born, first, last, standing, into, merged, count, keyless, firing, ranks, (kinds, others), *rest = fields[:-1]
-    pages, page, keys, seen, touched, kind, weight = rest
+    born, first, last, standing, into, merged, count, keyless, firing, ranks, (kinds, others), *rest = fields
+    pages, page, keys, seen, touched, kind, weight, placed, revised = rest
     return Incident(
         id,
         born,
@@ -619,6 +666,8 @@ def _incident(id: str, fields: list[Any]) -> Incident:
         touched,
         kind,
         weight,
+        placed,
+        revised,
     )
 
 
