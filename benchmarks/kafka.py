@@ -22,13 +22,14 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 import orjson
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.kafka_probe import Probe, Record, decided, decides, sending
 from benchmarks.machine import machine
 from grouping.simulate import simulate
 from tests.kafka.broker import Broker
@@ -37,7 +38,8 @@ from tests.kafka.stage import Stage
 SCOPES = 64
 POLICY = "host=300s"  # by host, so that as many incidents stay open as there are faults
 PATIENCE_S = 240.0
-Record = tuple[bytes, bytes]
+JAVA = ["-Xms256m", "-Xmx768m", "-XX:+UseG1GC"]  # what the broker is given: no less than it needs
+WARM = 4000  # alerts before anything is measured: each partition is taken over by then
 
 
 @dataclass
@@ -71,12 +73,6 @@ def load(name: str, count: int, incidents: int = 1000) -> list[Record]:
     return found
 
 
-def decided(records: list[Record]) -> set[str]:
-    """Ids of the alerts that get a decision line: those that fire."""
-    raws = [orjson.loads(value) for _, value in records]
-    return {raw["id"] for raw in raws if raw["kind"] == "alert" and raw.get("status", "firing") == "firing"}
-
-
 def start(stage: Stage, name: str, session: float = 10.0) -> Any:
     """A worker as a user starts it."""
     more = ["--config", str(stage.home / "config.toml"), "--session", str(session)]
@@ -100,8 +96,9 @@ async def _make(stage: Stage, topic: str) -> None:
 # -- what is measured
 
 
-async def throughput(stage: Stage, topic: str, expected: set[str]) -> float:
+async def throughput(stage: Stage, topic: str, records: list[Record]) -> float:
     """Decisions a second between four and nine tenths of those expected; all must come, and each once."""
+    expected = decided(records)
     consumer = AIOKafkaConsumer(
         bootstrap_servers=stage.brokers, isolation_level="read_committed", auto_offset_reset="earliest"
     )
@@ -112,9 +109,9 @@ async def throughput(stage: Stage, topic: str, expected: set[str]) -> float:
         consumer.assign([TopicPartition(stage.prefix + topic, number) for number in range(stage.partitions)])
         until = time.monotonic() + PATIENCE_S
         while len(seen) < len(expected):
-            for records in (await consumer.getmany(timeout_ms=100)).values():
-                seen += [id for record in records if (id := decides(record)) is not None]
-            if len(seen) >= (0.4, 0.9, 2.0)[len(marks)] * len(expected):  # all workers are at it by four tenths
+            for got in (await consumer.getmany(timeout_ms=100)).values():
+                seen += [id for record in got if (id := decides(record)) in expected]
+            if len(seen) >= (0.4, 0.9, 2.0)[len(marks)] * len(expected):
                 marks.append((time.monotonic(), len(seen)))
             assert time.monotonic() < until, f"{len(seen)} of {len(expected)}: {stage.log()[-2000:]}"
     finally:
@@ -126,107 +123,55 @@ async def throughput(stage: Stage, topic: str, expected: set[str]) -> float:
     return (after - before) / (ended - began)
 
 
-def decides(record: ConsumerRecord) -> str | None:
-    """The alert that an output line decides; None for any other line."""
-    line = orjson.loads(record.value)
-    return line["alert"] if line["kind"] == "decision" else None
-
-
-class Probe:
-    """Sends at an even pace and notes when the decision of each event is committed."""
-
-    def __init__(self, stage: Stage, topic: str = "decisions") -> None:
-        self._stage, self._topic = stage, topic
-        self.sent: dict[str, float] = {}
-        self._expected: set[str] = set()  # of those sent: what is decided
-        self.late: dict[str, float] = {}  # seconds from produced to committed
-
-    async def run(self, records: list[Record], per_second: float, during: dict[float, Callable[[], None]]) -> None:
-        """``during``: what to do so many seconds after the start. Every decision must come."""
-        self._expected = decided(records)
-        producer = AIOKafkaProducer(bootstrap_servers=self._stage.brokers, linger_ms=1)
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._stage.brokers, isolation_level="read_committed", auto_offset_reset="latest"
-        )
-        await producer.start()
-        await consumer.start()
-        tps = [TopicPartition(self._stage.prefix + self._topic, number) for number in range(self._stage.partitions)]
-        consumer.assign(tps)
-        await consumer.seek_to_end(*tps)
-        reading = asyncio.create_task(self._read(consumer))
-        try:
-            await self._send(producer, records, per_second, dict(during))
-            until = time.monotonic() + 60
-            while len(self.late) < len(self._expected) and time.monotonic() < until:  # noqa: ASYNC110 — nobody tells us
-                await asyncio.sleep(0.05)
-        finally:
-            reading.cancel()
-            await producer.stop()
-            await consumer.stop()
-        assert set(self.late) == self._expected, f"{len(self.late)} of {len(self._expected)} were decided"
-
-    async def _send(
-        self,
-        producer: AIOKafkaProducer,
-        records: list[Record],
-        per_second: float,
-        during: dict[float, Callable[[], None]],
-    ) -> None:
-        began = time.monotonic()
-        for number, (key, value) in enumerate(records):
-            wait = began + number / per_second - time.monotonic()
-            if wait > 0:
-                await asyncio.sleep(max(wait, 0.005))
-            for at in [at for at in during if time.monotonic() - began > at]:
-                during.pop(at)()
-            id = orjson.loads(value)["id"]
-            if id in self._expected:
-                self.sent[id] = time.monotonic()
-            await producer.send(self._stage.prefix + "events", value, key)
-
-    async def _read(self, consumer: AIOKafkaConsumer) -> None:
-        while True:
-            got = await consumer.getmany(timeout_ms=50)
-            now = time.monotonic()
-            for records in got.values():
-                for record in records:
-                    id = decides(record)
-                    if id in self.sent:
-                        self.late.setdefault(id, now - self.sent[id])
-
-    def ms(self, skip: float) -> dict[str, float]:
-        """p50 and p99, without the first part."""
-        values = [self.late[id] * 1000 for id in list(self.sent)[int(skip * len(self.sent)) :] if id in self.late]
-        return {
-            "p50_ms": round(float(np.percentile(values, 50)), 1),
-            "p99_ms": round(float(np.percentile(values, 99)), 1),
-        }
+def probe(stage: Stage, topic: str = "decisions") -> Probe:
+    """Of the topics of a stage."""
+    return Probe(stage.brokers, f"{stage.prefix}events", stage.prefix + topic, stage.partitions)
 
 
 # -- the parts
 
 
 def flow(bench: Bench, name: str, partitions: int, workers: int, way: str = "", policy: str = POLICY) -> dict[str, Any]:
-    """Throughput on a full topic, then latency at half of it."""
+    """Throughput on a full topic, then latency at half of it. Every worker has its partitions before that."""
     count = int(60_000 * bench.share)
-    records = load(name, 3 * count)
+    records = load(name, WARM + 3 * count)
     stage = bench.stage(partitions, policy)
     topic = "reference" if way else "decisions"
     try:
         if way:
             asyncio.run(_make(stage, topic))
-        stage.produce(records[:count])
         for number in range(workers):
             _ = reference(stage, way) if way else start(stage, f"w{number}")
-        per_second = asyncio.run(throughput(stage, topic, decided(records[:count])))
-        half = per_second / 2
-        probe = Probe(stage, topic)
-        asyncio.run(probe.run(records[count : count + int(min(half * 10, 2 * count))], half, {}))
+        stage.until(lambda: way != "" or _members(stage) == workers, what="the last worker")
+        stage.produce(records[:WARM])
+        asyncio.run(throughput(stage, topic, records[:WARM]))
+        with sending(stage.brokers, f"{stage.prefix}events", partitions, records[WARM : WARM + count]):
+            per_second = asyncio.run(throughput(stage, topic, records[WARM : WARM + count]))
+        half, looked = per_second / 2, probe(stage, topic)
+        asyncio.run(looked.run(records[WARM + count :][: int(min(half * 10, 2 * count))], half, {}))
         row = {"way": way or "this worker", "policy": policy, "load": name, "scopes": SCOPES}
         row |= {"partitions": partitions, "workers": workers}
-        return row | {"per_second": round(per_second)} | probe.ms(0.2)
+        return row | {"per_second": round(per_second)} | looked.ms(0.2)
     finally:
         stage.close()
+
+
+def _members(stage: Stage) -> int:
+    """How many workers share the partitions, once they have agreed."""
+
+    async def look() -> int:
+        admin = AIOKafkaAdminClient(bootstrap_servers=stage.brokers)
+        await admin.start()
+        try:
+            (answer,) = await admin.describe_consumer_groups([f"{stage.prefix}grouping"])
+        except KafkaError:  # no coordinator yet
+            return 0
+        finally:
+            await admin.close()
+        (_, _, state, _, _, members, *_) = answer.groups[0]
+        return len(members) if state == "Stable" else 0
+
+    return asyncio.run(look())
 
 
 def hand_over(bench: Bench, how: signal.Signals, incidents: int, session: float) -> dict[str, Any]:
@@ -236,16 +181,17 @@ def hand_over(bench: Bench, how: signal.Signals, incidents: int, session: float)
     try:
         stage.produce(records[: 2 * incidents])
         first = start(stage, "one", session)
-        asyncio.run(throughput(stage, "decisions", decided(records[: 2 * incidents])))
+        asyncio.run(throughput(stage, "decisions", records[: 2 * incidents]))
         start(stage, "two", session)
-        time.sleep(3)  # the second worker has its partitions by then
-        probe = Probe(stage)
-        asyncio.run(probe.run(records[2 * incidents :][:1500], 60, {5.0: lambda: first.send_signal(how)}))
+        stage.until(lambda: _members(stage) == 2, what="the second worker")
+        time.sleep(3)  # it has taken its partitions over by then
+        looked = probe(stage)
+        asyncio.run(looked.run(records[2 * incidents :][:1500], 60, {5.0: lambda: first.send_signal(how)}))
         return {
             "how": how.name,
             "incidents": incidents,
             "session_s": session,
-            "silence_s": round(max(probe.late.values()), 2),
+            "silence_s": round(max(looked.late.values()), 2),
         }
     finally:
         stage.close()
@@ -258,7 +204,7 @@ def recovery(bench: Bench, incidents: int) -> dict[str, Any]:
     try:
         stage.produce(records[: 2 * incidents])
         first = start(stage, "one")
-        asyncio.run(throughput(stage, "decisions", decided(records[: 2 * incidents])))
+        asyncio.run(throughput(stage, "decisions", records[: 2 * incidents]))
         first.send_signal(signal.SIGTERM)
         first.wait(30)
         state = sum(len(record.key) + len(record.value or b"") for records in stage.read("state") for record in records)
@@ -313,7 +259,7 @@ def main(out: Path | None, only: tuple[str, ...], *, quick: bool) -> None:
     figures["machine"]["packages"] |= {name: version(name) for name in ("aiokafka", "faust-streaming")}
     with tempfile.TemporaryDirectory() as scratch:
         (Path(scratch) / "broker").mkdir()
-        broker = Broker(Path(scratch) / "broker")
+        broker = Broker(Path(scratch) / "broker", JAVA)
         broker.start()
         try:
             bench = Bench(broker, Path(scratch), 0.2 if quick else 1.0)

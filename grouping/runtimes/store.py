@@ -6,7 +6,7 @@ was cut off.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -114,18 +114,18 @@ class Store:
         self, records: Mapping[bytes, bytes | None], lines: bytes, number: int, position: Mapping[str, Any]
     ) -> None:
         """Write records, the output lines up to input event ``number``, and the position: all or nothing."""
-        batch = WriteBatch(raw_mode=True)
-        for key, value in records.items():
-            if value is None:
-                batch.delete(key)
-            else:
-                batch.put(key, value)
+        batch = _batch(records.items())
         if self.durable:
             if lines:
                 batch.put(_OUTPUT + number.to_bytes(8, "big"), lines)
             batch.put(_POSITION, orjson.dumps(position))
         with _told(self.path):
             self._db.write(batch, self._how)
+
+    def write(self, records: Iterable[tuple[bytes, bytes | None]]) -> None:
+        """Write records alone, ahead of the `commit` that they belong to: whoever opens the store must get them again."""
+        with _told(self.path):
+            self._db.write(_batch(records), self._how)
 
     def forget(self, prefix: bytes, upto: int) -> None:
         """Delete the records whose keys are ``prefix`` and a number of 8 bytes up to ``upto``."""
@@ -167,6 +167,16 @@ def kept_in(directory: Path, scope: str | None = None) -> Path:
         "name one of them" if scope is None else f"none of them has scope {scope!r}; another worker has its partition"
     )
     raise StoreError(f"{directory}: a worker's partitions, each a state directory ({names}): {what}")
+
+
+def _batch(records: Iterable[tuple[bytes, bytes | None]]) -> WriteBatch:
+    batch = WriteBatch(raw_mode=True)
+    for key, value in records:
+        if value is None:
+            batch.delete(key)
+        else:
+            batch.put(key, value)
+    return batch
 
 
 @contextmanager

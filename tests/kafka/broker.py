@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import tests.kafka.needing  # noqa: F401 — before the client, which may not be there
@@ -74,8 +75,9 @@ def why_not() -> str | None:
 class Broker:
     """A broker whose data lies in ``home``."""
 
-    def __init__(self, home: Path) -> None:
-        self._home = home
+    def __init__(self, home: Path, java: Sequence[str] = SMALL) -> None:
+        """``java``: options of the virtual machine."""
+        self._home, self._java = home, java
         plain, secure, mutual, controller = free_ports(4)
         self.address, self.secure = f"127.0.0.1:{plain}", f"127.0.0.1:{secure}"
         self.mutual = f"127.0.0.1:{mutual}"  # wants to see a certificate
@@ -116,7 +118,7 @@ class Broker:
 
     def _run(self, *command: str) -> subprocess.Popen[bytes]:
         with (self._home / "broker.log").open("ab") as log:
-            java = ["java", *SMALL, "-cp", f"{JARS}/*", *command, str(self._properties)]
+            java = ["java", *self._java, "-cp", f"{JARS}/*", *command, str(self._properties)]
             return subprocess.Popen(java, stdout=log, stderr=log, cwd=self._home)
 
     async def _ready(self, until: float) -> None:

@@ -163,6 +163,8 @@ STEPS = {
     "sent ": 3,
     "sent  ": 4,
     "committed": 3,
+    "piece": 1,
+    "piece ": 4,
     "stored": 2,
     "replayed": 1,
 }
@@ -314,6 +316,24 @@ def test_the_broker_restarts(stage, broker):
     stage.until(lambda: sum(map(len, stage.read("events"))) == 3000, what="the last of the inbox")
     stage.until_settled()
     assert [process.poll() for process in (worker, command)] == [None, None]
+
+
+def test_a_worker_that_is_told_to_stop_ends_where_no_broker_answers(stage, broker):
+    """And what it had committed is the beginning of what the next one writes."""
+    if stage.brokers != broker.address:
+        pytest.skip("the broker is somebody else's")
+    worker = stage.worker("one")
+    stage.produce(events(0, 300))
+    stage.until_settled()
+    broker.stop(signal.SIGKILL)
+    try:
+        worker.send_signal(signal.SIGTERM)
+        worker.wait(60)
+    finally:
+        broker.start()
+    stage.loop("one")
+    stage.produce(events(300, 300))
+    stage.until_settled()
 
 
 # -- what is lost is told

@@ -7,6 +7,7 @@ committed always agrees.
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import time
 import zlib
@@ -20,6 +21,7 @@ import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
+from grouping.runtimes.kafka.breath import Breath
 from grouping.runtimes.store import Store
 from grouping.state import FORMAT
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 POSITION = b"\x00position"
 _SMALL = 4096  # bytes below which nothing is packed: an alert would cost more time than room
 _CHUNK = 2000  # records written to the store at once
+_PIECE = 200  # the same, where others wait for it
 _TAIL = 64  # last records of a partition that are looked at, to know whether it is in use
 _MARGIN_S = 600.0  # the brokers' clocks and ours
 
@@ -92,6 +95,26 @@ def save(store: Store, records: Mapping[bytes, bytes | None], state: int, positi
     """Write records and how far the store is: ``state``, the next offset to read of the topic."""
     known: dict[str, Any] = store.position() if position is None else asdict(position)
     store.commit(records, b"", 0, known | {"state": state, "at": time.time()})
+
+
+async def save_in_pieces(
+    store: Store,
+    records: Mapping[bytes, bytes | None],
+    state: int,
+    position: Position,
+    breath: Breath,
+    watch: Callable[[int], None],
+) -> None:
+    """As `save`, a piece after the other: it holds nobody up, and a store that has a part of them is caught up again.
+
+    ``watch``: records written.
+    """
+    pieces = iter(records.items())
+    while piece := list(itertools.islice(pieces, _PIECE)):
+        store.write(piece)
+        watch(len(piece))
+        await breath.draw()
+    save(store, {}, state, position)
 
 
 async def catch_up(

@@ -58,7 +58,13 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has 
             retry_backoff_ms=50,
         )
         self._shared = Shared(
-            settings, topics, self._connection, self._consumer, asyncio.Semaphore(settings.transactions), self._watch
+            settings,
+            topics,
+            self._connection,
+            self._consumer,
+            asyncio.Lock(),
+            asyncio.Semaphore(settings.transactions),
+            self._watch,
         )
         self._ready: dict[int, Partition] = {}  # taken over
         self._tasks: dict[int, asyncio.Task[None]] = {}  # of the partitions that are ours
@@ -66,6 +72,7 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has 
         self.lag: dict[
             int, int
         ] = {}  # events not decided, by partition; replaced as a whole, as another thread reads it
+        self._agreed = asyncio.Event()  # who has what; an offset committed before that makes the client join once more
         self._stop = asyncio.Event()
         self._ended = asyncio.get_running_loop().create_future()  # when a task ends by a fault of ours
 
@@ -90,6 +97,7 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has 
     def stop(self) -> None:
         """Let `run` end, with everything written down."""
         self._stop.set()
+        self._agreed.set()  # nobody waits for it any more
         if not self._ended.done():
             self._ended.set_result(None)
 
@@ -97,6 +105,7 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has 
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         """All are revoked at every change; most come back, with their store and producer as they were."""
+        self._agreed.clear()
         self._watch("revoked", -1, float(len(list(revoked))))
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
@@ -116,6 +125,7 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has 
                 task = asyncio.create_task(self._serve(number), name=_name(number))
                 task.add_done_callback(self._task_ended)
                 self._tasks[number] = task
+        self._agreed.set()
         self._watch("assigned", -1, float(len(numbers)))
 
     def _place(self, number: int, partition: Partition | None) -> None:
@@ -148,7 +158,7 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has 
         if before:
             await asyncio.wait(before)
         wait, suspect = WAIT_S, -1
-        while not self._stop.is_set():
+        while await self._agreed.wait() and not self._stop.is_set():
             partition = Partition(self._shared, number, suspect)
             try:
                 await partition.take()
@@ -204,7 +214,7 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has 
             await asyncio.sleep(COMMIT_S)
             with contextlib.suppress(KafkaError):
                 offsets = {partition.tp: partition.written for partition in self._ready.values()}
-                if offsets:
+                if offsets and self._agreed.is_set():
                     await self._consumer.commit(offsets)
                 await self._measure()
 

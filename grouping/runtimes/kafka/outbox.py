@@ -9,6 +9,8 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.producer.message_accumulator import BatchBuilder
 
+from grouping.runtimes.kafka.breath import Breath
+
 OVERHEAD = 512  # bytes of a batch and a record around key, value and headers
 
 Record = tuple[bytes, bytes | None, list[tuple[str, bytes]]]  # key, value, headers
@@ -43,25 +45,27 @@ class Outbox:
     async def send(self, producer: AIOKafkaProducer, partition: int) -> dict[str, int]:
         """Send all and wait until the brokers have it; returns the next offset of each topic written to."""
         sent: list[tuple[str, int, asyncio.Future[Any]]] = []
+        breath = Breath()
         for topic, records in self._records.items():
-            for batch in _batches(producer, records):
-                count = batch.record_count()
-                future = await producer.send_batch(batch, topic, partition=partition)
-                future.add_done_callback(_seen)
-                sent.append((topic, count, future))
+            batch = producer.create_batch()
+            for key, value, headers in records:
+                if batch.append(timestamp=None, key=key, value=value, headers=headers) is None:  # full
+                    sent.append(await _sent(producer, batch, topic, partition))
+                    batch = producer.create_batch()
+                    batch.append(timestamp=None, key=key, value=value, headers=headers)
+                await breath.draw()
+            if records:
+                sent.append(await _sent(producer, batch, topic, partition))
         return {topic: (await future).offset + count for topic, count, future in sent}
 
 
-def _batches(producer: AIOKafkaProducer, records: list[Record]) -> Iterable[BatchBuilder]:
-    batch = None
-    for key, value, headers in records:
-        if batch is None or not batch.append(timestamp=None, key=key, value=value, headers=headers):
-            if batch is not None:
-                yield batch
-            batch = producer.create_batch()
-            batch.append(timestamp=None, key=key, value=value, headers=headers)
-    if batch is not None:
-        yield batch
+async def _sent(
+    producer: AIOKafkaProducer, batch: BatchBuilder, topic: str, partition: int
+) -> tuple[str, int, asyncio.Future[Any]]:
+    count = batch.record_count()
+    future = await producer.send_batch(batch, topic, partition=partition)
+    future.add_done_callback(_seen)
+    return topic, count, future
 
 
 def _seen(future: asyncio.Future[Any]) -> None:

@@ -24,6 +24,7 @@ from grouping.engine import Engine
 from grouping.parse import Malformed
 from grouping.records import Output, Refused, incidents_of
 from grouping.runtimes.kafka import changelog
+from grouping.runtimes.kafka.breath import Breath
 from grouping.runtimes.kafka.changelog import POSITION, Lost, Position
 from grouping.runtimes.kafka.incidents import incident
 from grouping.runtimes.kafka.losses import OUTPUTS, Losses, mark, moved
@@ -38,7 +39,6 @@ logger = logging.getLogger(__name__)
 
 DAY = 86_400.0  # s
 
-BREATH = 50  # events stepped between two looks at the network
 STAGGER = (
     0.618  # of the time between two checkpoints, from one partition to the next: spreads any number of them evenly
 )
@@ -65,6 +65,7 @@ class Shared:
     topics: Topics
     connection: dict[str, Any]
     consumer: AIOKafkaConsumer
+    stepping: asyncio.Lock  # one after the other: what is stepped side by side is all done late
     turn: asyncio.Semaphore  # transactions under way
     watch: Watch
 
@@ -173,8 +174,16 @@ class Partition:
     async def work(self, records: Sequence[ConsumerRecord]) -> None:
         """Step a batch of events and write down what comes of it, all or nothing. Raises Fault, KafkaError, TooLarge."""
         began = time.monotonic()
-        outbox, incidents = self._outbox(), dict[tuple[str, str], None]()
-        for index, record in enumerate(records):
+        async with self._shared.stepping:
+            outbox = await self._stepped_through(records)
+        if outbox or self._due():
+            await self._commit(outbox)
+        self._watch("worked", time.monotonic() - began)
+
+    async def _stepped_through(self, records: Sequence[ConsumerRecord]) -> Outbox:
+        """What a batch of events comes to. Raises Fault, TooLarge; KafkaError where an event is to be bypassed."""
+        outbox, incidents, breath = self._outbox(), dict[tuple[str, str], None](), Breath()
+        for record in records:
             try:
                 outputs, id = self._step(record)
             except Exception as error:
@@ -190,16 +199,14 @@ class Partition:
                     line = emit(record.offset, output)[:-1]
                     outbox.add(self._settings.topic(DECISIONS), output.scope.encode(), line, headers)
                     incidents.update(dict.fromkeys((output.scope, one) for one in incidents_of(output)))
-            if index % BREATH == BREATH - 1:
-                await asyncio.sleep(0)
+            await breath.draw()
         for scope, id in incidents:
             outbox.add(self._settings.topic(INCIDENTS), id.encode(), incident(self._engine, scope, id))
+            await breath.draw()
         self._since += len(records)
         self._read = mark(records[-1])
         self._watch("stepped", len(records))
-        if outbox or self._due():
-            await self._commit(outbox)
-        self._watch("worked", time.monotonic() - began)
+        return outbox
 
     async def rest(self) -> None:
         """Nothing came in: write down what has not been."""
@@ -274,8 +281,10 @@ class Partition:
             for scope, event in resolve:
                 outbox.add(self.tp.topic, scope, event)
             changed = {**self._engine.drain(), **self._retention.drain()}
+        breath = Breath()
         for key, value in changed.items():
             outbox.add(state, key, changelog.pack(value))
+            await breath.draw()
         position = self._position(
             stepped,
             done,
@@ -289,7 +298,9 @@ class Partition:
         self._ends = {name: ends.get(self._settings.topic(name), reach) for name, reach in position.ends.items()}
         self._done, self._stepped = done, stepped
         if checkpoint:
-            changelog.save(self._store, changed, ends[state], position)
+            await changelog.save_in_pieces(
+                self._store, changed, ends[state], position, breath, lambda count: self._watch("piece", count)
+            )
             self._since, self._checkpoint_at = 0, time.monotonic()
             self._watch("stored", len(changed))
             if gone:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import socket
 import sys
 from collections.abc import Iterable, Mapping
@@ -36,6 +37,7 @@ from grouping.runtimes.kafka.topics import look
 
 logger = logging.getLogger(__name__)
 AGAIN_S = 1.0  # until what could not be sent is sent again
+STOP_S = 15  # for the goodbyes to the brokers; whoever kills us then does no harm
 REASONS = 20  # of one message that are told
 Sent = tuple[str, bytes, bytes | None, list[tuple[str, bytes]]]  # topic, key, value, headers
 
@@ -169,6 +171,20 @@ class App(faust.App):
         return [*self.ours, *super().on_init_dependencies()]
 
 
+class Ending(Worker):
+    """Faust's worker, which waits for ever where no broker answers its goodbyes."""
+
+    def on_worker_shutdown(self) -> None:
+        """Called when the stop has begun."""
+        self.loop.call_later(STOP_S, _end)
+
+
+def _end() -> None:
+    logger.error("not stopped within %d s, as no broker answers: ended; nothing committed is lost", STOP_S)
+    logging.shutdown()
+    os._exit(1)
+
+
 def build(settings: Settings, ingress: Iterable[Source] = (), metrics: Metrics | None = None) -> App:
     """The app. ``ingress``: further topics to read.
 
@@ -192,6 +208,7 @@ def build(settings: Settings, ingress: Iterable[Source] = (), metrics: Metrics |
         web_bind="127.0.0.1",
         key_serializer="raw",
         value_serializer="raw",
+        Worker=Ending,
         worker_redirect_stdouts=False,
         autodiscover=False,
     )
@@ -232,7 +249,7 @@ def run(settings: Settings, ingress: Iterable[Source], metrics: Metrics | None, 
     gc.set_threshold(100_000, 50, 100)  # as in a replay: millions of records without cycles
     for name in ("faust", "mode", "aiokafka"):  # what they tell at INFO is of use to their own developers
         logging.getLogger(name).setLevel(loglevel if loglevel == "DEBUG" else "WARNING")
-    Worker(app, loglevel=loglevel, redirect_stdouts=False).execute_from_commandline()
+    Ending(app, loglevel=loglevel, redirect_stdouts=False).execute_from_commandline()
     sys.exit(0)
 
 
