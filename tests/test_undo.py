@@ -40,7 +40,7 @@ def looks(engine: Engine, known: list[str]) -> dict[str, Any]:
             for id, one in found.items()
             if one.into is None
         },
-        "lessons": (list(scope.memory.lessons.values()), scope.memory.partners),
+        "lessons": ([repr(lesson) for lesson in scope.memory.lessons.values()], scope.memory.partners),
         "promotion": scope.promotion,
     }
     return deepcopy(said)
