@@ -99,6 +99,8 @@ def _look(scope: Scope, incident: Incident, was: Before) -> None:
     incident.touched, incident.placed, incident.revised = one.touched, one.placed, one.revised
     if incident.slot >= 0 and one.slot >= 0:
         incident.keys, incident.seen, incident.weight = one.keys, one.seen, one.weight
+        for code in incident.seen:
+            scope.marks.setdefault(code, {})[incident.slot] = None
         fill(scope, incident.slot, *was.profile)
         scope.arena.stats[SHARE, incident.slot] = 1.0 / one.weight
 
