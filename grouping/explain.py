@@ -65,14 +65,6 @@ def contributions(name: str, option: Option) -> dict[str, float]:
     return learner.parts(option) if isinstance(learner, Linear | Rules) else {}
 
 
-def added_up(parts: Mapping[str, float]) -> float:
-    """The score that contributions give, in order and single precision."""
-    total = np.float32(0)
-    for part in parts.values():
-        total += np.float32(part)
-    return float(total)
-
-
 def why(decision: Decision) -> dict[str, float]:
     """The contributions to the score of what was done."""
     choice = decision.choice

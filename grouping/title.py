@@ -31,19 +31,6 @@ class Title:
         else:
             self.others += 1
 
-    def absorb(self, other: Title) -> None:
-        """Take in all alerts of another incident."""
-        for template, (count, shared) in other.kinds.items():
-            known = self.kinds.get(template)
-            if known is not None:
-                mine, ours = known
-                self.kinds[template] = (mine + count, _common(template, ours, shared))
-            elif len(self.kinds) < KINDS_KEPT:
-                self.kinds[template] = (count, shared)
-            else:
-                self.others += count
-        self.others += other.others
-
     def text(self) -> str:
         """One line for a person. The earliest of the most common templates speaks."""
         if not self.kinds:

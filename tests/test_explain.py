@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 import pytest
 from click.testing import CliRunner
@@ -15,7 +16,6 @@ from grouping.__main__ import main
 from grouping.config import Config
 from grouping.emit import emit
 from grouping.engine import Engine
-from grouping.explain import added_up
 from grouping.parse import parse
 from grouping.records import Action, Decision, Feedback, Reason, Verb
 from grouping.state import unpack
@@ -57,6 +57,16 @@ POLICIES = [
     "host=2s",
     "kin~1-4s",
 ]
+
+
+def added_up(parts: dict[str, float]) -> float:
+    """The score that contributions give, in order and single precision."""
+    total = np.float32(0)
+    for part in parts.values():
+        total += np.float32(part)
+    return float(total)
+
+
 RULES = [name for name in POLICIES if name != "default" and not name.startswith("linear")]
 
 

@@ -44,25 +44,11 @@ def test_a_title_says_what_alerts_share(summaries: list[str], text: str) -> None
     assert title(*summaries).text() == text
 
 
-def test_a_merged_incident_speaks_for_all_its_alerts() -> None:
-    """Counts add up; of equally common kinds the one that was there first speaks; what differs is masked."""
-    one = title("CPU 97% on db-7", "fan slow")
-    one.absorb(title("link down", "CPU 93% on db-7"))
-    assert one.text() == "CPU <num>% on db-7 (+2 other kinds)"
-    one.absorb(title("link down", "link down"))
-    assert one.text() == "link down (+2 other kinds)"
-    assert one.others == 0
-
-
 def test_kinds_beyond_those_kept_are_counted() -> None:
-    """Alerts of the kinds that found no room, whether they came one by one or with a merged incident."""
-    one = title(*KINDS)
-    one.absorb(title(*OTHERS, OTHERS[0]))
+    """Alerts of the kinds that found no room."""
+    one = title(*KINDS, *OTHERS, OTHERS[0])
     assert (len(one.kinds), one.others) == (KINDS_KEPT, 4)
     assert one.text() == "disk full (+7 or more other kinds)"
-    two = title()
-    two.absorb(one)
-    assert (len(two.kinds), two.others) == (KINDS_KEPT, 4)
 
 
 def test_the_longest_title() -> None:
@@ -82,15 +68,14 @@ SUMMARIES = st.lists(
 )
 
 
-@given(SUMMARIES, SUMMARIES)
-def test_a_title_is_one_short_line(one: list[str], other: list[str]) -> None:
-    """Whatever its alerts say and however it was merged, it fits a line and the place of a summary."""
-    whole = title(*one)
-    whole.absorb(title(*other))
+@given(SUMMARIES)
+def test_a_title_is_one_short_line(summaries: list[str]) -> None:
+    """Whatever its alerts say, it fits a line and the place of a summary."""
+    whole = title(*summaries)
     text = whole.text()
     assert 0 < len(text) <= MAX_TEXT
     assert len(text.splitlines()) <= 1
-    assert sum(count for count, _ in whole.kinds.values()) + whole.others == len(one) + len(other)
+    assert sum(count for count, _ in whole.kinds.values()) + whole.others == len(summaries)
     assert len(whole.kinds) <= KINDS_KEPT
 
 
