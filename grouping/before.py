@@ -95,7 +95,7 @@ def _look(scope: Scope, incident: Incident, was: Before) -> None:
     """Give an incident with an empty column back what can be seen of it."""
     one = was.incident
     incident.born_at, incident.first_at, incident.last_at = one.born_at, one.first_at, one.last_at
-    incident.title, incident.kind = one.title, one.kind
+    incident.title, incident.kind, incident.latest = one.title, one.kind, one.latest
     incident.touched, incident.placed, incident.revised = one.touched, one.placed, one.revised
     if incident.slot >= 0 and one.slot >= 0:
         incident.keys, incident.seen, incident.weight = one.keys, one.seen, one.weight

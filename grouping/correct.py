@@ -18,9 +18,11 @@ from grouping.config import Config
 from grouping.featurise import Featuriser
 from grouping.lifecycle import (
     back_in_turn,
+    begin_again,
     chain,
     close,
     direct_members,
+    join,
     leave,
     line,
     members,
@@ -28,6 +30,7 @@ from grouping.lifecycle import (
     rebuild,
     root,
     settle,
+    split,
 )
 from grouping.memory import Lesson, Saying
 from grouping.policy import Policy
@@ -185,8 +188,8 @@ def _merge(desk: Desk, feedback: Feedback) -> list[Output]:
     for source in sources:
         close(desk.scope, source, Standing.MERGED)
         source.into = target.id
-        target.merged.append(source.id)
         _shift(target, source, 1)
+    join(desk.state, desk.scope, target, sources)
     desk.refresh(target)
     desk.scope.changed_incidents.add(target.id)
     _remember(desk, feedback, into=target.id, sources=were, before=before)
@@ -216,10 +219,11 @@ def _unmerge(desk: Desk, done: dict[str, Any], feedback: Feedback) -> list[Outpu
     parts = [(desk.state.known_incident(desk.scope, id), standing) for id, standing in done["sources"]]
     target = desk.state.known_incident(desk.scope, done["into"])
     for part, standing in parts:
+        split(desk.state, desk.scope, target, part)
         for incident in chain(desk.state, desk.scope, target.id):
             _shift(incident, part, -1)
+            begin_again(desk.state, desk.scope, incident, part)
             desk.scope.changed_incidents.add(incident.id)
-        target.merged.remove(part.id)
         part.into, part.standing = None, Standing(standing)
         desk.scope.changed_incidents.add(part.id)
     desk.put_back(of, whole)
@@ -315,6 +319,8 @@ def _carry(desk: Desk, moving: list[tuple[str, StoredAlert, Incident]], by: str)
                 incident.firing += sign * firing
                 incident.ranks[kept.worst] += sign
                 desk.scope.changed_incidents.add(incident.id)
+        for incident in chain(desk.state, desk.scope, target.id):
+            incident.first_at, incident.last_at = min(incident.first_at, kept.at), max(incident.last_at, kept.at)
         target.born_at = min(target.born_at, kept.at)
         kept.incident = target.id
         desk.state.put_alert(desk.scope, id, kept)

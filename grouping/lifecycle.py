@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import itertools
 from collections.abc import Iterator, Mapping
 
@@ -14,6 +15,7 @@ from grouping.state import State
 from grouping.title import Title
 
 REBUILT_FROM = 64  # latest alerts from which an incident's profile is built anew after a correction
+PARTS = 128  # incidents merged into it that are looked at for these
 
 
 def policy_key(policy: Policy, alert: Alert, same: int, kin: Mapping[int, int]) -> str | None:
@@ -240,11 +242,12 @@ def chain(state: State, scope: Scope, id: str) -> Iterator[Incident]:
 
 def tree(state: State, scope: Scope, incident: Incident) -> Iterator[Incident]:
     """The incident and all that were merged into it, depth first."""
-    waiting = [incident]  # not recursive: a chain of merges may be of any length
+    yield incident
+    waiting = incident.merged[::-1]  # not recursive: a chain of merges may be of any length
     while waiting:
-        one = waiting.pop()
+        one = state.known_incident(scope, waiting.pop())
         yield one
-        waiting += [state.known_incident(scope, id) for id in reversed(one.merged)]
+        waiting += reversed(one.merged)
 
 
 def direct_members(
@@ -265,6 +268,61 @@ def members(state: State, scope: Scope, incident: Incident) -> Iterator[tuple[st
         yield from direct_members(state, scope, part)
 
 
+def join(state: State, scope: Scope, incident: Incident, parts: list[Incident]) -> None:
+    """Note in an incident which were merged into it, and of which times it is with them."""
+    incident.merged += [part.id for part in parts]
+    _latest(state, scope, incident, incident.latest + [part.id for part in parts])
+    incident.first_at = min(incident.first_at, *(part.first_at for part in parts))
+
+
+def split(state: State, scope: Scope, incident: Incident, part: Incident) -> None:
+    """Note in an incident that another one is no longer merged into it."""
+    incident.merged.remove(part.id)
+    if part.id in incident.latest:
+        incident.latest.remove(part.id)
+        if len(incident.latest) < REBUILT_FROM // 2:
+            _latest(state, scope, incident, incident.merged)
+
+
+def begin_again(state: State, scope: Scope, incident: Incident, gone: Incident) -> None:
+    """Work out anew when an incident begins, if it was with what was merged into it and is gone now."""
+    if gone.first_at <= incident.first_at:
+        firsts = [state.known_incident(scope, id).first_at for id in incident.merged]
+        incident.first_at = min([incident.born_at, *firsts])
+
+
+def _latest(state: State, scope: Scope, incident: Incident, parts: list[str]) -> None:
+    """Of incidents merged into it, keep in mind those with the latest alerts, in the order given."""
+    if len(parts) > REBUILT_FROM:
+        found = sorted((state.known_incident(scope, id).last_at, place) for place, id in enumerate(parts))
+        parts = [parts[place] for place in sorted(place for _, place in found[-REBUILT_FROM:])]
+    incident.latest = list(parts)
+
+
+def newest(state: State, scope: Scope, incident: Incident) -> list[tuple[float, str, StoredAlert]]:
+    """The latest REBUILT_FROM alerts that belong to an incident now, those of merged ones included, by time.
+
+    However many were merged into it: looked at are those whose alerts reach furthest, at most PARTS of them.
+    """
+    found: list[tuple[float, str, StoredAlert]] = []
+    waiting = [(-incident.last_at, 0, incident)]
+    parts = looked_at = 0
+    while waiting and looked_at < PARTS:
+        reach, _, one = heapq.heappop(waiting)
+        if len(found) == REBUILT_FROM and found[0][0] > -reach:
+            break  # all that are left are older
+        looked_at += 1
+        own = itertools.islice(direct_members(state, scope, one), REBUILT_FROM)
+        found += [(kept.at, id, kept) for id, kept in own]
+        found.sort(key=lambda row: row[:2])
+        del found[:-REBUILT_FROM]
+        for id in one.latest:
+            parts += 1
+            part = state.known_incident(scope, id)
+            heapq.heappush(waiting, (-part.last_at, parts, part))
+    return found
+
+
 def settle(scope: Scope, incident: Incident) -> list[Output]:
     """Resolve an open incident of whose alerts none is live any more."""
     if incident.standing is not Standing.OPEN or incident.firing or incident.keyless:
@@ -274,7 +332,7 @@ def settle(scope: Scope, incident: Incident) -> list[Output]:
 
 
 def rebuild(state: State, scope: Scope, incident: Incident, policy: Policy, featurise: Featuriser) -> None:
-    """Compute a joinable incident's times, title, keys and profile anew from its latest alerts.
+    """Compute a joinable incident's end, title, keys and profile anew from its latest alerts.
 
     A correction took alerts away or brought some: counts that were halved on the way cannot be subtracted from. How many
     alerts it has, and of which severity, is counted exactly by whoever moves them.
@@ -283,14 +341,11 @@ def rebuild(state: State, scope: Scope, incident: Incident, policy: Policy, feat
         enter(scope, incident)
     scope.arena.clear(incident.slot)
     forget_seen(scope, incident)
-    parts = list(tree(state, scope, incident))
-    newest = [row for part in parts for row in itertools.islice(direct_members(state, scope, part), REBUILT_FROM)]
-    newest.sort(key=lambda row: (row[1].at, row[0]))
-    incident.first_at = min(part.born_at for part in parts)
-    incident.last_at = newest[-1][1].at if newest else incident.born_at
+    rows = newest(state, scope, incident)
+    incident.last_at = rows[-1][0] if rows else incident.born_at
     incident.title, incident.weight = Title(), 0.0
     keys: dict[str, None] = {}
-    for id, kept in newest[-REBUILT_FROM:]:
+    for _, id, kept in rows:
         alert = restored(scope, id, kept)
         features = featurise(alert)
         describe(scope, incident, features, alert, kept.at)

@@ -60,6 +60,7 @@ class Incident:
     standing: Standing = Standing.OPEN
     into: str | None = None  # the incident it was merged into
     merged: list[str] = field(default_factory=list)  # those merged into it
+    latest: list[str] = field(default_factory=list)  # of these, as many as matter with the latest alerts
     count: int = 0
     keyless: int = 0  # alerts without a dedup key: nothing can resolve them but a responder
     firing: int = 0  # alerts with a dedup key that are not resolved

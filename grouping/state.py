@@ -625,6 +625,7 @@ def _fields(incident: Incident) -> list[Any]:
         incident.standing,
         incident.into,
         incident.merged,
+        incident.latest,
         incident.count,
         incident.keyless,
         incident.firing,
@@ -644,7 +645,7 @@ def _fields(incident: Incident) -> list[Any]:
 
 def _incident(id: str, fields: list[Any]) -> Incident:
     """The incident of a record, out of the arena."""
-    born, first, last, standing, into, merged, count, keyless, firing, ranks, (kinds, others), *rest = fields
+    born, first, last, standing, into, merged, latest, count, keyless, firing, ranks, (kinds, others), *rest = fields
     pages, page, keys, seen, touched, kind, weight, placed, revised = rest
     return Incident(
         id,
@@ -654,6 +655,7 @@ def _incident(id: str, fields: list[Any]) -> Incident:
         Standing(standing),
         into,
         merged,
+        latest,
         count,
         keyless,
         firing,

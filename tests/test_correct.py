@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from itertools import pairwise
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 
 from grouping.config import Config
 from grouping.engine import Engine
-from grouping.lifecycle import close, members, root
+from grouping.lifecycle import REBUILT_FROM, close, members, newest, root
 from grouping.scope import Standing
 from tests.logs import Player, logs
 from tests.test_engine import Story, T
@@ -89,6 +90,71 @@ def test_a_chain_of_merges_may_be_of_any_length() -> None:
     new = desk.incident("new", host="new")
     assert [line["kind"] for line in desk.do("merge", incidents=[chained[-1]], into=new)] == ["merged"]
     assert len(list(members(state, scope, state.known_incident(scope, new)))) == 1201
+
+
+class Counted(dict[bytes, bytes]):
+    """Records that count how often they are read."""
+
+    reads = 0
+
+    def get(self, key: bytes, default: Any = None) -> Any:
+        """The value under a key."""
+        self.reads += 1
+        return super().get(key, default)
+
+
+@pytest.mark.parametrize("chained", [True, False])
+def test_what_a_merge_reads_does_not_grow_with_the_merges_before(chained: bool) -> None:
+    """Into one incident, one after the other, or each into the next; and so with undoing the latest."""
+    records = Counted()
+    desk = Desk()
+    desk.engine = Engine(Config(policy="host=60s"), records)
+    made = [desk.incident(f"a{number}", number, host=f"h{number}") for number in range(300)]
+    reads: list[int] = []
+
+    def read(action: str, **fields: Any) -> None:
+        for key, value in desk.engine.drain().items():
+            if value is None:
+                records.pop(key, None)
+            else:
+                records[key] = value
+        before = records.reads
+        assert desk.do(action, **fields)[0]["kind"] != "refused"
+        reads.append(records.reads - before)
+
+    for number in range(1, 300):
+        one, two = made[number - 1], made[number]
+        read("merge", incidents=[one if chained else two], into=two if chained else made[0])
+    assert max(reads[200:]) <= max(reads[70:100]) < 400
+    for number in range(299, 150, -1):
+        read("undo", feedback=f"f{number}")
+    if not chained:  # where each was merged into the next, undoing names all alerts that go back
+        assert max(reads[299:]) < 100
+
+
+def test_an_incident_looks_like_its_latest_alerts_whatever_was_merged_into_it() -> None:
+    """As many as all its alerts sorted by time would give; and it begins and ends with the first and the last of them."""
+    chance = random.Random(7)
+    desk = Desk(policy="host=1s")
+    state, scope = desk.engine.state, desk.engine.state.scope("default")
+    whole: list[str] = []
+    for number in range(200):
+        host, after = f"h{number}", chance.choice([0.0, 50.0, 100.0]) + chance.randrange(100)
+        opened = {desk.incident(f"a{number}-{alert}", after, host=host) for alert in range(chance.choice([1, 1, 3]))}
+        whole += list(opened)
+    while len(whole) > 1:
+        chance.shuffle(whole)
+        into, *some = whole[: chance.choice([2, 2, 30, 90])]
+        assert desk.do("merge", incidents=some, into=into)[0]["kind"] == "merged"
+        whole = [id for id in whole if id not in some]
+        if chance.random() < 0.3 and len(whole) > 1:
+            desk.do("undo", feedback=f"f{desk.given}")
+            whole += some
+        for id in (into, whole[-1]):
+            one = state.known_incident(scope, id)
+            rows = sorted((kept.at, alert) for alert, kept in members(state, scope, one))
+            assert [row[:2] for row in newest(state, scope, one)] == rows[-REBUILT_FROM:]
+            assert (one.first_at, one.last_at) == (rows[0][0], rows[-1][0])
 
 
 def test_no_line_grows_with_what_is_moved() -> None:
