@@ -12,7 +12,7 @@ agree, and few may differ.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -90,12 +90,28 @@ class Memory:
     _doubted: dict[str, set[Pair]] = field(default_factory=dict)  # lesson -> pairs on which somebody else contradicted
     _given: dict[str | None, dict[str, None]] = field(default_factory=dict)  # actor -> lessons, oldest first
     _at: dict[str, dict[str, None]] = field(default_factory=dict)  # incident -> lessons about it
+    _noise: dict[str, dict[str, str | None]] = field(default_factory=dict)  # incident -> lessons of noise, by whom
+    _friends: dict[int, list[int]] = field(default_factory=dict)  # code -> what ``friends`` gives, as far as asked for
 
     def learn(self, lesson: Lesson) -> None:
         """Take in a lesson; where there are too many, whoever gave most of them loses the oldest: nobody is crowded out."""
         if len(self.lessons) == LESSONS:
             most = max(len(given) for given in self._given.values())
             self.forget(next(id for id, one in self.lessons.items() if len(self._given[one.actor]) == most))
+        self._add(lesson)
+        self._follow(lesson)
+
+    def restore(self, lessons: Iterable[Lesson]) -> None:
+        """Take in what was written down, oldest first, into an empty memory: what follows is worked out once."""
+        for lesson in lessons:
+            self._add(lesson)
+        for pair in self._on:
+            self._doubt(pair)
+        self.quarantined = frozenset(actor for actor in self._given if self._disputed(actor))
+        for pair in self._on:
+            self._judge(pair)
+
+    def _add(self, lesson: Lesson) -> None:
         id = lesson.feedback
         self._number[id] = 1 + next(reversed(self._number.values()), 0)
         self.lessons[id] = lesson
@@ -103,7 +119,8 @@ class Memory:
         for saying in lesson.sayings:
             self._on.setdefault(saying.pair, {})[id] = saying
         self._at.setdefault(lesson.where, {})[id] = None
-        self._follow(lesson)
+        if lesson.noise:
+            self._noise.setdefault(lesson.where, {})[id] = lesson.actor
 
     def forget(self, feedback: str) -> bool:
         """Take a lesson away, as if it had never been given. Whether there was one."""
@@ -119,6 +136,10 @@ class Memory:
             if not lessons:
                 del self._on[saying.pair]
         del self._at[lesson.where][feedback]
+        if lesson.noise:
+            del self._noise[lesson.where][feedback]
+            if not self._noise[lesson.where]:
+                del self._noise[lesson.where]
         self._follow(lesson)
         if not self._at[lesson.where]:
             del self._at[lesson.where]
@@ -150,9 +171,12 @@ class Memory:
         """
         for code in codes:
             latest, answer, by = -1, 0, ""
-            for partner, verdict in self.partners.get(code, {}).items():
-                when = seen.get(partner)
-                if when is None:
+            partners = self.partners.get(code)
+            if partners is None:
+                continue
+            for partner in seen if len(seen) < len(partners) else partners:  # in any order: it comes to the same
+                verdict, when = partners.get(partner), seen.get(partner)
+                if verdict is None or when is None:
                     continue
                 silence = abs(at - when[0])
                 if silence <= verdict.until:
@@ -166,16 +190,19 @@ class Memory:
 
     def dismissed(self, incident: str) -> bool:
         """Whether somebody said that none of its alerts belongs to anything."""
-        return incident in self._at and self._is_noise(incident, self.quarantined)
+        return self._is_noise(incident, self.quarantined)
 
     def friends(self, code: int) -> list[int]:
         """Codes that what has this code was told to belong to, those of the latest lesson first."""
-        found = [
-            (-verdict.together_at, partner)
-            for partner, verdict in self.partners.get(code, {}).items()
-            if verdict.until >= 0
-        ]
-        return [partner for _, partner in sorted(found)]
+        known = self._friends.get(code)
+        if known is None:
+            found = [
+                (-verdict.together_at, partner)
+                for partner, verdict in self.partners.get(code, {}).items()
+                if verdict.until >= 0
+            ]
+            known = self._friends[code] = [partner for _, partner in sorted(found)]
+        return known
 
     # -- what follows
 
@@ -203,25 +230,26 @@ class Memory:
     def _heard(self, pair: Pair, but: frozenset[str | None] = frozenset()) -> list[_Heard]:
         """What was said of a pair, oldest first; ``but`` by these."""
         lessons = [(self.lessons[id], saying) for id, saying in self._on.get(pair, {}).items()]
-        return sorted(
+        return [
             _Heard(self._number[lesson.feedback], lesson, saying)
             for lesson, saying in lessons
             if lesson.actor not in but and not (saying.together and self._is_noise(lesson.where, but))
-        )
+        ]
 
     def _is_noise(self, where: str, but: frozenset[str | None]) -> bool:
-        return any(self.lessons[id].noise and self.lessons[id].actor not in but for id in self._at[where])
+        return any(actor not in but for actor in self._noise.get(where, {}).values())
 
     def _doubt(self, pair: Pair) -> None:
         """Note which lessons on a pair are contradicted by a later one of somebody else."""
-        heard = self._heard(pair)
-        for place, (_, lesson, saying) in enumerate(heard):
-            doubted = any(
-                later.together != saying.together and other.actor != lesson.actor
-                for _, other, later in heard[place + 1 :]
-            )
-            pairs = self._doubted.setdefault(lesson.feedback, set())
-            (pairs.add if doubted else pairs.discard)(pair)
+        later: tuple[list[str | None], list[str | None]] = [], []  # who said apart, together: two are enough
+        for id in self._on.get(pair, {}):
+            self._doubted.setdefault(id, set()).discard(pair)
+        for _, lesson, saying in reversed(self._heard(pair)):
+            if any(actor != lesson.actor for actor in later[not saying.together]):
+                self._doubted[lesson.feedback].add(pair)
+            same = later[saying.together]
+            if len(same) < 2 and lesson.actor not in same:
+                same.append(lesson.actor)
 
     def _disputed(self, actor: str | None) -> bool:
         given, disputed = self.trust(actor)
@@ -232,6 +260,7 @@ class Memory:
         one, other = pair
         verdict = _agreed(heard) if one & 1 else _latest(heard, alike=one == other)
         for code, partner in ((one, other), (other, one))[: 1 + (one != other)]:
+            self._friends.pop(code, None)
             partners = self.partners.setdefault(code, {})
             if verdict is None:
                 partners.pop(partner, None)

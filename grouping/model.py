@@ -71,8 +71,7 @@ def start(state: State, name: str, model: Mapping[str, Any]) -> None:
     scope.policy, scope.tuning.rule, scope.promotion.rule = rules
     scope.policy = scope.policy or "default"
     scope.tuning.families = families
-    for lesson in lessons:
-        scope.memory.learn(lesson)
+    scope.memory.restore(lessons)
     scope.promotion.since = scope.tuning.recent.count
     scope.promotion.believe(scope.memory.quarantined)
     repolicy(state, scope, was, state.policy(scope))

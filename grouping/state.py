@@ -395,8 +395,7 @@ class State:
             scope.usual = _usual(value)
         self._load_tuning(scope)
         scope.promotion = _promotion(self.get(record_key(b"p", name)))
-        for lesson in orjson.loads(self.get(record_key(b"l", name)) or b"[]"):
-            scope.memory.learn(_lesson(*lesson))
+        scope.memory.restore(_lesson(*lesson) for lesson in orjson.loads(self.get(record_key(b"l", name)) or b"[]"))
         scope.promotion.restored(scope.memory.quarantined)
         scope.limit = self.policy(scope).limit
         self._load_ids(scope, head["ids_seen"])

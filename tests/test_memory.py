@@ -345,6 +345,77 @@ def test_forgetting_is_exact(given_: list[Any], gone: set[int]) -> None:
     assert list(undone.lessons) == list(never.lessons)
 
 
+def contradicted(lessons: list[Lesson], actor: str | None) -> int:
+    """How many lessons of somebody a later one of somebody else contradicts, on a pair of which both count."""
+
+    def on(pair: tuple[int, int]) -> list[tuple[Lesson, Saying]]:
+        rows = [(one, saying) for one in lessons for saying in one.sayings if saying.pair == pair]
+        noise = {one.where for one in lessons if one.noise}
+        return [(one, saying) for one, saying in rows if not (saying.together and one.where in noise)]
+
+    found: set[str] = set()
+    for pair in {saying.pair for one in lessons for saying in one.sayings}:
+        heard = on(pair)
+        for place, (one, saying) in enumerate(heard):
+            for other, later in heard[place + 1 :]:
+                if later.together != saying.together and other.actor != one.actor:
+                    found.add(one.feedback)
+    return sum(one.feedback in found for one in lessons if one.actor == actor)
+
+
+def slowly_told(
+    memory: Memory, codes: tuple[int, int], at: float, seen: dict[int, tuple[float, int]]
+) -> tuple[int, str]:
+    """What is told of an alert, by looking at all that was ever said of what has its codes."""
+    for code in codes:
+        said: list[tuple[int, int, str]] = []
+        for partner, verdict in memory.partners.get(code, {}).items():
+            if partner not in seen:
+                continue
+            silence = abs(at - seen[partner][0])
+            if silence <= verdict.until:
+                said.append((verdict.together_at, 1, verdict.together_by))
+            elif silence >= verdict.since and (partner == code or code not in seen):
+                said.append((verdict.apart_at, -1, verdict.apart_by))
+        if said:
+            return max(said)[1:]
+    return 0, ""
+
+
+@given(GIVEN, st.dictionaries(CODES, st.tuples(st.sampled_from([0.0, 3.0, 30.0]), st.just(0))))
+@settings(max_examples=300)
+def test_what_follows_from_lessons_is_what_looking_at_all_of_them_gives(
+    given_: list[Any], seen: dict[int, tuple[float, int]]
+) -> None:
+    """Learned one by one or read back at once: who is contradicted, what holds, what is told, who are friends."""
+    lessons = [
+        Lesson(f"f{n}", actor, where, tuple(said), noise) for n, (said, actor, where, noise) in enumerate(given_)
+    ]
+    learned, read = Memory(), Memory()
+    for one in lessons:
+        for code in range(8):
+            learned.friends(code)
+        learned.learn(one)
+    read.restore(lessons)
+    assert verdicts(read) == verdicts(learned)
+    assert read.quarantined == learned.quarantined
+    for memory in (learned, read):
+        for actor in ("ana", "bo", "cy", None):
+            given_by = [one for one in lessons if one.actor == actor]
+            assert memory.trust(actor) == (len(given_by), contradicted(lessons, actor))
+        for codes in [(0, 1), (2, 3), (4, 5), (6, 7)]:
+            assert memory.told(codes, 3.0, seen) == slowly_told(memory, codes, 3.0, seen)
+            assert [memory.dismissed(where) for where in ("i1", "i2", "i3")] == [
+                any(one.noise and one.where == where and one.actor not in memory.quarantined for one in lessons)
+                for where in ("i1", "i2", "i3")
+            ]
+        for code in range(8):
+            spoken = {
+                partner: verdict for partner, verdict in memory.partners.get(code, {}).items() if verdict.until >= 0
+            }
+            assert memory.friends(code) == sorted(spoken, key=lambda one: (-spoken[one].together_at, one))
+
+
 @given(
     st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abc"), st.integers(0, 40), st.booleans()), max_size=8)
 )
