@@ -18,7 +18,8 @@ from grouping.layout import ABSENT, HASHED, NAMED_FIELDS, PROFILE_ROWS, USUAL_BI
 from grouping.records import Alert
 from grouping.template import mask, words
 
-MAX_DETAILS = 12  # pairs under details that count, first by name
+MAX_DETAILS = 12  # pairs under details that count: labels before prose and addresses, first by name
+MAX_LABEL = 64  # characters of a value that may be a label
 MAX_WORDS = 12  # words and masked values of the title that count
 MAX_VALUE = 256  # characters; a longer value is prose, equal only by copy, and tells nothing as a field
 LABEL = 80  # characters of what a person reads of a kind
@@ -123,10 +124,22 @@ _COUNTERS = (1 << USUAL_BITS) - 1
 
 
 def details_of(alert: Alert) -> list[tuple[str, str]]:
-    """Pairs under details as text, by name: ("region", "eu-1"), ("disk.size", "40"). Long and empty values left out."""
+    """Pairs under details as text, by name: ("region", "eu-1"), ("disk.size", "40"). Long and empty values left out.
+
+    Of too many those are left out first that are no labels: what tells alerts apart must not depend on how it is called.
+    """
     pairs = [pair for pair in _flat("", alert.details) if 0 < len(pair[1]) <= MAX_VALUE]
+    if len(pairs) > MAX_DETAILS:
+        pairs.sort(key=_least_telling)
+        del pairs[MAX_DETAILS:]
     pairs.sort()
-    return pairs[:MAX_DETAILS]
+    return pairs
+
+
+def _least_telling(pair: tuple[str, str]) -> tuple[bool, str, str]:
+    """Sorts labels to the front, and then by name: a sentence or an address says of one alert what is of no other."""
+    name, value = pair
+    return len(value) > MAX_LABEL or " " in value or "://" in value, name, value
 
 
 def _flat(prefix: str, node: Any) -> Iterator[tuple[str, str]]:
