@@ -22,6 +22,7 @@ stood on: when so much of that is undone, or believed no longer, that the change
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -45,6 +46,7 @@ GAIN, SURE, SAMPLES = 0.1, 0.98, 200
 WATCHED = 8  # corrections of what a new rule decided, before it is judged; then twice as many each time
 WORSE = 2.33  # standard deviations by which they have to be too many: 99 %
 DEMOTED = 16  # rules remembered as demoted
+CORRECTIONS = 4096  # remembered one by one; the oldest of whoever gave most are only counted then
 CHANGES = 8  # of what decides, remembered with what they stand on
 _WEIGHT = log2_table(KEPT + 1)
 
@@ -117,6 +119,9 @@ class Promotion:
     watched: int = 0  # ... after that many were given in all
     actors: dict[str, str | None] = field(default_factory=dict)  # who gave the feedback above
     changes: list[Change] = field(default_factory=list)  # oldest first
+    gone: int = 0  # corrections that counted and are only counted by now ...
+    gone_then: int = 0  # ... of those given when it was judged last
+    known_from: int = 0  # number of the alert from which on all corrections are remembered
     # Follow from the rest, and from whom the scope believes; not part of the state:
     doubted: frozenset[str | None] = frozenset()  # actors whose feedback does not count
     counted: int = 0  # corrections that count
@@ -169,6 +174,7 @@ class Promotion:
     def watch_on(self, wait: int) -> None:
         """It is judged after so many corrections more."""
         self.wait, self.watched, self.counted_then = wait, len(self.corrections), self.counted
+        self.gone_then = self.gone
 
     def touch(
         self, feedback: str, incidents: Sequence[str], corrects: bool, number: int = -1, actor: str | None = None
@@ -182,6 +188,23 @@ class Promotion:
         if corrects:
             self.corrections[feedback] = number
             self.counted += actor not in self.doubted
+            if len(self.corrections) > CORRECTIONS:
+                self._only_count()
+        self._tidy([feedback])
+
+    def _only_count(self) -> None:
+        """Forget the oldest correction of whoever gave most, but for that there was one."""
+        actors = [self.actors[feedback] for feedback in self.corrections]
+        count = Counter(actors)
+        most = max(count.values())
+        place = next(place for place, actor in enumerate(actors) if count[actor] == most)
+        feedback = list(self.corrections)[place]
+        self.known_from = max(self.known_from, self.corrections.pop(feedback) + 1)
+        early = place < self.watched
+        self.watched -= early
+        if actors[place] not in self.doubted:
+            self.gone += 1
+            self.gone_then += early
         self._tidy([feedback])
 
     def _oldest(self) -> str:
@@ -246,7 +269,7 @@ class Promotion:
 
     def _recount(self) -> None:
         counts = [self.actors[feedback] not in self.doubted for feedback in self.corrections]
-        self.counted, self.counted_then = sum(counts), sum(counts[: self.watched])
+        self.counted, self.counted_then = self.gone + sum(counts), self.gone_then + sum(counts[: self.watched])
 
     def _begin_again(self) -> None:
         """What counts has changed: a trial that goes on is begun anew, and one for which too little is left is to come."""
@@ -300,11 +323,12 @@ def worse(promotion: Promotion, since: int, count: int) -> Objection | None:
     """Whether what decides since then brought more corrections than what decided before; None if it did not.
 
     ``count``: recent alerts so far. Compared are the alerts since the change, and as many before it as can be looked
-    back upon, from the first corrected one on: earlier, perhaps nobody looked.
+    back upon, from the first corrected one on: earlier, perhaps nobody looked, or it is forgotten.
     """
     doubted, actors = promotion.doubted, promotion.actors
     given = [(number, id) for id, number in promotion.corrections.items() if number >= 0 and actors[id] not in doubted]
-    first = max(since - KEPT, min((number for number, _ in given), default=since))
+    known = promotion.known_from or min((number for number, _ in given), default=since)
+    first = min(max(since - KEPT, known), since)
     alerts_before, alerts = since - first, count - since
     earlier = [id for number, id in given if first <= number < since]
     later = [id for number, id in given if number >= since]

@@ -684,7 +684,9 @@ def _promotion_bytes(promotion: Promotion) -> bytes:
     given, numbers = list(promotion.corrections), list(promotion.corrections.values())
     watch = [promotion.before, promotion.since, promotion.wait, promotion.demoted, promotion.watched]
     stands = [promotion.actors, [_values(change) for change in promotion.changes]]
-    return orjson.dumps([promotion.touched, given, promotion.next_at, promotion.rule, going, numbers, *watch, *stands])
+    forgotten = [promotion.gone, promotion.gone_then, promotion.known_from]
+    head = [promotion.touched, given, promotion.next_at, promotion.rule, going, numbers]
+    return orjson.dumps([*head, *watch, *stands, *forgotten])
 
 
 def _values(record: Trial | Change) -> list[Any]:
@@ -695,7 +697,7 @@ def _promotion(value: bytes | None) -> Promotion:
     if value is None:
         return Promotion()
     touched, given, next_at, rule, going, numbers, before, since, wait, demoted, watched, *rest = orjson.loads(value)
-    actors, changes = rest
+    actors, changes, gone, gone_then, known_from = rest
     return Promotion(
         touched,
         dict(zip(given, numbers, strict=True)),
@@ -709,6 +711,9 @@ def _promotion(value: bytes | None) -> Promotion:
         watched,
         actors,
         [Change(*change) for change in changes],
+        gone,
+        gone_then,
+        known_from,
     )
 
 

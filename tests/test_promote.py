@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from grouping import promote
 from grouping.config import Config
 from grouping.engine import Engine
 from grouping.parse import parse
@@ -34,6 +35,7 @@ from grouping.recent import SAME, Recent
 from grouping.records import Feedback, Output, PolicyLine, Refused, Verb
 from grouping.responder import Habits, Responder, arrivals
 from grouping.simulate import simulate
+from grouping.state import _promotion, _promotion_bytes
 from grouping.tune import Tuning
 
 NOW = "linear(*~2s)"
@@ -173,6 +175,44 @@ def test_one_who_touches_much_pushes_nobody_out() -> None:
     assert len(promotion.touched) == INCIDENTS
     assert "mine" in promotion.touched
     assert set(promotion.actors) == {one for about in promotion.touched.values() for one in about}
+
+
+@given(
+    st.lists(st.tuples(st.integers(-1, 99), st.sampled_from(["ana", "bo", None]), st.booleans()), max_size=60),
+    st.integers(1, 12),
+)
+def test_of_many_corrections_the_oldest_are_only_counted(given_: list[tuple[int, str | None, bool]], most: int) -> None:
+    """A trial is due, and what decides is judged, when it would be if all were remembered."""
+    few, all_ = Promotion(), Promotion()
+    for number, (alert, actor, changed) in enumerate(given_):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(promote, "CORRECTIONS", most)
+            few.touch(f"f{number}", [], True, alert, actor)
+        all_.touch(f"f{number}", [], True, alert, actor)
+        if changed:
+            few.watch()
+            all_.watch()
+        again = _promotion(_promotion_bytes(few))
+        again.restored(frozenset())
+        assert again == few
+        assert (few.counted, few.counted_then) == (all_.counted, all_.counted_then)
+        assert len(few.corrections) <= most
+        assert set(few.actors) == set(few.corrections)
+        left = {id for id, place in all_.corrections.items() if id not in few.corrections}
+        assert all(all_.corrections[id] < few.known_from or few.known_from == 0 for id in left)
+
+
+def test_what_was_forgotten_does_not_speak_against_what_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Corrections from before are needed to tell that there are more now: where they are forgotten, nothing is told."""
+    kept, forgot = Promotion(), Promotion()
+    for promotion, most in ((kept, 1000), (forgot, 20)):
+        monkeypatch.setattr(promote, "CORRECTIONS", most)
+        promotion.touch("first", [], True, 0, "bo")
+        for number in range(40):
+            promotion.touch(f"f{number}", [], True, 500 + number, "ana")
+    assert worse(kept, 500, 600) is not None
+    assert worse(forgot, 500, 600) is None
+    assert next(iter(forgot.corrections)) == "first", "whoever gave few keeps them"
 
 
 @pytest.mark.parametrize(
