@@ -17,6 +17,7 @@ import orjson
 
 from grouping.draw import content_id
 from grouping.records import Alert, Bypass, Event, Feedback, Mode, PolicyEvent, Severity, Status, Tick, Verb
+from grouping.unread import unread
 
 MAX_LINE = 512 * 1024  # bytes; what PagerDuty's Events API takes
 MAX_NAME = 255  # characters of an id, a scope, a dedup key, an actor, a policy
@@ -52,8 +53,7 @@ def parse(line: bytes | bytearray | memoryview) -> Event:
     try:
         raw = orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        place = f"{error.msg}, at character {error.pos + 1}"
-        raise Malformed(f"$: not JSON: {place}; send one JSON object a line, in UTF-8") from None
+        raise Malformed(unread(bytes(line), error, "send one JSON object a line, in UTF-8")) from None
     if type(raw) is not dict:
         raise Malformed(f"$: expected an object, got {shown(raw)}; send one JSON object a line")
     return event_of(raw)

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from grouping.parse import LAST_SECOND, MAX_DEPTH, MAX_KEYS, MAX_LINE, MAX_LIST, MAX_NAME, MAX_TEXT, Malformed, parse
 from grouping.records import Alert, Event, Feedback, PolicyEvent, Severity, Status, Tick
+from grouping.unread import NEAR
 
 FIELDS = ("source", "service", "host", "component", "group", "class")  # optional texts
 KNOWN = {"kind", "id", "at", "scope", "status", "dedup_key", "severity", "summary", "details", *FIELDS}
@@ -194,6 +195,39 @@ def test_the_longest_list() -> None:
     assert shown(parse(orjson.dumps(event)))["alerts"] == ids
     event["alerts"] = [*ids, "one more"]
     assert str(refusal(orjson.dumps(event))).startswith(f"$.alerts: expected an array of 1 to {MAX_LIST} ids, ")
+
+
+def put(value: Any, path: tuple[str | int, ...]) -> Any:
+    """A value under a path, with some before it and after it on each level."""
+    for step in reversed(path):
+        if type(step) is int:
+            value = [*({"k": [",", 1]} for _ in range(step)), value, "]"]
+        else:
+            value = {"before": ['"', {}], step: value, "~": "}"}
+    return value
+
+
+@given(st.lists(st.integers(0, 3) | st.sampled_from(["a", "load_1m", "x-y"]), max_size=12).map(tuple))
+def test_what_is_no_number_is_told_by_its_path(path: tuple[str | int, ...]) -> None:
+    """Whatever stands before it; wrong bytes are told by the same path."""
+    place = "".join(f"[{step}]" if type(step) is int else f".{step}" for step in path)
+    line = orjson.dumps({"kind": "alert", "summary": "ä", "details": put("HERE", path)})
+    wrong = refusal(line.replace(b'"HERE"', b"1e400"))
+    assert str(wrong).startswith(f"$.details{place}: expected a number up to 1.8e308, got 1e400 (character ")
+    wrong = refusal(line.replace(b"HERE", b"HE\xe9RE"))
+    assert str(wrong).startswith(f"$.details{place}: expected UTF-8, got the byte 0xe9 (byte ")
+
+
+def test_the_path_is_looked_for_in_what_is_near() -> None:
+    """A refusal costs no more for a long line: what is far away is told by its character, and a long path is cut."""
+    line = b'{"details":{"text":"%b","v":1e400}}'
+    assert str(refusal(line % (b"x" * (NEAR - 40)))).startswith("$.details.v: ")
+    assert str(refusal(line % (b"x" * NEAR))).startswith(
+        f"$: expected a number up to 1.8e308, got 1e400 (character {NEAR + 27})"
+    )
+    deep = str(refusal(b'{"%b":' % (b"k" * 90) * 9 + b"9" * 400)).partition(", got ")
+    assert len(deep[0]) < 400
+    assert deep[2].startswith(f"{'9' * 80}... (character ")
 
 
 def test_a_long_value_is_shown_short() -> None:

@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 import orjson
 
 from grouping.parse import LAST_SECOND, MAX_DEPTH, MAX_KEYS, MAX_NAME, MAX_SUMMARY, MAX_TEXT, Malformed, shown
+from grouping.unread import unread
 
 MAX_EVENTS = 10_000  # of one payload
 MAX_SPREAD = 32 << 20  # bytes that what all events of a payload share may grow to, when each of them holds it
@@ -34,7 +35,7 @@ def loaded(payload: bytes) -> Any:
     try:
         return orjson.loads(payload)
     except orjson.JSONDecodeError as error:
-        raise Malformed(f"$: not JSON: {error.msg}, at character {error.pos + 1}; send JSON in UTF-8") from None
+        raise Malformed(unread(payload, error, "send JSON in UTF-8")) from None
 
 
 def record(value: Any, place: str, remedy: str) -> Raw:

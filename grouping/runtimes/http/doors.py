@@ -23,6 +23,7 @@ from grouping.runtimes.http.metrics import Tally
 from grouping.runtimes.service import Service, Unavailable
 from grouping.runtimes.settings import Right, Token
 from grouping.runtimes.signatures import Unsigned
+from grouping.unread import unread
 
 # What each kind of event needs. A door for a monitoring tool makes alerts of all it takes; canonical events are any.
 NEEDS = {"alert": Right.INGEST, "feedback": Right.RESPOND, "policy": Right.ADMIN, "tick": Right.ADMIN}
@@ -65,7 +66,7 @@ def canonical(body: bytes, headers: Mapping[str, str], received: float) -> Seque
         whole = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         if b"\n" not in text:
-            raise _not_json(error) from None
+            raise _not_json(text, error) from None
     else:
         return whole if type(whole) is list else [whole]
     return [_loaded(line) for line in text.split(b"\n") if line and not line.isspace()]
@@ -75,12 +76,11 @@ def _loaded(line: bytes) -> Any:
     try:
         return orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        return _not_json(error)
+        return _not_json(line, error)
 
 
-def _not_json(error: orjson.JSONDecodeError) -> Malformed:
-    place = f"{error.msg}, at character {error.pos + 1}"
-    return Malformed(f"$: not JSON: {place}; send one object, an array, or one object a line, in UTF-8")
+def _not_json(data: bytes, error: orjson.JSONDecodeError) -> Malformed:
+    return Malformed(unread(data, error, "send one object, an array, or one object a line, in UTF-8"))
 
 
 def line_of(raw: Any, received: float, *, late: bool = False) -> Line:
