@@ -13,13 +13,12 @@ from benchmarks.baselines.learners import CHOOSERS, Taught
 from benchmarks.baselines.names import BASELINES
 from benchmarks.baselines.rules import is_rule, rule
 from benchmarks.streams import Truth
+from benchmarks.summary import DEFAULT, UNTUNED
 from grouping import Config, Engine
 from grouping.decided import Decided
 from grouping.records import Alert, Event
 from grouping.responder import Habits, Responder, arrivals
 
-DEFAULT = "default"
-UNTUNED = "linear(*~2s)"  # what the default is until a scope has found something
 RULES = (
     "*=30s",
     "*=300s",

@@ -29,7 +29,7 @@ from benchmarks.machine import machine
 from benchmarks.players import COLD, LEARNERS, LEVELS, SLOW, code, habits, play
 from benchmarks.streams import Source, digest, sources, stream
 from benchmarks.stress import DAMAGES
-from benchmarks.summary import summary
+from benchmarks.summary import DEFAULT, TAUGHT, summary
 from grouping.evaluate import evaluate
 
 STRESSED = ("demo", "two_faults", "rca_micross", "telecom_sim", "ait_ads_attackday_big")  # streams that are damaged
@@ -88,6 +88,8 @@ def _all_jobs(data: Path | None, seeds: int, cap: int) -> Iterator[Job]:
             for seed in range(1, 1 + seeds) if chance else (1,):
                 for policy in COLD:
                     yield Job(source, damage, policy, 0, seed, cap if policy in SLOW else 0)
+                if damage:
+                    yield Job(source, damage, DEFAULT, TAUGHT, seed, 0)
         for policy in LEARNERS:
             for corrections in LEVELS:
                 for seed in range(1, 1 + seeds):

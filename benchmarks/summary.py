@@ -9,6 +9,8 @@ from statistics import fmean
 from typing import Any
 
 DEFAULT = "default"
+UNTUNED = "linear(*~2s)"  # what the default is until a scope has found something
+TAUGHT = 50  # corrections at which learners are compared
 EVEN = 0.0005  # scores this close to the best have won, too
 
 Row = dict[str, Any]

@@ -17,16 +17,14 @@ from typing import Any, NamedTuple
 
 import click
 
-from benchmarks import aims
-from benchmarks.summary import DAMAGED, DEFAULT, PUBLIC, SAMPLES, kind, summary
+from benchmarks import aims, quality_aims
+from benchmarks.summary import DAMAGED, DEFAULT, PUBLIC, SAMPLES, TAUGHT, UNTUNED, kind, summary
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 Figures = dict[str, Any]  # of one result file
 Render = Callable[[Figures], list[str]]
-
-UNTUNED = "linear(*~2s)"  # as in players.py, which needs the packages of others
 
 
 def _whole(figures: Figures) -> list[str]:
@@ -91,7 +89,6 @@ Row = dict[str, Any]
 
 CUT = " †"  # played on the beginning of the stream only
 SHOWN = 8  # players in the table of damages
-TAUGHT = 50  # corrections at which learners are compared
 BETTER = 0.01  # from which difference on a player is called better
 NOTHING = ["Not measured."]
 WORST = 4  # streams that the README names
@@ -207,7 +204,7 @@ def _findings(figures: Figures) -> list[str]:
             count = _count(figures, of)
             lines.append(f"- Over the {count} {words} the default has a mean of {_beside_others(figures, of)}.")
     lines.append(f"- {_in_words(figures)}")
-    for of, words in ((SAMPLES, "samples"), (PUBLIC, "public streams")):
+    for of, words in ((SAMPLES, "samples"), (PUBLIC, "public streams"), (DAMAGED, "damaged streams")):
         cold, taught = (_half(figures, of, corrections) for corrections in (0, TAUGHT))
         if cold is not None and taught is not None:
             lines.append(
@@ -378,6 +375,7 @@ VIEWS: dict[str, View] = {
     "aims": View(("whole", "service"), aims.lines),
     "glance": View(("quality", "whole", "service"), _glance),
     "quality-findings": View(("quality",), _findings),
+    "quality-aims": View(("quality",), quality_aims.lines),
     "quality-beaten": View(("quality",), _beaten),
     "quality-summary-samples": View(("quality",), _summary_of(SAMPLES)),
     "quality-summary-public": View(("quality",), _summary_of(PUBLIC)),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import aims, tables
+from benchmarks import aims, quality_aims, tables
 from benchmarks.summary import summary
 from benchmarks.tables import fill
 
@@ -123,6 +123,33 @@ def test_whether_an_aim_is_reached_is_computed() -> None:
     assert said["memory, 20,000 incidents open"][1:] == ["?", "not measured |"]
     assert said["known alerts, one a post: Alertmanager's own rate"] == ["at least ?", "?", "not measured |"]
     assert said["ready after kill -9, 10,000 incidents open"][1:] == ["?", "not measured |"]
+
+
+def test_whether_an_aim_of_quality_is_reached_is_computed() -> None:
+    """Reached, just missed, harm on one stream of two, and not measured."""
+
+    def row(stream: str, policy: str, figure: float, *, damage: str = "", corrections: int = 0) -> dict[str, object]:
+        figures = {"macro_jaccard": figure, "f1": figure}
+        row = {"stream": stream, "damage": damage, "policy": policy, "corrections": corrections, "capped": False}
+        return row | {"whole": figures, "half": figures, "score": figure}
+
+    rows = [
+        row("rca_micross", "default", 0.97),
+        row("rca_micross", "linear(*~2s)", 0.98),
+        row("rca_micross", "*=30s", 0.85),
+        row("telecom_sim", "default", 0.95),
+        row("telecom_sim", "linear(*~2s)", 0.97),
+        row("telecom_sim", "*=30s", 0.85),
+    ]
+    said = {one.what: one for one in quality_aims.ends({"rows": rows})}
+    assert said["rca_micross: macro-Jaccard / pairwise F1"][2:] == ("0.97 / 0.97", True)
+    assert said["telecom_sim: macro-Jaccard / pairwise F1"][2:] == ("0.95 / 0.95", False)
+    assert said["ait_ads_attackday_big: macro-Jaccard / pairwise F1"][2:] == ("?", None)
+    assert said["streams on which tuning costs more than 0.01"][2:] == ("1 of 2", False)
+    assert said["ahead of the best fixed rule for all streams together"][2:] == ("0.11 (`*=30s`)", True)
+    rows += [row("telecom_sim", "default", 0.79, damage="x0.1", corrections=50)]
+    taught = "damaged streams, second halves, 50 corrections each: mean of both"
+    assert {one.what: one for one in quality_aims.ends({"rows": rows})}[taught][2:] == ("0.790", False)
 
 
 def test_a_run_that_was_stopped_goes_on(tmp_path: Path) -> None:
