@@ -82,7 +82,7 @@ def _harm(rows: Iterable[Row]) -> End:
     shared = tuned.keys() & plain.keys()
     if not shared:
         return End(what, wanted, "?", None)
-    worse = [cell for cell in shared if plain[cell] - tuned[cell] > HARM]
+    worse = [cell for cell in shared if round(plain[cell] - tuned[cell], 5) > HARM]
     return End(what, wanted, f"{len(worse)} of {len(shared)}", not worse)
 
 
