@@ -1,12 +1,16 @@
 """The command line: `grouping COMMAND ...`, also `python -m grouping`.
 
 Exit status: 0 all taken, 3 some input refused, 2 unusable arguments or configuration, 1 a fault of our own;
-`model diff` ends with 4 where the models differ.
+`model diff` ends with 4 where the models differ. 141, as for a program that SIGPIPE ended: whoever read the output went
+away (`| head`).
 """
 
 from __future__ import annotations
 
+import os
+import sys
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -31,6 +35,7 @@ COMMANDS = (
     "restore",
     "deadletters",
 )  # in the order of the help
+UNREAD = 141  # 128 + SIGPIPE
 
 
 class _Lazy(click.Group):
@@ -45,6 +50,16 @@ class _Lazy(click.Group):
         found: click.Command = import_module(f"grouping.commands.{cmd_name}").command
         found.name = cmd_name
         return found
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; one whose reader goes away ends without a word, as others do in a pipe."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(UNREAD)
+        return result
 
 
 @click.group(cls=_Lazy, commands={}, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

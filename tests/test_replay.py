@@ -16,6 +16,7 @@ import pytest
 
 from grouping.config import Config
 from grouping.parse import MAX_LINE
+from grouping.runtimes.log import Log
 from grouping.runtimes.replay import replay
 from grouping.runtimes.summary import as_dict
 from grouping.runtimes.tally import Tally
@@ -56,6 +57,17 @@ def expected(log: Path) -> bytes:
     done = _run("replay", log)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+@pytest.fixture(scope="module")
+def state(log: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with its events as the service keeps them, and with what was decided of them."""
+    path = tmp_path_factory.mktemp("state")
+    assert _run("replay", log, "--state", path / "store", "--out", os.devnull).returncode == 0
+    kept = Log(path / "log")
+    kept.append(log.read_bytes().splitlines())
+    kept.close()
+    return path
 
 
 def test_seq_is_the_number_of_the_line(expected: bytes) -> None:
@@ -270,13 +282,19 @@ def test_a_store_in_use_is_refused(tmp_path: Path) -> None:
     assert b"in use by another process" in done.stderr
 
 
-def test_a_reader_that_goes_away_ends_the_replay_quietly(log: Path) -> None:
-    """As with `| head`: no traceback."""
-    command = [sys.executable, "-m", "grouping", "replay", str(log)]
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("call", ["replay LOG", "replay --summary LOG", "log DIR", "outputs DIR", "simulate storm"])
+def test_a_command_whose_reader_goes_away_ends_quietly(
+    call: str, unbuffered: str, log: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with `| head`: without a word, and with the status of a program that SIGPIPE ended."""
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    words = {"LOG": str(log), "DIR": str(state)}
+    command = [sys.executable, "-m", "grouping", *(words.get(word, word) for word in call.split())]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.readline()
         process.stdout.close()
-        assert process.wait() == 1
+        assert process.wait() == 141
         assert process.stderr.read() == b""

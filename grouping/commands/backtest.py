@@ -68,6 +68,8 @@ def command(  # noqa: PLR0913 — one per option
             click.echo(f"The page: {page}", err=True)
     except (BadInput, StoreError) as error:
         raise click.UsageError(str(error)) from None
+    except BrokenPipeError:
+        raise
     except OSError as error:
         raise click.UsageError(f"{error.filename}: {error.strerror}") from None
     if result.refused:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from grouping.commands.common import KEPT
 from grouping.runtimes.bypassed import bypassed, lines_of
 from grouping.runtimes.held import together
 from grouping.runtimes.log import LogError, read
+from grouping.runtimes.whole import put
 
 
 @click.command()
@@ -28,10 +28,7 @@ def command(state: Path) -> None:
         faults = bypassed(state / "log")
         with together(state / "log"):
             for batch in read(state / "log"):
-                sys.stdout.buffer.write(b"\n".join([*lines_of(batch, faults), b""]) if faults else batch.lines)
+                put(sys.stdout.buffer, b"\n".join([*lines_of(batch, faults), b""]) if faults else batch.lines)
         sys.stdout.buffer.flush()
     except LogError as error:
         raise click.UsageError(str(error)) from None
-    except BrokenPipeError:  # whoever read our output has gone: nothing is left to say
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import click
 
 from grouping.commands.common import KEPT
 from grouping.runtimes.store import Store, StoreError, kept_in
+from grouping.runtimes.whole import put
 
 
 @click.command()
@@ -27,10 +27,7 @@ def command(state: Path) -> None:
         if "stepped" in store.position():
             raise click.UsageError(f"{state}: the state of a worker on Kafka: its outputs are in the topic decisions")
         for lines in store.outputs():
-            sys.stdout.buffer.write(lines)
+            put(sys.stdout.buffer, lines)
         sys.stdout.buffer.flush()
-    except BrokenPipeError:  # whoever read our output has gone: nothing is left to say
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
     finally:
         store.close()

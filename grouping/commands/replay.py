@@ -54,9 +54,8 @@ def command(  # noqa: PLR0913 — one per option
             )
     except (BadInput, StoreError) as error:
         raise click.UsageError(str(error)) from None
-    except BrokenPipeError:  # whoever read our output has gone: nothing is left to say
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+    except BrokenPipeError:
+        raise
     except OSError as error:
         raise click.UsageError(f"{error.filename}: {error.strerror}") from None
     if tally is not None:

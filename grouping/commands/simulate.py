@@ -30,5 +30,7 @@ def command(
         raise click.BadParameter(f"no workload {name!r}; there are {', '.join(WORKLOADS)}", param_hint="NAME")
     try:
         write(name, seed, alerts, incidents, out, truth)
+    except BrokenPipeError:
+        raise
     except OSError as error:
         raise click.UsageError(f"{error.filename}: {error.strerror}") from None

@@ -28,6 +28,7 @@ from grouping.parse import MAX_LINE, Malformed, parse
 from grouping.records import Event, Output, Refused
 from grouping.runtimes.reread import Reread
 from grouping.runtimes.store import Store
+from grouping.runtimes.whole import put
 
 COMMIT_LINES = 4096  # input lines between two commits
 CHUNK = 256  # input lines between two writes of output, where nobody waits for an answer
@@ -178,7 +179,7 @@ class _Run:
         fresh = b"".join(self._lines[self._handed :])
         self._handed = len(self._lines)
         if fresh:
-            self._sink.write(fresh)
+            put(self._sink, fresh)
             self._sink.flush()
             self._written += len(fresh)
 
