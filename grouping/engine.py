@@ -48,9 +48,10 @@ from grouping.records import (
 from grouping.scope import Incident, OpenAlert, Scope
 from grouping.score import Evidence, pair_features
 from grouping.shadow import Shadow
-from grouping.state import Records, State, Under, pack, unpack
+from grouping.state import Records, Sorted, State, Under, pack, unpack
 
 USUALLY = 0.5  # from here on two kinds of alert are seen together often enough to be told
+CLEARED = 256  # records of a policy that plays along no more, deleted with each event
 SHADOWS = b"S"  # before the keys of records of policies that play along
 
 Met = tuple[int, int] | None  # how often two kinds met, and how often the rarer one was seen
@@ -90,7 +91,7 @@ class Engine:
     @classmethod
     def restore(cls, snapshot: bytes, config: Config | None = None) -> Engine:
         """An engine that goes on from a snapshot. Raises state.BadState."""
-        return cls(config, unpack(snapshot))
+        return cls(config, Sorted(unpack(snapshot)))
 
     def drain(self) -> Mapping[bytes, bytes | None]:
         """The records that changed since the last call, to be written to the store; None: delete."""
@@ -108,6 +109,7 @@ class Engine:
     def step(self, event: Event) -> list[Output]:
         """Take one event down the road. The same events in the same order give the same outputs."""
         scope = self.state.scope(event.scope)
+        events, playing = scope.events, scope.shadow
         outputs: list[Output] = []
         match event:
             case Alert():
@@ -120,6 +122,10 @@ class Engine:
                 learn.tick(scope, event.at)
         if scope.shadow is not None and not isinstance(event, PolicyEvent):
             outputs += self._play_along(scope, scope.shadow, event, outputs)
+        if playing is not None and scope.shadow is not playing:
+            scope.ended.append(playing.by)
+        if scope.ended and scope.events != events:
+            self._clear(scope)
         # Only now: sweeping may drop decoded records that a step still holds.
         if scope.events % apply.SWEEP == 0 or isinstance(event, Tick):
             apply.sweep(self.config, scope, window(self.config, scope), learn.clock(scope))
@@ -266,7 +272,7 @@ class Engine:
         scope.shadow = None
         evidence: dict[str, Any] = {"by": event.id, "mode": event.mode, "policy": name}
         if name != now:
-            self._other().step(replace(event, mode=Mode.AUTO, policy=name))
+            self._other().step(replace(event, scope=_beside(scope, event.id), mode=Mode.AUTO, policy=name))
             scope.shadow = Shadow(name, event.mode is Mode.SUGGEST, event.id)
         if ended is not None:
             evidence["ended"] = ended.figures()
@@ -281,16 +287,28 @@ class Engine:
 
     def _play_along(self, scope: Scope, shadow: Shadow, event: Event, outputs: list[Output]) -> list[Output]:
         """Let the shadow take the event, and compare."""
-        other = self._other()
-        truth, beside = Side(self.state, scope), Side(other.state, other.state.scope(scope.name))
+        other, name = self._other(), _beside(scope, shadow.by)
+        truth, beside = Side(self.state, scope), Side(other.state, other.state.scope(name))
         heard(shadow, truth, beside, outputs)
-        said = compared(shadow, truth, beside, outputs, other.step(event))
+        theirs = event._replace(scope=name) if isinstance(event, Alert) else replace(event, scope=name)
+        said = compared(shadow, truth, beside, outputs, other.step(theirs))
         scope.changed = True
         return [] if said is None else [said]
+
+    def _clear(self, scope: Scope) -> None:
+        """Delete some of what is left of policies that played along."""
+        if self._other().state.drop_scope(_beside(scope, scope.ended[0]), CLEARED):
+            del scope.ended[0]
+            scope.changed = True
 
     @staticmethod
     def _known(scope: Scope, id: str) -> bool:
         return id in scope.ids or id in scope.ids_before
+
+
+def _beside(scope: Scope, by: str) -> str:
+    """The scope of a policy that plays along since the event ``by``, in the engine of those: none is used twice."""
+    return f"{scope.name}\0{by}"
 
 
 def decided(

@@ -202,6 +202,7 @@ class Scope:
     events: int = 0
     learned: int = 0
     shadow: Shadow | None = None  # a policy that plays along
+    ended: list[str] = field(default_factory=list)  # events that set others, of which there are records still
     times: list[float] = field(default_factory=list)  # the last CLOCK event times
     ticked: float = 0.0
     unticked: int = 0  # event times since the last tick, at most CLOCK

@@ -18,9 +18,11 @@ Keys are a letter, the scope's length and name, and an id:
 from __future__ import annotations
 
 import struct
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from hashlib import blake2b
+from itertools import islice
 from typing import Any, Protocol
 
 import numpy as np
@@ -57,6 +59,7 @@ from grouping.tune import Look, Tuning
 FORMAT = 8  # of the records; a store or snapshot of another format is refused
 KEYS_KEPT = 65_536  # decoded dedup keys held in memory per scope
 INCIDENTS_KEPT = 1024  # decoded incidents held beyond the joinable ones
+KINDS = [bytes([letter]) for letter in b"abefiklmprstu"]  # first letters of keys
 MERGED = 5  # place of what was merged into it in an incident's record
 _MAGIC = b"grouping-snapshot"
 
@@ -91,6 +94,44 @@ class Under:
         """All of them."""
         cut = len(self._prefix)
         return ((key[cut:], value) for key, value in self._records.items() if key.startswith(self._prefix))
+
+    def under(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Those whose keys begin with a prefix, in order of key."""
+        cut = len(self._prefix)
+        return ((key[cut:], value) for key, value in under(self._records, self._prefix + prefix))
+
+
+class Sorted:
+    """Records that do not change, in order of key, so that those under a prefix are found at once."""
+
+    def __init__(self, records: Mapping[bytes, bytes]) -> None:
+        self._records = records
+        self._keys = sorted(records)
+
+    def get(self, key: bytes, /) -> bytes | None:
+        """The value under a key."""
+        return self._records.get(key)
+
+    def items(self) -> Iterable[tuple[bytes, bytes]]:
+        """All of them."""
+        return self._records.items()
+
+    def under(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Those whose keys begin with a prefix, in order of key."""
+        for place in range(bisect_left(self._keys, prefix), len(self._keys)):
+            key = self._keys[place]
+            if not key.startswith(prefix):
+                return
+            yield key, self._records[key]
+
+
+def under(records: Records, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The records whose keys begin with a prefix, in order of key: as records find them, or by looking through all."""
+    find = getattr(records, "under", None)
+    if find is not None:
+        found: Iterator[tuple[bytes, bytes]] = find(prefix)
+        return found
+    return iter(sorted((key, value) for key, value in records.items() if key.startswith(prefix)))
 
 
 def record_key(kind: bytes, scope: str, id: str = "") -> bytes:
@@ -344,9 +385,28 @@ class State:
         if len(scope.incidents) > len(scope.joinable) + INCIDENTS_KEPT:
             scope.incidents = {incident.id: incident for incident in scope.joinable.values()}
 
+    def drop_scope(self, name: str, most: int) -> bool:
+        """Delete up to ``most`` records of a scope that is used no more, in order of key. Whether these were all."""
+        scope = self._scopes.pop(name, None)
+        if scope is not None:
+            self.flush(scope)
+            self._last = None
+        for kind in KINDS:
+            prefix = record_key(kind, name)
+            mine = sorted(key for key, value in self._pending.items() if value is not None and key.startswith(prefix))
+            stored = (key for key, _ in under(self._below, prefix) if key not in self._pending)
+            for key in sorted([*mine, *islice(stored, most + 1)]):
+                if not most:
+                    return False
+                self._pending[key] = None
+                most -= 1
+        return True
+
     def forget(self, scope: Scope) -> None:
         """Forget what a scope has learned, and which policy was set in it; what its stream is like stays."""
         recent = scope.tuning.recent
+        if scope.shadow is not None:
+            scope.ended.append(scope.shadow.by)
         scope.policy, scope.policies_before, scope.shadow = "default", [], None
         scope.tuning, scope.promotion, scope.memory = Tuning(recent, recent.count), Promotion(), Memory()
         scope.changed = scope.usual_changed = scope.promotion_changed = scope.memory_changed = True
@@ -390,6 +450,7 @@ class State:
         scope.doubts = [Doubt(at, Pace(*pace)) for at, *pace in head["doubts"]]
         if "shadow" in head:
             scope.shadow = Shadow(**head["shadow"])
+        scope.ended = head.get("ended", [])
         value = self.get(record_key(b"u", name))
         if value is not None:
             scope.usual = _usual(value)
@@ -558,6 +619,7 @@ def _head_bytes(scope: Scope) -> bytes:
             "joinable": [incident.id for incident in scope.joinable.values()],
         }
         | ({"shadow": scope.shadow.figures()} if scope.shadow is not None else {})
+        | ({"ended": scope.ended} if scope.ended else {})
     )
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from grouping import Config, Engine, emit, parse
 from grouping.__main__ import main
+from grouping.state import unpack
 from grouping.views import Views
 from tests.logs import Player, logs
 
@@ -171,6 +172,33 @@ def test_a_restore_after_every_event_changes_nothing(log):
                 store[key] = value
         stored.engine = Engine(None, store)
     assert reference.engine.snapshot() == restored.engine.snapshot() == stored.engine.snapshot()
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_what_it_knew_is_deleted_when_it_ends(restart: bool) -> None:
+    """A piece with each event, whether it was replaced or put to work; what plays along since then keeps its own."""
+    play = Play()
+    scopes = []
+    for name in ("service=60s", "host=60s", "service~5s"):
+        play.policy("shadow", name)
+        scopes.append(f"default\0e{play.number}".encode())
+        for number in range(250):
+            play.alert(f"{name}{number}", f"s{number % 7}")
+
+    def held() -> list[int]:
+        play.figures()
+        return [sum(key[:1] == b"S" and scope in key for key in play.store) for scope in scopes]
+
+    assert held()[:2] == [0, 0]
+    assert held()[2] > 250
+    play.policy("auto", "service~5s")
+    before = held()[2]
+    assert before > 0, "not all at once"
+    for number in range(5):
+        if restart:
+            play.engine = Engine.restore(play.engine.snapshot(), play.engine.config)
+        play.alert(f"after{number}", "s1")
+    assert not any(key[:1] == b"S" for key in unpack(play.engine.snapshot()))
 
 
 # -- a policy is brought into a share of the scopes, step by step
