@@ -176,3 +176,46 @@ def test_wrong_times_are_written_down_as_they_are_in_memory() -> None:
                     store[key] = value
             broken = Engine(records=store)
     assert broken.snapshot() == whole.snapshot()
+
+
+@pytest.mark.parametrize(
+    ("told", "ticked", "present"),
+    [((), 0, 0.0), ((T,), 0, T), ((T, T + 9, T + 1, FUTURE, T + 5, T + 2), 0, T + 5), ((T, T, T), T + 60, T + 60)],
+)
+def test_an_alert_without_a_time_is_of_the_present_and_does_not_move_it(
+    told: Sequence[float], ticked: float, present: float
+) -> None:
+    """docs/events.md: the median of the last five times, and never before the last tick."""
+    engine = Engine()
+    for at in told:
+        tell(engine, **alert(at))
+    if ticked:
+        tell(engine, **tick(ticked))
+    tell(engine, kind="alert", id="timeless", summary="without a time")
+    scope = engine.state.scope("default")
+    kept = engine.state.alert(scope, "timeless")
+    assert kept is not None
+    assert kept.at == present
+    assert clock(scope) == present
+
+
+def test_ids_are_remembered_for_at_least_as_many_as_the_docs_say() -> None:
+    """docs/events.md: a resolved that came before 32,768 others is known, before 65,536 others it is not; an alert always is."""
+    engine = Engine(Config(policy="*=1s"))
+    over = {"kind": "alert", "id": "over", "at": T, "status": "resolved", "dedup_key": "k", "summary": "x"}
+    tell(engine, kind="alert", id="first", at=T, summary="x")
+    tell(engine, **over)
+    scope = engine.state.scope("default")
+
+    def known(event: dict[str, Any]) -> bool:
+        before = scope.events
+        tell(engine, **event)
+        return scope.events == before
+
+    for number in range(32_768):
+        engine.state.remember_id(scope, f"e{number}")
+    assert known(over)
+    for number in range(32_768):
+        engine.state.remember_id(scope, f"f{number}")
+    assert not known(over)
+    assert known({"kind": "alert", "id": "first", "at": T, "summary": "x"})
