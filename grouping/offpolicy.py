@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import blake2b
+from math import sqrt
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,12 +114,20 @@ def ips(weight: Floats, reward: Floats, level: float = LEVEL) -> Estimate:
 
 
 def snips(weight: Floats, reward: Floats, level: float = LEVEL) -> Estimate:
-    """Self-normalised: the mean reward, weighted. Never outside of the rewards seen; biased, less so with more data."""
+    """Self-normalised: the mean reward, weighted. Never outside of the rewards seen; biased, less so with more data.
+
+    The interval is never narrower than that of a share in a sample of the effective size: resampled, rewards that were
+    all the same would leave no doubt at all.
+    """
     total = weight.sum()
     if not total:
         return Estimate(None, 0.0, 1.0, "bootstrap")
     low, high = _bootstrap(weight * reward, weight, level)
-    return Estimate(float((weight * reward).sum() / total), low, high, "bootstrap")
+    found = float((weight * reward).sum() / total)
+    ordered = np.sort(weight)  # the same sum whatever the order of the rows
+    share = float(np.sort(weight * reward).sum() / ordered.sum())
+    least, most = _wilson(min(max(share, 0.0), 1.0), effective(ordered), level)
+    return Estimate(found, min(low, least), max(high, most), "bootstrap")
 
 
 def dr(weight: Floats, reward: Floats, at_chosen: Floats, at_target: Floats, level: float = LEVEL) -> Estimate:
@@ -215,6 +225,14 @@ def _capital(worth: Floats, count: Ints, mean: float) -> float:
     logs = np.log1p(BETS[:, None] * (worth / mean - 1)) @ count
     top = logs.max()
     return float(top + np.log(np.exp(logs - top).mean()))
+
+
+def _wilson(mean: float, size: float, level: float) -> tuple[float, float]:
+    """Of a share that is ``mean`` in a sample of ``size`` (Wilson, "Probable inference", 1927), within [0, 1]."""
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    middle = (mean + z * z / (2 * size)) / (1 + z * z / size)
+    half = z / (1 + z * z / size) * sqrt(mean * (1 - mean) / size + z * z / (4 * size * size))
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def _bootstrap(above: Floats, below: Floats, level: float) -> tuple[float, float]:
