@@ -172,7 +172,7 @@ class Engine:
         learn.tell_time(scope, alert.at, self._reach(scope))
         self.state.remember_id(scope, alert.id)
         apply.repeat(self.state, scope, alert, key, known)
-        id, why = name("d", scope.name, alert.id), Reason.DUPLICATE
+        id, why = name("d", scope.named, alert.id), Reason.DUPLICATE
         model = scope.learned
         of = known.alert
         return [
@@ -228,7 +228,7 @@ class Engine:
 
     def _bypass(self, scope: Scope, alert: Alert, at: float) -> list[Output]:
         """Open an incident that takes no more alerts, without looking at anything: fail open, not silent."""
-        id = name("d", scope.name, alert.id)
+        id = name("d", scope.named, alert.id)
         outputs, incident = apply.alone(self.state, scope, alert, at)
         model = scope.learned
         decision = Decision(
@@ -272,7 +272,8 @@ class Engine:
         scope.shadow = None
         evidence: dict[str, Any] = {"by": event.id, "mode": event.mode, "policy": name}
         if name != now:
-            self._other().step(replace(event, scope=_beside(scope, event.id), mode=Mode.AUTO, policy=name))
+            side = self._side(scope, event.id)
+            self._other().step(replace(event, scope=side.name, mode=Mode.AUTO, policy=name))
             scope.shadow = Shadow(name, event.mode is Mode.SUGGEST, event.id)
         if ended is not None:
             evidence["ended"] = ended.figures()
@@ -287,13 +288,19 @@ class Engine:
 
     def _play_along(self, scope: Scope, shadow: Shadow, event: Event, outputs: list[Output]) -> list[Output]:
         """Let the shadow take the event, and compare."""
-        other, name = self._other(), _beside(scope, shadow.by)
-        truth, beside = Side(self.state, scope), Side(other.state, other.state.scope(name))
+        other, side = self._other(), self._side(scope, shadow.by)
+        truth, beside = Side(self.state, scope), Side(other.state, side)
         heard(shadow, truth, beside, outputs)
-        theirs = event._replace(scope=name) if isinstance(event, Alert) else replace(event, scope=name)
+        theirs = event._replace(scope=side.name) if isinstance(event, Alert) else replace(event, scope=side.name)
         said = compared(shadow, truth, beside, outputs, other.step(theirs))
         scope.changed = True
         return [] if said is None else [said]
+
+    def _side(self, scope: Scope, by: str) -> Scope:
+        """What a policy knows that plays along in a scope since the event ``by``."""
+        side = self._other().state.scope(_beside(scope, by))
+        side.called = scope.name
+        return side
 
     def _clear(self, scope: Scope) -> None:
         """Delete some of what is left of policies that played along."""
@@ -308,14 +315,14 @@ class Engine:
 
 def _beside(scope: Scope, by: str) -> str:
     """The scope of a policy that plays along since the event ``by``, in the engine of those: none is used twice."""
-    return f"{scope.name}\0{by}"
+    return f"{len(scope.name)} {scope.name} {by}"
 
 
 def decided(
     config: Config, scope: Scope, alert: Alert, now: Policy, near: Candidates, features: NDArray[np.float32]
 ) -> tuple[Decision, Incident | None]:
     """The decision and the incident it joins, None for opening."""
-    id = name("d", scope.name, alert.id)
+    id = name("d", scope.named, alert.id)
     count = 1 + len(near.incidents)
     scores: list[float] = now.learner.score(features).tolist()[:count]
     explore = 0.0 if alert.severity is Severity.CRITICAL else config.explore
@@ -342,7 +349,7 @@ def decided(
     decision = Decision(
         scope.name,
         alert.id,
-        joined.id if joined else name("i", scope.name, alert.id),
+        joined.id if joined else name("i", scope.named, alert.id),
         Action.JOIN if joined else Action.OPEN,
         reason,
         scores[chosen],

@@ -63,7 +63,7 @@ def line(scope: Scope, incident: Incident, event: Change) -> IncidentLine:
 
 def opened(scope: Scope, origin: str, at: float) -> Incident:
     """A new, empty incident, named after the event that caused it; joinable."""
-    incident = Incident(name("i", scope.name, origin), born_at=at, first_at=at, last_at=at, touched=scope.events)
+    incident = Incident(name("i", scope.named, origin), born_at=at, first_at=at, last_at=at, touched=scope.events)
     scope.incidents[incident.id] = incident
     enter(scope, incident)
     return incident
@@ -71,7 +71,7 @@ def opened(scope: Scope, origin: str, at: float) -> Incident:
 
 def apart(scope: Scope, alert: Alert, at: float) -> Incident:
     """A new incident of one alert that was not looked at; not joinable."""
-    incident = Incident(name("i", scope.name, alert.id), born_at=at, first_at=at, last_at=at, count=1)
+    incident = Incident(name("i", scope.named, alert.id), born_at=at, first_at=at, last_at=at, count=1)
     incident.touched = scope.events
     incident.ranks[SEVERITY_RANK[alert.severity]] += 1
     incident.title.add(alert.summary, alert.summary)

@@ -195,6 +195,7 @@ class Scope:
     """One wall that grouping never crosses. Scopes share nothing that changes."""
 
     name: str
+    called: str = ""  # the name of the scope that it plays along with; not part of the state
     given: str = "default"  # what the configuration says; not part of the state
     policy: str = "default"  # what a person says, "default" for what is given
     policies_before: list[str] = field(default_factory=list)
@@ -236,3 +237,8 @@ class Scope:
     promotion_changed: bool = False
     changed_incidents: set[str] = field(default_factory=set)
     changed_keys: set[str] = field(default_factory=set)
+
+    @property
+    def named(self) -> str:
+        """What its incidents and decisions are named by: where it plays along, as those it plays along with."""
+        return self.called or self.name

@@ -435,7 +435,7 @@ class State:
         return {key: value for key, value in records.items() if value is not None}
 
     def _load(self, name: str) -> Scope:
-        scope = Scope(name, _given(self._config, name))
+        scope = Scope(name, given=_given(self._config, name))
         value = self.get(record_key(b"s", name))
         if value is None:
             scope.limit = self.policy(scope).limit

@@ -142,7 +142,7 @@ def switch(state: State, scope: Scope, was: str, before: str | None = None) -> N
 
 def _decided(scope: Scope, alert: str, written: Written) -> int:
     """A code of the incident that an alert was decided into, wherever it is now."""
-    incident = written.actions[written.chosen] if written.chosen else name("i", scope.name, alert)
+    incident = written.actions[written.chosen] if written.chosen else name("i", scope.named, alert)
     return zlib.crc32(incident.encode())
 
 

@@ -174,6 +174,17 @@ def test_a_restore_after_every_event_changes_nothing(log):
     assert reference.engine.snapshot() == restored.engine.snapshot() == stored.engine.snapshot()
 
 
+def test_a_merge_reaches_it_too():
+    """Its incidents have the names of the true ones that the same alerts opened."""
+    play = Play("service=60s")
+    play.policy("shadow", "host=60s")
+    one, two = (play.tell(id=name, service=name, host=name)[0]["incident"] for name in ("a", "b"))
+    play.tell(kind="feedback", id="f1", action="merge", incidents=[two], into=one)
+    play.figures()
+    (kept,) = (value for key, value in play.store.items() if key[:2] == b"Si" and two.encode() in key)
+    assert b'"merged"' in kept
+
+
 @pytest.mark.parametrize("restart", [False, True])
 def test_what_it_knew_is_deleted_when_it_ends(restart: bool) -> None:
     """A piece with each event, whether it was replaced or put to work; what plays along since then keeps its own."""
@@ -181,7 +192,7 @@ def test_what_it_knew_is_deleted_when_it_ends(restart: bool) -> None:
     scopes = []
     for name in ("service=60s", "host=60s", "service~5s"):
         play.policy("shadow", name)
-        scopes.append(f"default\0e{play.number}".encode())
+        scopes.append(f"7 default e{play.number}".encode())
         for number in range(250):
             play.alert(f"{name}{number}", f"s{number % 7}")
 
