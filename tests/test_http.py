@@ -530,6 +530,10 @@ def test_metrics_say_how_it_is(live: Live) -> None:
     assert float(values["grouping_accept_seconds_count"]) > 0
     assert float(values["grouping_decision_seconds_count"]) == len(live.log())
     assert float(values["grouping_log_bytes"]) > 100
+    page = live.ask("GET", "/incidents?status=open&limit=1000").json
+    assert page["next"] is None
+    assert float(values["grouping_open_incidents"]) == len(page["incidents"]) > 0
+    assert float(values["grouping_disk_free_bytes"]) > float(values["grouping_disk_reserve_bytes"]) == 0
     quality = Quality()
     for line in grouping("outputs", live.state).stdout.splitlines():
         quality.read(orjson.loads(line))

@@ -65,6 +65,9 @@ class Noting:
         """As the service does."""
         records = dict(self.engine.drain()) | self.index.drain() | self.announcer.drain()
         self.store.commit(records, b"", self.number, {"seq": self.number})
+        # The open ones are counted as they are listed, and after a restart too.
+        listed = sum(1 for _ in self.index.newest(None, opened=True, before=None))
+        assert self.index.open == Index(self.store, self.state).open == listed
 
     def forget(self, upto: int) -> None:
         """As the service does."""
@@ -112,6 +115,9 @@ def test_what_is_left_goes_on(
         assert gone == (engine.named[scope, end] <= upto), (scope, id, last)
         assert (engine.index.scope_of(id) is None) == gone
     _assert_whole(engine)
+    count = engine.index.open
+    store.commit({b"\0c": None}, b"", engine.number, {"seq": engine.number})  # as before there was a count
+    assert Index(store, engine.state).open == count
     twin = Player(Engine.restore(engine.engine.snapshot()))
     twin.opened, twin.number = {scope: list(ids) for scope, ids in player.opened.items()}, player.number
     assert [player.play(event) for event in events[middle:]] == [twin.play(event) for event in events[middle:]]

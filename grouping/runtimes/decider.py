@@ -201,7 +201,8 @@ class Decider:
     def _report(self) -> None:
         counts, self._counts = self._counts, {}
         report = {"at": self._committed, "counts": counts, "quality": self._quality.counts}
-        self._link.send(report | {"open": self._engine.open_incidents(), "held": self._announcer.waiting()})
+        report |= {"open": self._index.open, "joinable": self._engine.open_incidents()}
+        self._link.send(report | {"held": self._announcer.waiting()})
         self._quality.counts = Counter()
 
 

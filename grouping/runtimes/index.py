@@ -7,6 +7,7 @@ Keys stand beside the engine's records and are written with them, made from what
     \\0m scope seq id  -> nothing            the same within a scope, open ones under \\0q
     \\0t id            -> seq of the last event that said anything of it
     \\0g seq           -> scope and id of the feedback that came with it
+    \\0c               -> how many incidents are open (8 bytes)
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from grouping.state import State
 FEEDBACK = b"\0g"
 KEEPER = "keep_days"  # the actor of the feedback by which retention resolves what it is about to delete
 _TOUCHED = b"\0t"
+_COUNT = b"\0c"
 LOOKED_AT = 5_000  # entries read for one page at most; the rest is on the next
 
 Changes = dict[bytes, bytes | None]
@@ -43,6 +45,14 @@ class Index:
         self._state = state
         self._changes: Changes = {}
         self._touched: dict[str, int] = {}
+        self.open = self._counted()  # incidents that are
+
+    def _counted(self) -> int:
+        """What was written down; of a store that was made before that, they are counted."""
+        value = self._store.get(_COUNT)
+        if value is None:
+            return sum(1 for _ in self.newest(None, opened=True, before=None))
+        return int.from_bytes(value, "big")
 
     def take(self, seq: int, event: Event, outputs: list[Output]) -> None:
         """Note what an event did to incidents."""
@@ -81,6 +91,7 @@ class Index:
     def drain(self) -> Changes:
         """What is to be written with the engine's records."""
         drained, self._changes = self._changes, {}
+        drained[_COUNT] = self.open.to_bytes(8, "big")
         for id, seq in self._touched.items():
             drained[_TOUCHED + id.encode()] = seq.to_bytes(8, "big")
         self._touched.clear()
@@ -95,7 +106,7 @@ class Index:
         """Incidents from the one opened last on, or from the one before key ``before``; open ones only, or all."""
         prefix = (b"\0p" if opened else b"\0n") if scope is None else _scoped(b"\0q" if opened else b"\0m", scope)
         for key, value in self._store.under(prefix, before, backwards=True):
-            if key != before:
+            if key != before and len(key) > len(prefix) + 8:  # the position of the store begins like an open incident
                 yield Entry(value.decode() if scope is None else scope, key[len(prefix) + 8 :].decode(), key)
 
     def untouched(self, upto: int, after: bytes | None) -> Iterator[Entry]:
@@ -123,19 +134,25 @@ class Index:
         where = self._where(id)
         if where is None:
             return
-        for kind in (b"n", b"p"):
-            self._changes |= _entries(kind, int.from_bytes(where[:8], "big"), where[8:].decode(), id, None)
+        self._open(id, None)
+        self._changes |= _entries(b"n", int.from_bytes(where[:8], "big"), where[8:].decode(), id, None)
         self._changes |= {b"\0w" + id.encode(): None, _TOUCHED + id.encode(): None}
 
     def _opened(self, seq: int, scope: str, id: str) -> None:
         self._changes[b"\0w" + id.encode()] = seq.to_bytes(8, "big") + scope.encode()
         for kind in (b"n", b"p"):
             self._changes |= _entries(kind, seq, scope, id, b"")
+        self.open += 1
 
     def _open(self, id: str, value: bytes | None) -> None:
         where = self._where(id)
-        if where is not None:
-            self._changes |= _entries(b"p", int.from_bytes(where[:8], "big"), where[8:].decode(), id, value)
+        if where is None:
+            return
+        entries = _entries(b"p", int.from_bytes(where[:8], "big"), where[8:].decode(), id, value)
+        key = next(iter(entries))
+        was = self._changes[key] if key in self._changes else self._store.get(key)
+        self.open += (value is not None) - (was is not None)
+        self._changes |= entries
 
     def _where(self, id: str) -> bytes | None:
         key = b"\0w" + id.encode()

@@ -332,6 +332,11 @@ class Log:
             return f"less than {self.reserve >> 20} MiB free on the disk"
         return "" if free or not room.f_blocks else "nothing free on the disk"
 
+    def free(self) -> int:
+        """Bytes free on the disk. Raises OSError."""
+        room = os.statvfs(self.directory)
+        return room.f_bavail * room.f_frsize
+
     def close(self) -> None:
         """Let go of the files."""
         os.close(self._file)

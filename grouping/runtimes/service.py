@@ -56,6 +56,7 @@ class Service:
         self.log = Log(directory / "log", settings.reserve_mb * MIB)
         self.decided = 0  # number of the last event that is decided and committed
         self.open_incidents = 0
+        self.joinable = 0  # of these in memory, and taking alerts
         self.held: list[tuple[str, float, float]] = []  # scopes in which time must pass: name, until when, for how long
         self.counts: dict[str, int] = {}
         self.quality = Quality()
@@ -364,7 +365,8 @@ class Service:
         elif "failed" in message:
             self._break(message["failed"])
         else:
-            self.decided, self.open_incidents, self.held = message["at"], message["open"], message["held"]
+            self.decided, self.held = message["at"], message["held"]
+            self.open_incidents, self.joinable = message["open"], message["joinable"]
             self._moved = time.monotonic()
             for what, count in message["counts"].items():
                 self.counts[what] = self.counts.get(what, 0) + count

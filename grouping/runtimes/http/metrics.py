@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from grouping.quality import COUNTED, Quality
-from grouping.runtimes.log import size
+from grouping.runtimes.log import Log, size
 from grouping.runtimes.outbox.metrics import families
 from grouping.runtimes.outbox.outbox import Outbox
 from grouping.runtimes.service import Service
@@ -37,12 +38,13 @@ class _Reader(Collector):
     def collect(self) -> Iterable[Metric]:
         """All metrics of the service as they are now."""
         service, tally = self._service, self._tally
+        denied = {"503": 0} | {str(status): n for status, n in tally.denied.items()}
         for name, text, counts, label in (
             ("accepted", "Events that are on disk", tally.accepted, "door"),
             ("resent", "Events that were on disk already", tally.resent, "door"),
             ("refused", "Events refused at a door", tally.refused, "door"),
-            ("denied", "Requests not taken", {str(status): n for status, n in tally.denied.items()}, "status"),
-            ("outputs", "Output lines", service.counts, "what"),
+            ("denied", "Requests not taken", denied, "status"),
+            ("outputs", "Output lines", {"bypassed": 0} | service.counts, "what"),
         ):
             family = CounterMetricFamily(f"grouping_{name}", text, labels=[label])
             for key, count in counts.items():
@@ -52,9 +54,11 @@ class _Reader(Collector):
         yield GaugeMetricFamily("grouping_decided", "Number of the last decided event", service.decided)
         yield GaugeMetricFamily("grouping_backlog", "Accepted events that wait for their decision", service.backlog())
         yield GaugeMetricFamily("grouping_lag_seconds", "For how long the oldest of them has waited", service.lag())
-        yield GaugeMetricFamily("grouping_joinable", "Incidents that take alerts, in memory", service.open_incidents)
+        yield GaugeMetricFamily("grouping_open_incidents", "Incidents that are open", service.open_incidents)
+        yield GaugeMetricFamily("grouping_joinable", "Incidents that take alerts, in memory", service.joinable)
         yield GaugeMetricFamily("grouping_ready", "1 when events are taken and decided", int(service.state()[0]))
         yield GaugeMetricFamily("grouping_log_bytes", "Size of the log", size(service.directory / "log"))
+        yield from _disk(service.log)
         for name, text, times in (
             ("accept", "From a request to its 202", tally.took),
             ("decision", "From an event on disk to its decision on record", service.decision_times),
@@ -64,6 +68,15 @@ class _Reader(Collector):
             yield took
         yield from _quality(service.quality)
         yield from families(self._outbox.state(), self._outbox.dead())
+
+
+def _disk(log: Log) -> Iterable[Metric]:
+    """The room on the disk of the log; what it left free is not to be had by it. Of a disk that does not answer there is none."""
+    free = GaugeMetricFamily("grouping_disk_free_bytes", "Free on the disk of the log")
+    with suppress(OSError):
+        free.add_metric([], log.free())
+    yield free
+    yield GaugeMetricFamily("grouping_disk_reserve_bytes", "Below so many no event is taken", log.reserve)
 
 
 def _quality(quality: Quality) -> Iterable[Metric]:
