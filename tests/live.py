@@ -46,8 +46,10 @@ def grouping(
 class Live:
     """`grouping serve` on a state directory."""
 
-    def __init__(self, state: Path, config: str = "", **environment: str) -> None:
+    def __init__(self, state: Path, config: str = "", below: str = "", **environment: str) -> None:
+        """``below``: a command of the shell that limits what the service may have, e.g. `ulimit -n 300`."""
         self.state = state
+        self._below = below
         self._errors = state.parent / f"{state.name}.stderr"
         self._config = state.parent / f"{state.name}.toml"
         self._config.write_text(config)
@@ -58,6 +60,8 @@ class Live:
         """Start it, also again, and wait until it is ready."""
         command = [sys.executable, "-m", "grouping", "serve", "--state", str(self.state), "--listen", "127.0.0.1:0"]
         command += ["--config", str(self._config)]
+        if self._below:
+            command = ["sh", "-c", f'{self._below} && exec "$@"', "sh", *command]
         with self._errors.open("wb") as errors:
             self.process = subprocess.Popen(command, cwd=ROOT, stderr=errors, env={**os.environ, **self._environment})
         self.port = 0

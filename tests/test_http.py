@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hmac
 import http.client
+import re
 import select
 import signal
 import socket
@@ -22,6 +23,8 @@ from click.testing import CliRunner
 from grouping.__main__ import main
 from grouping.parse import MAX_LINE
 from grouping.quality import Quality
+from grouping.runtimes.files import OWN
+from grouping.runtimes.http.short import SPARE
 from tests.live import PATIENCE, Live, grouping, until
 
 T = 1_760_000_000.0
@@ -255,6 +258,20 @@ def test_with_too_many_connections_one_can_still_ask_how_it_is(tmp_path: Path) -
                 >= 4
             )
         until(lambda: live.ask("POST", "/events", event("b")).status == 202)
+
+
+def test_connections_have_the_files_they_need_or_it_is_said(tmp_path: Path) -> None:
+    """A soft limit is raised, as far as is needed; where the hard one is in the way, a line says what to do."""
+    started = []
+    for name, limits in (("soft", "-Sn 300"), ("hard", "-n 300")):
+        live = Live(tmp_path / name, "[service]\nconnections_max = 100\n", below=f"ulimit {limits}")
+        with live:
+            limit = re.search(r"Max open files +(\d+)", Path(f"/proc/{live.process.pid}/limits").read_text())
+            assert limit is not None
+            started.append((int(limit[1]), [line["do"] for line in live.logs() if "lacking" in line]))
+    assert started[0] == (100 + SPARE + OWN, [])
+    assert started[1][0] == 300
+    assert started[1][1] == ["raise the hard limit (ulimit -Hn, LimitNOFILE) by 72, or set connections_max = 28"]
 
 
 def test_a_body_is_waited_for_only_with_a_token(tmp_path: Path) -> None:

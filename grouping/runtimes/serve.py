@@ -15,9 +15,10 @@ from pathlib import Path
 import uvicorn
 
 from grouping.config import BadConfig, Config
+from grouping.runtimes.files import allow
 from grouping.runtimes.http.app import application
 from grouping.runtimes.http.limits import Gate
-from grouping.runtimes.http.short import look_after, protocol
+from grouping.runtimes.http.short import SPARE, look_after, protocol
 from grouping.runtimes.logs import to_stderr
 from grouping.runtimes.outbox.outbox import Outbox
 from grouping.runtimes.retention import Retention
@@ -59,6 +60,7 @@ class _Reload:
         self._service.reload(settings)
         self._outbox.reload(settings.subscriptions)
         logging.getLogger().setLevel(settings.log_level.upper())
+        _allow_files(settings)
         logger.warning("reloaded", extra={"need_a_restart": kept} if kept else {})
 
 
@@ -73,6 +75,7 @@ class _Server(uvicorn.Server):
 def serve(directory: Path, config: Config, settings: Settings, again: Again) -> None:
     """Serve until SIGTERM or SIGINT; ``again`` reads the settings anew on SIGHUP. Raises BadConfig, Failed, LogError."""
     to_stderr(settings.log_level)
+    _allow_files(settings)
     listening = _listen(settings)
     with listening:
         service = Service(directory, config, settings)
@@ -128,6 +131,15 @@ async def _live(
     await outbox.stop()
     await service.stop()
     logger.info("stopped", extra={"accepted": service.log.end, "decided": service.decided})
+
+
+def _allow_files(settings: Settings) -> None:
+    """Make room for as many connections as are set, and say so where the system does not give it."""
+    lacking = allow(settings.connections_max + SPARE)
+    if lacking:
+        fitting = max(1, settings.connections_max - lacking)
+        remedy = f"raise the hard limit (ulimit -Hn, LimitNOFILE) by {lacking}, or set connections_max = {fitting}"
+        logger.warning("too few open files are allowed for connections_max", extra={"lacking": lacking, "do": remedy})
 
 
 def _listen(settings: Settings) -> socket.socket:
