@@ -579,7 +579,7 @@ def test_the_openapi_document_names_every_route(live: Live) -> None:
 
 TOKENS = "".join(
     f'[[service.tokens]]\nname = "{right}"\nrights = ["{right}"]\nsha256 = "{sha256(right.encode()).hexdigest()}"\n'
-    for right in ("ingest", "respond", "admin")
+    for right in ("ingest", "read", "respond", "admin")
 )
 
 
@@ -599,13 +599,15 @@ def test_tokens_give_rights_and_have_a_rate(tmp_path: Path) -> None:
         assert live.ask("POST", "/events", event("c"), Authorization="Basic eDppbmdlc3Q=").status == 202  # x:ingest
         fast = live.ask("POST", "/events", event("d"), Authorization="Bearer ingest")
         assert (fast.status, int(fast.headers["retry-after"]) > 100) == (429, True)
-        assert [status("GET", "/incidents", token) for token in (None, "ingest", "respond", "admin")] == [
-            401,
-            403,
-            200,
-            200,
-        ]
-        assert [status("GET", "/metrics", token) for token in ("respond", "admin")] == [403, 200]
+        read = [status("GET", "/incidents", token) for token in (None, "ingest", "read", "respond", "admin")]
+        assert read == [401, 403, 200, 200, 200]
+        incident = live.ask("GET", "/incidents", Authorization="Bearer read").json["incidents"][0]["id"]
+        assert status("POST", f"/incidents/{incident}/confirm", "read") == 403
+        assert status("PUT", f"/incidents/{incident}", "read", {"incident": {"status": "resolved"}}) == 403
+        assert status("GET", "/deadletters", "read") == 403
+        for path in ("/metrics", "/scopes", "/subscriptions"):
+            told = [status("GET", path, token) for token in (None, "ingest", "read", "respond", "admin")]
+            assert told == [401, 403, 200, 200, 200], path
         assert status("PUT", "/scopes/default/policy", "respond", {"policy": "default"}) == 403
         assert "ingest" not in [line.get("token") for line in live.logs()]
         assert len(live.log()) == 3
@@ -622,6 +624,7 @@ def test_each_kind_of_event_needs_its_right(tmp_path: Path, path: str) -> None:
     }
     allowed = {"ingest": {"alert"}, "respond": {"feedback"}, "admin": set(kinds)}
     with Live(tmp_path / "state", TOKENS) as live:
+        assert live.ask("POST", path, kinds["alert"], Authorization="Bearer read").status == 403
         for token, may in allowed.items():
             for kind, one in kinds.items():
                 sent = {**one, "id": f"{token}-{kind}"} if "id" in one else one
@@ -717,9 +720,9 @@ def test_settings_are_checked_before_anything_starts(tmp_path: Path) -> None:
         "service = 1\n": "service: expected a table",
         "[[service.tokens]]\nname = 'x'\n": "service.tokens[0]: expected name, sha256 and rights",
         "[[service.tokens]]\nname = 'x'\nsha256 = 'y'\nrights = ['ingest']\n": "64 hexadecimal digits",
-        f"{TOKENS}rate = -1\n": "service.tokens[2].rate: expected a number from 0 to 1e+09, got -1",
-        f"{TOKENS}burst = '9'\n": "service.tokens[2].burst: expected a number from 1 to 1e+09, got '9'",
-        f"{TOKENS}speed = 9\n": "service.tokens[2]: expected name, sha256 and rights, rate and burst if it has its own",
+        f"{TOKENS}rate = -1\n": "service.tokens[3].rate: expected a number from 0 to 1e+09, got -1",
+        f"{TOKENS}burst = '9'\n": "service.tokens[3].burst: expected a number from 1 to 1e+09, got '9'",
+        f"{TOKENS}speed = 9\n": "service.tokens[3]: expected name, sha256 and rights, rate and burst if it has its own",
         "seed = 'x'\n": "seed: expected a whole number",
     }
     for text, said in cases.items():

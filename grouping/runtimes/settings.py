@@ -21,8 +21,9 @@ class Right(StrEnum):
     """What a token allows."""
 
     INGEST = "ingest"  # send events
-    RESPOND = "respond"  # read incidents, correct them
-    ADMIN = "admin"  # set policies, let time pass, read the metrics; and all of the others
+    READ = "read"  # look at incidents, scopes, metrics, subscriptions; change nothing
+    RESPOND = "respond"  # correct incidents; and read
+    ADMIN = "admin"  # set policies, let time pass, send dead letters again; and all of the others
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +37,9 @@ class Token:
     burst: float | None = None
 
     def may(self, right: Right) -> bool:
-        """Whether it allows this: by itself, or because it allows everything."""
-        return right in self.rights or Right.ADMIN in self.rights
+        """Whether it allows this: by itself, or because it allows more."""
+        more = {Right.READ: (Right.RESPOND, Right.ADMIN)}.get(right, (Right.ADMIN,))
+        return right in self.rights or not self.rights.isdisjoint(more)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

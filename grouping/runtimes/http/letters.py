@@ -9,7 +9,7 @@ from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from grouping.runtimes.http.parts import Administrator, Live
+from grouping.runtimes.http.parts import Administrator, Live, Reader
 from grouping.runtimes.outbox.ledger import LedgerError
 from grouping.runtimes.service import Unavailable
 
@@ -31,7 +31,7 @@ class Resend(BaseModel):
 
 
 @router.get("/subscriptions")
-async def subscriptions(live: Live, _: Administrator) -> JSONResponse:
+async def subscriptions(live: Live, _: Reader) -> JSONResponse:
     """How each subscription does: how far behind it is, since when it fails and why."""
     return JSONResponse({"subscriptions": live.outbox.state()})
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
 from grouping import __version__
-from grouping.runtimes.http.parts import Administrator, Live
+from grouping.runtimes.http.parts import Live, Reader
 from grouping.runtimes.service import STARTING
 
 router = APIRouter(tags=["operation"])
@@ -45,6 +45,6 @@ async def readyz(live: Live) -> JSONResponse:
 
 
 @router.get("/metrics", response_class=Response)
-async def metrics(live: Live, _: Administrator) -> Response:
+async def metrics(live: Live, _: Reader) -> Response:
     """For Prometheus."""
     return Response(live.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

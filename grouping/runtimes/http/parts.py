@@ -31,6 +31,10 @@ async def _parts(request: Request) -> Parts:
 Live = Annotated[Parts, Depends(_parts)]
 
 
+async def _reader(request: Request, live: Live) -> Token:
+    return live.gate.admit(request.scope, Right.READ)
+
+
 async def _responder(request: Request, live: Live) -> Token:
     return live.gate.admit(request.scope, Right.RESPOND)
 
@@ -39,5 +43,6 @@ async def _administrator(request: Request, live: Live) -> Token:
     return live.gate.admit(request.scope, Right.ADMIN)
 
 
+Reader = Annotated[Token, Depends(_reader)]
 Responder = Annotated[Token, Depends(_responder)]
 Administrator = Annotated[Token, Depends(_administrator)]

@@ -16,7 +16,7 @@ from grouping.parse import MAX_LIST, MAX_NAME
 from grouping.runtimes.http import pagerduty
 from grouping.runtimes.http.doors import trace_of
 from grouping.runtimes.http.limits import Denied
-from grouping.runtimes.http.parts import Administrator, Live, Responder
+from grouping.runtimes.http.parts import Administrator, Live, Reader, Responder
 from grouping.runtimes.http.say import By, acknowledged, answered, correct, found, say, scope_with
 from grouping.runtimes.settings import Right
 
@@ -59,7 +59,7 @@ router = APIRouter()
 @router.get("/incidents", tags=["incidents"])
 async def incidents(
     live: Live,
-    _: Responder,
+    _: Reader,
     scope: Annotated[str | None, Query(max_length=MAX_NAME)] = None,
     status: Literal["open", "resolved", "merged"] | None = None,
     severity: Literal["critical", "error", "warning", "info"] | None = None,
@@ -77,7 +77,7 @@ async def incidents(
 
 
 @router.get("/incidents/{id}", tags=["incidents"])
-async def incident(live: Live, _: Responder, id: str, accept: Annotated[str, Header()] = "") -> JSONResponse:
+async def incident(live: Live, _: Reader, id: str, accept: Annotated[str, Header()] = "") -> JSONResponse:
     """One incident; in PagerDuty's shape for those who ask for `application/vnd.pagerduty+json`."""
     if pagerduty.WANTED in accept:
         return JSONResponse({"incident": await pagerduty.incident_of(live, id)})
@@ -85,19 +85,19 @@ async def incident(live: Live, _: Responder, id: str, accept: Annotated[str, Hea
 
 
 @router.get("/incidents/{id}/alerts", tags=["incidents"])
-async def alerts(live: Live, _: Responder, id: str, skip: Skip = 0, limit: Limit = 100) -> JSONResponse:
+async def alerts(live: Live, _: Reader, id: str, skip: Skip = 0, limit: Limit = 100) -> JSONResponse:
     """The alerts that belong to an incident now, newest first."""
     return found(await live.service.ask("alerts", id=id, skip=skip, most=limit), f"incident {id}", "alerts")
 
 
 @router.get("/incidents/{id}/decisions", tags=["incidents"])
-async def decisions(live: Live, _: Responder, id: str, skip: Skip = 0, limit: Limit = 100) -> JSONResponse:
+async def decisions(live: Live, _: Reader, id: str, skip: Skip = 0, limit: Limit = 100) -> JSONResponse:
     """How each alert of an incident was decided: all options with their scores, and the features compared."""
     return found(await live.service.ask("decisions", id=id, skip=skip, most=limit), f"incident {id}", "decisions")
 
 
 @router.get("/alerts/{id}", tags=["incidents"])
-async def alert(live: Live, _: Responder, id: str, scope: str = "default") -> JSONResponse:
+async def alert(live: Live, _: Reader, id: str, scope: str = "default") -> JSONResponse:
     """One alert, where it belongs now, how it was decided, and in `words` why."""
     return found(await live.service.ask("alert", scope=scope, id=id), f"alert {id} in scope {scope}")
 
@@ -160,7 +160,7 @@ async def undo(
 @router.get("/scopes", tags=["policies"])
 async def scopes(
     live: Live,
-    _: Responder,
+    _: Reader,
     after: Annotated[str | None, Query(max_length=MAX_NAME)] = None,
     limit: Limit = 100,
 ) -> JSONResponse:
@@ -169,13 +169,13 @@ async def scopes(
 
 
 @router.get("/scopes/{scope}", tags=["policies"])
-async def scope_state(live: Live, _: Responder, scope: str) -> JSONResponse:
+async def scope_state(live: Live, _: Reader, scope: str) -> JSONResponse:
     """What decides in a scope."""
     return found(await live.service.ask("scope", name=scope), f"scope {scope}")
 
 
 @router.get("/scopes/{scope}/model", tags=["policies"])
-async def model(live: Live, _: Responder, scope: str) -> JSONResponse:
+async def model(live: Live, _: Reader, scope: str) -> JSONResponse:
     """What a scope has learned: its rules and lessons, as `grouping model` takes them."""
     return found(await live.service.ask("model", name=scope), f"scope {scope}")
 
@@ -191,7 +191,7 @@ async def set_policy(live: Live, token: Administrator, request: Request, scope: 
 @router.get("/stream", tags=["incidents"], response_class=StreamingResponse)
 async def stream(
     live: Live,
-    _: Responder,
+    _: Reader,
     request: Request,
     scope: Annotated[str | None, Query(max_length=MAX_NAME)] = None,
     after: Annotated[
@@ -205,7 +205,7 @@ async def stream(
     def allowed() -> bool:
         """Whether the token that it was opened with still is one."""
         try:
-            live.gate.admit(request.scope, Right.RESPOND)
+            live.gate.admit(request.scope, Right.READ)
         except Denied as why:
             logger.info("a reader of the stream is let go", extra={"why": str(why)})
             return False
