@@ -346,7 +346,7 @@ PUBLISHED = [
             },
             "links": [{"href": "https://ci.example/220", "text": "the build"}],
         },
-        [{"at": AT, "severity": "info", "class": "change", "summary": "broker 4.2 is out"}],
+        [{"at": AT, "status": "resolved", "severity": "info", "class": "change", "summary": "broker 4.2 is out"}],
         without=(KEY,),
     ),
     Published(

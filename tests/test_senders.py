@@ -52,7 +52,14 @@ def test_pagerdutys_own_client_triggers_acknowledges_and_resolves(live: Live) ->
     client.submit("cart 4.2 is out", source="ci", timestamp="2026-03-02T07:10:00+00:00Z")  # as it writes them
     client.close()
     events = [one for one in logged(live, "default") if one.get("details", {}).get("integration")]
-    assert [one.get("status") for one in events] == ["firing", "acknowledged", "resolved", "firing", "resolved", None]
+    assert [one.get("status") for one in events] == [
+        "firing",
+        "acknowledged",
+        "resolved",
+        "firing",
+        "resolved",
+        "resolved",
+    ]
     assert events[3]["dedup_key"] == events[4]["dedup_key"]
     live.settled()
     statuses = [one["status"] for one in live.ask("GET", "/incidents?scope=default&status=resolved").json["incidents"]]
@@ -77,6 +84,21 @@ def test_pagerdutys_answers(live: Live) -> None:
     change = live.ask("POST", "/v2/change/enqueue?scope=pd", {"routing_key": KEY, "payload": {"summary": "out"}})
     assert (change.status, change.json["status"]) == (202, "success")
     assert len(logged(live, "pd")) == 2
+
+
+def test_a_change_is_on_record_and_nobody_is_woken_for_it(live: Live) -> None:
+    """Before, beside and after what looks like it: it opens nothing, joins nothing, resolves nothing, and teaches nothing."""
+    payload = {"summary": "checkout is slow", "source": "web-1", "severity": "critical"}
+    trouble = {"routing_key": KEY, "event_action": "trigger", "dedup_key": "slow", "payload": payload}
+    change = {"routing_key": KEY, "payload": {"summary": "checkout is slow", "source": "web-1"}}
+    for path, body in (("change/", change), ("", trouble), ("change/", change), ("change/", change | {"links": []})):
+        assert live.ask("POST", f"/v2/{path}enqueue?scope=changes", body).status == 202
+    live.settled()
+    assert [one.get("class") for one in logged(live, "changes")] == ["change", None, "change", "change"]
+    (one,) = live.ask("GET", "/incidents?scope=changes").json["incidents"]
+    assert (one["status"], one["alerts"], one["severity"]) == ("open", 1, "critical")
+    told = [orjson.loads(line) for line in grouping("outputs", live.state).stdout.splitlines()]
+    assert [line["kind"] for line in told if line["scope"] == "changes"] == ["incident", "decision"]
 
 
 def test_prometheus_posts_as_to_alertmanager(live: Live) -> None:

@@ -88,7 +88,10 @@ def event(raw: Any, place: str, received: float) -> Raw:
 
 
 def change(raw: Any, place: str, received: float) -> Raw:
-    """One change event: an alert of severity info and class `change`. Raises Malformed."""
+    """One change event: an alert of severity info and class `change` that is over. Raises Malformed.
+
+    A change is a moment and no trouble: what is over and has no key opens nothing, joins nothing and resolves nothing.
+    """
     raw = record(raw, place, "send one change event as a JSON object")
     integration = _integration(raw, place)
     payload = within(raw, "payload", place)
@@ -99,6 +102,7 @@ def change(raw: Any, place: str, received: float) -> Raw:
         payload["summary"],
         _details(raw, payload, integration),
         f"{place}.payload.summary",
+        status="resolved",
         severity="info",
         host=host(payload.get("source")),
         source=first(raw, "client"),
