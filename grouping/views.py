@@ -18,9 +18,11 @@ from grouping.layout import FEATURE_NAMES, FEATURES, TOLD
 from grouping.lifecycle import members, restored, root
 from grouping.model import distrusted, exported
 from grouping.policy import KIN, policy
+from grouping.promote import Promotion
 from grouping.records import SEVERITY_BY_RANK, Action, Alert, Bound, LeftOut, Reason, Status, Verb
 from grouping.scope import Incident, Scope, Standing, StoredAlert, Written
 from grouping.state import Records, State, record_key
+from grouping.tune import Tuning
 
 _FIELDS = ("dedup_key", "severity", "source", "service", "host", "component", "group", "class", "summary", "details")
 
@@ -180,6 +182,8 @@ class Views:
             "quarantined": distrusted(self._state, name),
             "events": scope.events,
             "joinable": len(scope.joinable),
+            "looks": _looks(scope.tuning),
+            "trials": _trials(scope.promotion),
             "shadow": None if scope.shadow is None else scope.shadow.figures(),
         }
 
@@ -200,6 +204,29 @@ class Views:
         if latest is None or latest.alert != id or not latest.live:
             return Status.RESOLVED
         return Status.ACKNOWLEDGED if latest.acknowledged else Status.FIRING
+
+
+def _looks(tuning: Tuning) -> dict[str, Any]:
+    """How far a scope is in finding a rule by itself; what the look that goes on has refused so far."""
+    refused = [] if tuning.look is None else tuning.look.refused
+    return {
+        "found": tuning.rule or None,
+        "alerts": tuning.recent.count,
+        "next_at": tuning.next_at,
+        "goes_on": tuning.look is not None,
+        "refused": [{"key": key, "silence_s": scale, "why": why} for key, scale, why in refused],
+    }
+
+
+def _trials(promotion: Promotion) -> dict[str, Any]:
+    """How far a scope is in learning a rule from corrections; which were promoted, and are not tried again."""
+    return {
+        "promoted": promotion.rule or None,
+        "corrections": promotion.counted,
+        "next_at": promotion.next_at,
+        "goes_on": promotion.trial is not None,
+        "refused": list(promotion.demoted),
+    }
 
 
 def _incident(scope: str, incident: Incident) -> dict[str, Any]:

@@ -22,9 +22,11 @@ from click.testing import CliRunner
 
 from grouping.__main__ import main
 from grouping.parse import MAX_LINE
+from grouping.promote import FIRST as FIRST_TRIAL
 from grouping.quality import Quality
 from grouping.runtimes.files import OWN
 from grouping.runtimes.http.short import SPARE
+from grouping.tune import FIRST as FIRST_LOOK
 from tests.live import PATIENCE, Live, grouping, until
 
 T = 1_760_000_000.0
@@ -458,11 +460,25 @@ def test_what_cannot_be_acknowledged_is_told(live: Live) -> None:
 def test_policies_are_set_and_rolled_back(live: Live) -> None:
     """From the next event on."""
     open_three(live, "rules")
-    assert live.ask("GET", "/scopes/rules").json["tuned"] is True
+    before = live.ask("GET", "/scopes/rules").json
+    assert (before["tuned"], before["because"]) == (True, None)
+    assert before["looks"] == {"found": None, "alerts": 6, "next_at": FIRST_LOOK, "goes_on": False, "refused": []}
+    assert before["trials"] == {
+        "promoted": None,
+        "corrections": 0,
+        "next_at": FIRST_TRIAL,
+        "goes_on": False,
+        "refused": [],
+    }
     done = live.ask("PUT", "/scopes/rules/policy", {"policy": "service~5s"}).json
     assert [one["policy"] for one in done["outputs"]] == ["service~5s"]
-    assert live.ask("GET", "/scopes/rules").json["policy"] == "service~5s"
-    assert live.ask("PUT", "/scopes/rules/policy", {"mode": "rollback"}).json["outputs"][0]["why"] == "rolled_back"
+    now = live.ask("GET", "/scopes/rules").json
+    assert (now["policy"], now["because"]) == ("service~5s", done["outputs"][0])
+    assert live.ask("PUT", "/scopes/rules/policy", {"mode": "shadow", "policy": "*~1s"}).status == 200
+    assert live.ask("GET", "/scopes/rules").json["because"] == done["outputs"][0]  # what plays along decides nothing
+    back = live.ask("PUT", "/scopes/rules/policy", {"mode": "rollback"}).json
+    assert back["outputs"][0]["why"] == "rolled_back"
+    assert live.ask("GET", "/scopes/rules").json["because"] == back["outputs"][0]
     wrong = live.ask("PUT", "/scopes/rules/policy", {"policy": "best"})
     assert (wrong.status, "expected a policy" in wrong.json["error"]) == (409, True)
     assert live.ask("GET", "/scopes/none").status == 404

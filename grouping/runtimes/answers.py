@@ -138,9 +138,13 @@ class Answers:
         return found
 
     def scope(self, name: str) -> dict[str, Any] | None:
-        """What decides in a scope."""
+        """What decides in a scope, and ``because`` of what: the `policy` line since which it does."""
         views = self._seen()
-        return views.scope(name) if views.knows(name) else None
+        if not views.knows(name):
+            return None
+        line = self._index.because(name)
+        because = None if line is None else orjson.loads(line)
+        return views.scope(name) | {"because": because}
 
     def model(self, name: str) -> dict[str, Any] | None:
         """What a scope has learned."""

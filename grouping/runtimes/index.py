@@ -7,6 +7,7 @@ Keys stand beside the engine's records and are written with them, made from what
     \\0m scope seq id  -> nothing            the same within a scope, open ones under \\0q
     \\0t id            -> seq of the last event that said anything of it
     \\0g seq           -> scope and id of the feedback that came with it
+    \\0h scope         -> the output line that says since when and why what decides there does
     \\0c               -> how many incidents are open (8 bytes)
 """
 
@@ -15,8 +16,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from grouping.emit import emit
 from grouping.lifecycle import root
-from grouping.records import Alert, Change, Event, Feedback, IncidentLine, Merged, Output, incidents_of
+from grouping.records import Alert, Change, Event, Feedback, IncidentLine, Merged, Output, PolicyLine, incidents_of
 from grouping.runtimes.store import Store
 from grouping.state import State
 
@@ -24,6 +26,7 @@ FEEDBACK = b"\0g"
 KEEPER = "keep_days"  # the actor of the feedback by which retention resolves what it is about to delete
 _TOUCHED = b"\0t"
 _COUNT = b"\0c"
+_BECAUSE = b"\0h"
 LOOKED_AT = 5_000  # entries read for one page at most; the rest is on the next
 
 Changes = dict[bytes, bytes | None]
@@ -73,6 +76,8 @@ class Index:
                     self._open(output.incident, None)
                 case IncidentLine():
                     self._open(output.incident, b"")
+                case PolicyLine() if decides(output):
+                    self._changes[_BECAUSE + output.scope.encode()] = emit(seq, output)
 
     def _touch(self, seq: int, ids: tuple[str, ...]) -> None:
         """Something was said of these incidents."""
@@ -96,6 +101,10 @@ class Index:
             drained[_TOUCHED + id.encode()] = seq.to_bytes(8, "big")
         self._touched.clear()
         return drained
+
+    def because(self, scope: str) -> bytes | None:
+        """The output line by which a scope got what decides there; None where nothing ever changed."""
+        return self._store.get(_BECAUSE + scope.encode())
 
     def scope_of(self, id: str) -> str | None:
         """The scope of an incident."""
@@ -157,6 +166,11 @@ class Index:
     def _where(self, id: str) -> bytes | None:
         key = b"\0w" + id.encode()
         return self._changes.get(key) or self._store.get(key)
+
+
+def decides(line: PolicyLine) -> bool:
+    """Whether a line says what decides from there on, and not what plays along or who is believed."""
+    return line.why not in ("quarantined", "freed") and "mode" not in line.evidence
 
 
 def _entries(kind: bytes, seq: int, scope: str, id: str, value: bytes | None) -> Changes:
