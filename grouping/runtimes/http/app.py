@@ -13,9 +13,10 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from grouping import __version__
+from grouping.formats import canonical
 from grouping.parse import Malformed
 from grouping.runtimes.http import letters, operation, pagerduty, responders, senders
-from grouping.runtimes.http.doors import CORRECTIONS, Answer, Door, canonical, reply, trace_of
+from grouping.runtimes.http.doors import CORRECTIONS, Answer, Door, reply, trace_of
 from grouping.runtimes.http.limits import Denied, Gate, Held, Message, Receive, Scope, Send, body_of, has_body
 from grouping.runtimes.http.metrics import Metrics, Tally
 from grouping.runtimes.http.parts import Parts
@@ -24,7 +25,7 @@ from grouping.runtimes.outbox.outbox import Outbox
 from grouping.runtimes.service import Service, Unavailable
 from grouping.runtimes.settings import Right, Settings
 
-DOORS = {"/events": ("events", canonical, "Canonical events: one, an array, or one a line.")}
+DOORS = {"/events": ("events", canonical.read, "Canonical events: one, an array, or one a line.")}
 
 
 class Front:

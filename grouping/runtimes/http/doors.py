@@ -17,19 +17,21 @@ from urllib.parse import parse_qs
 import orjson
 from starlette.datastructures import Headers
 
-from grouping.parse import MAX_LINE, Malformed, event_of
+from grouping.formats.canonical import timeless
+from grouping.parse import MAX_LINE, Malformed, event_of, shown
 from grouping.runtimes.http.limits import Denied, Gate, Held, Receive, Scope, Send, body_of, lacks
 from grouping.runtimes.http.metrics import Tally
 from grouping.runtimes.service import Service, Unavailable
 from grouping.runtimes.settings import Right, Token
 from grouping.runtimes.signatures import Unsigned
-from grouping.unread import unread
 
 # What each kind of event needs. A door for a monitoring tool makes alerts of all it takes; canonical events are any.
 NEEDS = {"alert": Right.INGEST, "feedback": Right.RESPOND, "policy": Right.ADMIN, "tick": Right.ADMIN}
 ALERTS = (Right.INGEST,)
 CORRECTIONS = (Right.INGEST, Right.RESPOND)
 SHORT = 1 << 20  # bytes of a body that may be answered on the short way
+AHEAD = 1 << 20  # bytes of all bodies together of which a door may keep what it read, until they take the usual way
+_READ = "grouping.read"  # where in the scope of a request that is
 _PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
 SHOWN = 100  # refusals told in one answer
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -51,36 +53,20 @@ Deny = Callable[[Mapping[str, str], int, str], Answer]  # headers, status, why t
 Reader = Callable[[bytes, Mapping[str, str], float], Sequence[Any]]  # body, headers, time of receipt -> events
 
 
+class Ahead(NamedTuple):
+    """What was read of a request on the short way, for the usual way: it need not be read again."""
+
+    raws: list[Any]
+    received: float
+    size: int  # bytes of its body
+
+
 class Line(NamedTuple):
     """An event as it goes into the log, and its id."""
 
     bytes: bytes
     id: str | None
     scope: str
-
-
-def canonical(body: bytes, headers: Mapping[str, str], received: float) -> Sequence[Any]:  # noqa: ARG001 — every reader's shape
-    """One event, an array of events, or one event a line. A line that is not JSON is a Malformed in its place."""
-    text = body.strip()
-    try:
-        whole = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        if b"\n" not in text:
-            raise _not_json(text, error) from None
-    else:
-        return whole if type(whole) is list else [whole]
-    return [_loaded(line) for line in text.split(b"\n") if line and not line.isspace()]
-
-
-def _loaded(line: bytes) -> Any:
-    try:
-        return orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        return _not_json(line, error)
-
-
-def _not_json(data: bytes, error: orjson.JSONDecodeError) -> Malformed:
-    return Malformed(unread(data, error, "send one object, an array, or one object a line, in UTF-8"))
 
 
 def line_of(raw: Any, received: float, *, late: bool = False) -> Line:
@@ -91,11 +77,10 @@ def line_of(raw: Any, received: float, *, late: bool = False) -> Line:
     if isinstance(raw, Malformed):
         raise raw
     if type(raw) is not dict:
-        raise Malformed("$: expected an object; send an event as one JSON object")
+        raise Malformed(f"$: expected an object, got {shown(raw)}; send an event as one JSON object")
     if raw.get("bypass") is not None:
         raise Malformed("$.bypass: expected nothing; leave it out: the service sets it where decisions are late")
-    at = raw.get("at")
-    if at is None or (type(at) is str and (not at or at.isspace())):
+    if timeless(raw):
         raw["at"] = received
     if late and raw.get("kind") == "alert":
         raw["bypass"] = "late"
@@ -155,14 +140,17 @@ class Door:
         self._say = say
         self._deny_as = deny
         self._rights = rights
+        self._ahead = 0  # bytes of bodies that were read on the short way and are about to take the usual one
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take one request."""
         begun = time.perf_counter()
         trace = trace_of(scope)
+        ahead: Ahead | None = scope.pop(_READ, None)
+        self._ahead -= 0 if ahead is None else ahead.size
         try:
             with Held(self._gate) as held:
-                answer = await self._take(scope, receive, held, trace)
+                answer = await self._take(scope, receive, held, trace, ahead)
         except Denied as denied:
             await self.deny(scope, send, denied, trace)
             return
@@ -185,12 +173,14 @@ class Door:
         try:
             token = self._admitted(scope, body)
             headers = Headers(raw=scope["headers"])
-            raws = self._read(body, headers, time.time())
+            received = round(time.time(), 3)
+            raws = self._read(body, headers, received)
             if not raws or len(raws) > self._service.settings.events_max:
                 return None
             _in_scope(raws, scope["query_string"])
             known = list(map(self._service.resent.seq, raws))
             if None in known or self._forbidden(token, raws):
+                self._keep(scope, Ahead(list(raws), received, len(body)))
                 return None
             self._gate.spend(token, len(known))
         except (Denied, Malformed):
@@ -207,6 +197,12 @@ class Door:
             trace.encode(),
             answer,
         )
+
+    def _keep(self, scope: Scope, ahead: Ahead) -> None:
+        """Let the usual way have what was read, as far as there is room for it."""
+        if self._ahead + ahead.size <= AHEAD:
+            self._ahead += ahead.size
+            scope[_READ] = ahead
 
     def _admitted(self, scope: Scope, body: bytes) -> Token:
         """Who sent it: by its token, or by its signature where the format has to be signed. Raises Denied."""
@@ -251,8 +247,8 @@ class Door:
             answer["refused"] = refused[:SHOWN]
         return Answer(202, orjson.dumps(answer | {"trace": trace}))
 
-    async def _take(self, scope: Scope, receive: Receive, held: Held, trace: str) -> Answer:
-        """What is answered. Raises Denied, Unavailable."""
+    async def _take(self, scope: Scope, receive: Receive, held: Held, trace: str, ahead: Ahead | None) -> Answer:
+        """What is answered; ``ahead``: what was read of it already. Raises Denied, Unavailable."""
         if scope["method"] != "POST":
             raise Denied(405, "events are sent by POST")
         signed = self._name in self._gate.settings.signed
@@ -260,12 +256,9 @@ class Door:
         settings = self._service.settings
         body = await body_of(scope, receive, settings, held, settings.body_max)
         token = token or self._admitted(scope, body)
-        received, headers = round(time.time(), 3), Headers(raw=scope["headers"])
-        try:
-            raws = list(self._read(body, headers, received))
-        except Malformed as error:
-            raws = [error]
-        del body
+        headers = Headers(raw=scope["headers"])
+        received, raws = self._events(body, headers, ahead)
+        del body, ahead
         _in_scope(raws, scope["query_string"])
         most = settings.events_max
         if len(raws) > most:
@@ -316,6 +309,16 @@ class Door:
         self._tally.accepted[self._name] += len(lines)
         self._tally.resent[self._name] += len(known)
         return self._accepted(headers, raws, refused, first, lines[0].id if lines else None, trace)
+
+    def _events(self, body: bytes, headers: Mapping[str, str], ahead: Ahead | None) -> tuple[float, list[Any]]:
+        """When a request came, and what it holds."""
+        if ahead is not None:
+            return ahead.received, ahead.raws  # the same list: what is taken of it is let go
+        received = round(time.time(), 3)
+        try:
+            return received, list(self._read(body, headers, received))
+        except Malformed as error:
+            return received, [error]
 
     async def deny(self, scope: Scope, send: Send, denied: Denied, trace: str) -> None:
         """Say that a request is not taken, as its senders expect it."""

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import orjson
 from fastapi import APIRouter, HTTPException
 
-from grouping.formats import FORMATS, formats_of
+from grouping.formats import FORMATS, canonical, formats_of
 from grouping.formats.otlp_protobuf import MEDIA_TYPE
 from grouping.runtimes.http import otlp
 from grouping.runtimes.http.doors import ALERTS, CORRECTIONS, Answer, Deny, Door, Say
@@ -93,7 +93,7 @@ async def unknown(name: str, live: Live) -> None:
 
 def doors(service: Service, gate: Gate, tally: Tally) -> dict[str, Door]:
     """The doors by their address; those of the configuration's own formats too."""
-    formats = formats_of(service.settings.formats)
+    formats = formats_of(service.settings.formats) | {"canonical": canonical.read}  # a door looks at each event itself
     found = {
         path: Door(one.format, formats[one.format], service, gate, tally, one.say, one.deny)
         for path, one in ADDRESSES.items()
