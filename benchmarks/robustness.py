@@ -1,10 +1,10 @@
 """What corrections gain, and what is left of it when some are wrong, few incidents are looked at, or more are given.
 
-    python -m benchmarks.robustness [--data DIR] [--seeds N] [--jobs N] [--only GLOB] [--json FILE]
+    python -m benchmarks.robustness [--data DIR] [--seeds N] [--jobs N] [--cap N] [--only GLOB] [--json FILE]
 
 The mean of macro-Jaccard and pairwise F1 over the second half of a stream, each decision as it was made, under a
 simulated responder who looks at half of the incidents five minutes after they are due; means over seeds. *Attacked*:
-somebody merges everything in the first half (attacker.py).
+somebody merges everything in the first half (attacker.py). With --cap, of a longer stream only its beginning is played.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ class Job(NamedTuple):
     source: Source
     case: str
     seed: int
+    cap: int  # events of the stream; 0: all
 
 
 @click.command()
@@ -61,12 +62,13 @@ class Job(NamedTuple):
 )
 @click.option("--seeds", default=5, show_default=True)
 @click.option("--jobs", default=multiprocessing.cpu_count, type=int, help="Processes.")
+@click.option("--cap", default=0, help="Play that many events of a stream only; 0: all. The table says so.")
 @click.option("--only", default="*", help="Streams whose names fit.")
 @click.option("--json", "out", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures here.")
-def main(data: Path | None, seeds: int, jobs: int, only: str, out: Path | None) -> None:
+def main(data: Path | None, seeds: int, jobs: int, cap: int, only: str, out: Path | None) -> None:
     """Measure what corrections gain, and what spoils it."""
     wanted = [
-        Job(source, case, seed)
+        Job(source, case, seed, cap)
         for source in sources(data)
         if fnmatch.fnmatchcase(source.name, only)
         for case in CASES
@@ -80,13 +82,13 @@ def main(data: Path | None, seeds: int, jobs: int, only: str, out: Path | None) 
     streams = dict.fromkeys(job.source.name for job in wanted)
     rows = [_row(name, {case: fmean(found[name][case]) for case in CASES}) for name in streams]
     if out is not None:
-        head = {"what": "robustness", "machine": machine(), "seeds": seeds, "rows": rows}
+        head = {"what": "robustness", "machine": machine(), "seeds": seeds, "cap": cap, "rows": rows}
         out.write_text(json.dumps(head, indent=1) + "\n")
     _show(rows)
 
 
 def _play(job: Job) -> tuple[Job, float]:
-    events, truth = stream(job.source, "", job.seed, 0)
+    events, truth = stream(job.source, "", job.seed, job.cap)
     habits = CASES[job.case]
     if job.case in ATTACKED:
         pairs = attacked(events, truth, replace(habits, seed=job.seed), undone=ATTACKED[job.case])

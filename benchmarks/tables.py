@@ -298,7 +298,9 @@ def _robustness(figures: Figures) -> list[str]:
             if score <= cold - BETTER
         ]
     words = f"Corrections made it worse by {BETTER} or more than nobody looking: "
-    return [*lines, "", f"{words}{'; '.join(harmed) or 'nowhere'}."]
+    cap = figures.get("cap", 0)  # 0: whole streams
+    cut = f" Of each stream at most its first {cap} events were played." if cap else ""
+    return [*lines, "", f"{words}{'; '.join(harmed) or 'nowhere'}.{cut}"]
 
 
 def _kafka(figures: Figures) -> list[str]:

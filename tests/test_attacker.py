@@ -5,10 +5,12 @@ from __future__ import annotations
 import orjson
 import pytest
 
+from benchmarks import robustness, tables
 from benchmarks.attacker import Attacker, attacked
+from benchmarks.streams import sources
 from grouping import Engine, parse
 from grouping.decided import Decided
-from grouping.evaluate import evaluate
+from grouping.evaluate import Scores, evaluate
 from grouping.records import Decision
 from grouping.responder import Habits
 from grouping.simulate import simulate
@@ -53,3 +55,23 @@ def test_an_attack_is_judged_like_any_play() -> None:
         left_alone.take(engine.step(event))
     alone = [(name, truth[alert]) for name, alert in zip(left_alone.names, left_alone.alerts, strict=True)]
     assert evaluate(pairs).f1 < evaluate(alone).f1
+
+
+def test_a_cap_shortens_what_is_played_and_the_table_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The decisions judged are those of the first events alone, under attack too."""
+    source = next(one for one in sources(None) if one.name == "noise")
+    judged: list[int] = []
+
+    def counted(pairs: list[Decided], start: int) -> Scores:
+        judged.append(len(pairs))
+        return evaluate(pairs, start)
+
+    monkeypatch.setattr(robustness, "evaluate", counted)
+    for cap in (100, 0):
+        for case in ("cold", "attacked"):
+            robustness._play(robustness.Job(source, case, 1, cap))
+    assert max(judged[:2]) <= 100 < min(judged[2:])
+    row = {"name": "noise", "scores": {"cold": 1.0}, "kept": None, "lost": 0.0}
+    said = [tables._robustness({"rows": [row], "cap": cap})[-1] for cap in (100, 0)]
+    assert "first 100 events" in said[0]
+    assert "first" not in said[1]
