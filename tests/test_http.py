@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hmac
 import http.client
+import os
 import re
 import select
 import signal
@@ -291,6 +292,32 @@ def test_the_root_says_what_answers_here_and_where_to_go_on(live: Live) -> None:
     assert (said["name"], said["ready"], said["why"]) == ("grouping", True, None)
     ways = [way for way in said["ways"] if way != "/stream"]  # that one does not end
     assert [live.ask("GET", way).status for way in ways] == [200] * len(ways)
+
+
+def test_what_a_request_causes_to_be_logged_has_its_trace(live: Live) -> None:
+    """The answer too, whatever it is; without one of the sender's, each request has its own."""
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    parent = f"00-{trace}-00f067aa0ba902b7-01"
+    discarded = live.ask("DELETE", "/deadletters?subscription=nobody", traceparent=parent)
+    assert (discarded.status, discarded.headers["x-trace-id"]) == (200, trace)
+    assert [line["say"] for line in live.logs() if line.get("trace") == trace] == ["dead letters discarded"]
+    asked = [("GET", "/healthz"), ("GET", "/incidents/none"), ("PUT", "/incidents/none"), ("GET", "/events")]
+    own = [live.ask(method, path).headers["x-trace-id"] for method, path in asked]
+    assert all(re.fullmatch("[0-9a-f]{32}", one) for one in own)
+    assert len(set(own)) == len(own)
+
+
+def test_a_question_waits_as_long_as_is_set(tmp_path: Path) -> None:
+    """Then 503 says for how long: who asks is not kept waiting by a process that does not answer."""
+    with Live(tmp_path / "state", "[service]\nanswer_s = 1.5\n") as live:
+        assert live.ask("GET", "/incidents").status == 200
+        decider = live.decider()
+        os.kill(decider, signal.SIGSTOP)
+        told = live.ask("GET", "/incidents")
+        os.kill(decider, signal.SIGCONT)
+        assert (told.status, told.headers["retry-after"]) == (503, "5")
+        assert told.json["error"] == "the process that decides did not answer within 1.5 s; it is busy"
+        assert live.ask("GET", "/incidents").status == 200
 
 
 def test_a_sender_s_trace_is_kept(live: Live) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 import sys
+from contextvars import ContextVar
 from datetime import UTC, datetime
 
 import orjson
+
+TRACE: ContextVar[str] = ContextVar("trace", default="")  # the id of the request that is being answered
 
 _OWN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}
 # What others say for themselves. The HTTP client names whole addresses and headers, and those of webhooks are secrets;
@@ -23,6 +26,8 @@ class _Lines(logging.Formatter):
             "say": record.getMessage(),
         }
         line |= {key: value for key, value in record.__dict__.items() if key not in _OWN}
+        if TRACE.get():
+            line.setdefault("trace", TRACE.get())
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return orjson.dumps(line, default=str).decode()

@@ -85,7 +85,7 @@ class Retention:
             count, last = await self._forget(upto, resolve=True)
             if last and await self._service.reached(last, PATIENCE):
                 count += (await self._forget(upto, resolve=False))[0]
-            made = await self._service.ask("base")
+            made = await self._service.ask("base", leisure=True)
             if "failed" in made:
                 raise LogError(made["failed"])
             gone = await asyncio.to_thread(remove, self._directory, upto)
@@ -95,7 +95,7 @@ class Retention:
         """Delete what nothing was said of after event ``upto``: how many incidents, and the last event that resolves others."""
         count, last, after = 0, 0, None
         while True:
-            some = await self._service.ask("forget", upto=upto, after=after)
+            some = await self._service.ask("forget", leisure=True, upto=upto, after=after)
             count, after = count + some["incidents"], some["next"]
             if resolve and some["open"]:
                 try:

@@ -21,12 +21,15 @@ from grouping.runtimes.bypassed import bypass
 from grouping.runtimes.committer import Committer
 from grouping.runtimes.link import Gone, Waiting
 from grouping.runtimes.log import Full, Log, LogError
+from grouping.runtimes.logs import TRACE
 from grouping.runtimes.resent import Resent
 from grouping.runtimes.settings import MIB, Settings
 from grouping.runtimes.times import Times
 
 RESTART = (0.1, 0.1, 0.5, 2.0, 5.0)  # s before the process that decides is started again, the last again and again
 STEADY = 60.0  # s after which a start counts as good
+ASKED = 1.0  # s that a question may take at least, whatever `answer_s` says
+LEISURE = 30.0  # s that one may take for which nobody waits
 FULL_FOR = 1.0  # s that a full disk is believed to be full
 STARTING = "the process that decides is starting"
 
@@ -76,7 +79,7 @@ class Service:
         self._link: Waiting | None = None  # to the process that decides, once it has said how far it is
         self._child_link: Waiting | None = None  # the same from when it was started
         self._ending = asyncio.Event()
-        self._questions: dict[int, asyncio.Future[Any]] = {}
+        self._questions: dict[int, tuple[asyncio.Future[Any], str]] = {}  # and the trace of who asks
         self._asked = 0
         self._progress = asyncio.Condition()
         self._stopping = False
@@ -218,18 +221,20 @@ class Service:
 
     # -- what was decided
 
-    async def ask(self, what: str, **arguments: Any) -> Any:
-        """An answer of the process that decides. Raises Unavailable."""
+    async def ask(self, what: str, *, leisure: bool = False, **arguments: Any) -> Any:
+        """An answer of the process that decides, within ``answer_s``: a person waits; ``leisure``: nobody does. Raises Unavailable."""
         if self._link is None:
             raise Unavailable(STARTING)
         self._asked += 1
         number = self._asked
-        future = self._questions[number] = asyncio.get_running_loop().create_future()
+        future = asyncio.get_running_loop().create_future()
+        self._questions[number] = future, TRACE.get()
+        within = LEISURE if leisure else max(self.settings.answer_s, ASKED)
         self._link.send({"ask": number, "what": what, "with": arguments})
         try:
-            return await asyncio.wait_for(future, 30)
+            return await asyncio.wait_for(future, within)
         except TimeoutError:
-            raise Unavailable("the process that decides is busy", 5) from None
+            raise Unavailable(f"the process that decides did not answer within {within:g} s; it is busy", 5) from None
         finally:
             self._questions.pop(number, None)
 
@@ -339,18 +344,18 @@ class Service:
             watch.cancel()
             self._link = self._child_link = None
             link.close()
-            for future in self._questions.values():
+            for future, _ in self._questions.values():
                 if not future.done():
                     future.set_exception(Unavailable("the process that decides has ended and is started again"))
             await asyncio.get_running_loop().run_in_executor(None, self._child.wait)
 
     def _hear(self, message: dict[str, Any], link: Waiting) -> None:
         if "answer" in message:
-            future = self._questions.get(message["answer"])
+            future, trace = self._questions.get(message["answer"], (None, ""))
             if future is None or future.done():
                 pass
             elif "failed" in message:
-                logger.error("a question failed", extra={"why": message["failed"]})
+                logger.error("a question failed", extra={"why": message["failed"], "trace": trace})
                 future.set_exception(Unavailable(f"this could not be answered: {message['failed']}", 60))
             else:
                 future.set_result(message["value"])

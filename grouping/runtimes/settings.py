@@ -60,7 +60,7 @@ class Settings:
     keep_days: float = 0.0  # what nothing was said of for so long is deleted, and the log before it; 0: never
     late_s: float = 30.0  # when decisions are so late, s, alerts that come are opened ungrouped; 0: never
     stuck_s: float = 60.0  # without any decision for so long, s, the process that decides is started anew
-    answer_s: float = 5.0  # s that a responder's request waits for what it caused
+    answer_s: float = 5.0  # s that a request waits for what it caused (then 202) or asks (1 at least, then 503)
     stop_s: float = 10.0  # s to decide what is left before the process ends
     log_level: str = "info"  # debug, info, warning or error
     tokens: tuple[Token, ...] = field(default=())

@@ -21,6 +21,7 @@ from grouping.runtimes.http.limits import Denied, Gate, Held, Message, Receive, 
 from grouping.runtimes.http.metrics import Metrics, Tally
 from grouping.runtimes.http.parts import Parts
 from grouping.runtimes.http.stream import Feed
+from grouping.runtimes.logs import TRACE
 from grouping.runtimes.outbox.outbox import Outbox
 from grouping.runtimes.service import Service, Unavailable
 from grouping.runtimes.settings import Right, Settings
@@ -52,14 +53,15 @@ class Front:
         self._tally.denied[status] += 1
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Take one request."""
+        """Take one request. What is logged of it bears its trace."""
+        TRACE.set(trace_of(scope))
         door = self._doors.get(scope["path"])
         if door is not None:
             await door(scope, receive, send)
         elif has_body(scope):
-            await self._with_body(scope, receive, send)
+            await self._with_body(scope, receive, _traced(scope, send))
         else:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, _traced(scope, send))
 
     async def _with_body(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take a request of a responder: who it is comes first, then a body of bounded size, and then the rest."""
@@ -108,6 +110,20 @@ def _again(body: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return again
+
+
+def _traced(scope: Scope, send: Send) -> Send:
+    """Says the trace in the headers of the answer, where it is not said yet."""
+
+    async def traced(message: Message) -> None:
+        if message["type"] == "http.response.start" and not any(name == _TRACE_ID for name, _ in message["headers"]):
+            message = {**message, "headers": [*message["headers"], (_TRACE_ID, trace_of(scope).encode())]}
+        await send(message)
+
+    return traced
+
+
+_TRACE_ID = b"x-trace-id"
 
 
 def _closing(send: Send) -> Send:

@@ -106,12 +106,19 @@ def _in_scope(raws: Sequence[Any], query: bytes) -> None:
 
 def trace_of(scope: Scope) -> str:
     """The id under which a request is found in the logs: the sender's own where it sent a W3C traceparent."""
+    trace: str | None = scope.get("grouping.trace")
+    if trace is None:
+        trace = scope["grouping.trace"] = _sent_trace(scope) or os.urandom(16).hex()
+    return trace
+
+
+def _sent_trace(scope: Scope) -> str | None:
     for key, value in scope["headers"]:
         if key == b"traceparent":
             match = _TRACEPARENT.fullmatch(value)
             if match is not None:
                 return str(match[1].decode())
-    return os.urandom(16).hex()
+    return None
 
 
 class Door:

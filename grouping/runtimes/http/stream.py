@@ -49,7 +49,9 @@ class Feed:
     async def _page(self, after: int) -> dict[str, Any]:
         task = self._pages.get(after)
         if task is None or (task.done() and (task.exception() is not None or task.result()["to"] <= after)):
-            task = self._pages[after] = asyncio.create_task(self._service.ask("outputs", after=after, upto=None))
+            task = self._pages[after] = asyncio.create_task(
+                self._service.ask("outputs", leisure=True, after=after, upto=None)
+            )
             if len(self._pages) > PAGES:
                 self._pages.popitem(last=False)
         return await asyncio.shield(task)

@@ -115,7 +115,7 @@ class Delivery:
             if self._service.decided <= self._fetched and not await self._service.reached(self._fetched + 1, 60.0):
                 continue
             try:
-                page = await self._service.ask("notices", after=self._fetched, most=PAGE)
+                page = await self._service.ask("notices", leisure=True, after=self._fetched, most=PAGE)
             except Unavailable:
                 await asyncio.sleep(AGAIN)
                 continue
