@@ -48,6 +48,22 @@ class Views:
         found = self._state.incident(self._scope(scope), id)
         return None if found is None else _incident(scope, found)
 
+    def standing(self, scope: str, id: str, most: int) -> str:
+        """How an incident stands as PagerDuty has it: resolved; acknowledged when its firing alerts are; else triggered.
+
+        By ``most`` of its newest alerts, and no more of them than settle it.
+        """
+        within = self._scope(scope)
+        found, some = self._state.incident(within, id), False
+        if found is None or found.standing is not Standing.OPEN:
+            return "resolved"
+        for alert, kept in itertools.islice(members(self._state, within, found), most):
+            status = self._status(within, alert, kept.fields[0], root(self._state, within, kept.incident))
+            if status is Status.FIRING:
+                return "triggered"
+            some = some or status is Status.ACKNOWLEDGED
+        return "acknowledged" if some else "triggered"
+
     def alerts(self, scope: str, id: str, skip: int, most: int) -> list[dict[str, Any]] | None:
         """``most`` alerts that belong to an incident now, newest first per incident merged into it."""
         within = self._scope(scope)

@@ -70,6 +70,56 @@ def test_pagerduty_s_client_merges_moves_acknowledges_and_resolves(live: Live) -
     assert actors == {"ana@example.com"}
 
 
+def test_pagerduty_s_client_lists_and_understands_what_is_wrong(tmp_path: Path) -> None:
+    """Page after page, each incident once, by how they stand; errors as it reads them."""
+    with Live(tmp_path / "state") as live:
+        live.ask("POST", "/events", [alert(f"l{n}", "list", at=T + 10_000 * n, host=f"h{n}") for n in range(7)])
+        live.settled()
+        ids = [one["id"] for one in live.ask("GET", "/incidents").json["incidents"]]
+        assert len(ids) == 7
+        for id, action in ((ids[2], "resolve"), (ids[4], "acknowledge")):
+            assert live.ask("POST", f"/incidents/{id}/{action}", {}).status == 200
+        client = pagerduty.RestApiV2Client(TOKENS, default_from="ana@example.com")
+        client._url = f"http://127.0.0.1:{live.port}"  # the setter takes https alone; here nobody stands between
+        counted: list[object] = []
+        listed = list(
+            client.iter_all("incidents", page_size=3, total=True, item_hook=lambda *told: counted.append(told[2]))
+        )
+        assert ([one["id"] for one in listed], counted) == (ids, [7] * 7)
+        stands = {ids[2]: "resolved", ids[4]: "acknowledged"}
+        assert [one["status"] for one in listed] == [stands.get(id, "triggered") for id in ids]
+        asked = (
+            ["triggered"],
+            ["resolved"],
+            ["acknowledged"],
+            ["triggered", "acknowledged"],
+            ["resolved", "triggered"],
+        )
+        for statuses in asked:
+            found = client.list_all("incidents", params={"statuses[]": statuses, "limit": 2})
+            assert [one["id"] for one in found] == [id for id in ids if stands.get(id, "triggered") in statuses]
+            assert client.get_total("incidents", params={"statuses[]": statuses}) == len(found)
+        assert client.list_all("incidents", params={"offset": 5}) == listed[5:]
+        assert client.list_all("incidents", params={"offset": 7}) == []
+        wrong = {
+            "/incidents/none": (404, 2100),
+            "/incidents?offset=9990&limit=100": (400, 2001),
+            "/incidents?limit=0": (400, 2001),
+            "/nowhere": (404, 2100),
+        }
+        for path, (status, code) in wrong.items():
+            answer = client.get(path)
+            error = answer.json()["error"]
+            assert (answer.status_code, error["code"]) == (status, code), path
+            assert error["message"] in ("Not Found", "Invalid Input Provided")
+            assert all(isinstance(one, str) and one for one in error["errors"])
+        again = client.put(f"/incidents/{ids[2]}", json={"incident": {"type": "incident", "status": "resolved"}})
+        assert (again.status_code, again.json()["error"]["code"]) == (409, 2001)
+        assert "is resolved" in again.json()["error"]["errors"][0]
+        client.close()
+        assert "next" in live.ask("GET", "/incidents").json  # others get ours
+
+
 def test_schemathesis_finds_no_fault(live: Live, tmp_path: Path) -> None:
     """Every operation of the OpenAPI document, with good and bad input: no 5xx, no answer of another shape."""
     command = [

@@ -21,6 +21,7 @@ from grouping.views import Views
 
 PAGE_BYTES = 1 << 20  # of output lines in one answer
 SEEN = 10_000  # decoded incidents that are kept for the next question, while nothing changes
+STANDS_BY = 1000  # alerts by which an incident is told to be acknowledged
 FAULTS = (ArithmeticError, LookupError, RecursionError, StoreError, TypeError, ValueError)  # of a question
 _SEQ = re.compile(rb'"seq":([0-9]+)')
 
@@ -41,6 +42,8 @@ class Answers:
         self._looks: Mapping[str, Callable[..., Any]] = {
             "incidents": self.incidents,
             "incident": self.incident,
+            "standing": self.standing,
+            "listed": self.listed,
             "alerts": self.alerts,
             "astray": self.astray,
             "alert": self.alert,
@@ -106,6 +109,39 @@ class Answers:
         """One incident."""
         scope = self._index.scope_of(id)
         return None if scope is None else self._seen().incident(scope, id)
+
+    def standing(self, id: str) -> dict[str, Any] | None:
+        """One incident, and how it stands as PagerDuty has it."""
+        scope = self._index.scope_of(id)
+        return None if scope is None else self._standing(scope, id)
+
+    def _standing(self, scope: str, id: str) -> dict[str, Any] | None:
+        found = self._seen().incident(scope, id)
+        return None if found is None else found | {"standing": self._seen().standing(scope, id, STANDS_BY)}
+
+    def listed(self, statuses: list[str], skip: int, most: int, within: int, *, count: bool) -> dict[str, Any]:
+        """``most`` incidents that stand so, all without ``statuses``, newest first after ``skip`` of them; if there are more.
+
+        Of the newest ``within``; of fewer where it takes reading each to know how it stands. ``count``: how many there are,
+        where that can be told.
+        """
+        by_list = set(statuses) in (set(), {"acknowledged", "triggered"}, {"acknowledged", "resolved", "triggered"})
+        opened = bool(statuses) and "resolved" not in statuses
+        found: list[dict[str, Any]] = []
+        reached = 0
+        for looked, entry in enumerate(self._index.newest(None, opened=opened, before=None)):
+            if looked == (within if by_list else LOOKED_AT):
+                return {"incidents": found, "more": reached > skip + most, "total": None}
+            shown = skip <= reached < skip + most
+            if shown or not by_list:
+                one = self._standing(entry.scope, entry.id)
+                if one is None or (statuses and one["standing"] not in statuses):
+                    continue
+                found += [one] if shown else []
+            reached += 1
+            if reached > skip + most and not count:
+                break
+        return {"incidents": found, "more": reached > skip + most, "total": reached if count else None}
 
     def alerts(self, id: str, skip: int, most: int) -> list[dict[str, Any]] | None:
         """Alerts of an incident."""

@@ -90,7 +90,8 @@ class Front:
             await door.deny(scope, send, denied, trace)
         else:
             self._tally.denied[denied.status] += 1
-            answer = Answer(denied.status, orjson.dumps({"error": str(denied), "trace": trace}))
+            told = _failure(scope, denied.status, str(denied)) | {"trace": trace}
+            answer = Answer(denied.status, orjson.dumps(told))
             await reply(send, answer, trace, denied.after)
 
 
@@ -172,31 +173,38 @@ def application(service: Service, outbox: Outbox) -> Front:
     return Front(doors | senders.doors(service, gate, tally), app, gate, tally)
 
 
+def _failure(scope: Scope, status: int, *errors: str) -> dict[str, Any]:
+    """What is wrong, as who asked wants it: a sentence, or PagerDuty's object."""
+    if pagerduty.wanted(Request(scope)):
+        return pagerduty.failure(status, *errors)
+    return {"error": "; ".join(errors)}
+
+
 def _say_errors(app: FastAPI) -> None:
-    """One shape for all errors: a sentence under `error`."""
+    """One shape for all errors: a sentence under `error`; for PagerDuty's clients theirs."""
 
     @app.exception_handler(Denied)
-    async def denied(_: Request, error: Denied) -> JSONResponse:
+    async def denied(request: Request, error: Denied) -> JSONResponse:
         headers = {"Retry-After": str(error.after)} if error.after is not None else {}
         headers |= {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
-        return JSONResponse({"error": str(error)}, error.status, headers)
+        return JSONResponse(_failure(request.scope, error.status, str(error)), error.status, headers)
 
     @app.exception_handler(Unavailable)
-    async def unavailable(_: Request, error: Unavailable) -> JSONResponse:
-        return JSONResponse({"error": str(error)}, 503, {"Retry-After": str(error.after)})
+    async def unavailable(request: Request, error: Unavailable) -> JSONResponse:
+        return JSONResponse(_failure(request.scope, 503, str(error)), 503, {"Retry-After": str(error.after)})
 
     @app.exception_handler(Malformed)
-    async def malformed(_: Request, error: Malformed) -> JSONResponse:
-        return JSONResponse({"error": str(error)}, 400)
+    async def malformed(request: Request, error: Malformed) -> JSONResponse:
+        return JSONResponse(_failure(request.scope, 400, str(error)), 400)
 
     @app.exception_handler(StarletteHTTPException)
-    async def http(_: Request, error: HTTPException) -> JSONResponse:
-        return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+    async def http(request: Request, error: HTTPException) -> JSONResponse:
+        return JSONResponse(_failure(request.scope, error.status_code, error.detail), error.status_code, error.headers)
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         told = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
-        return JSONResponse({"error": "; ".join(told)}, 400)
+        return JSONResponse(_failure(request.scope, 400, *told), 400)
 
 
 def _described(app: FastAPI) -> dict[str, Any]:
@@ -208,7 +216,11 @@ def _described(app: FastAPI) -> dict[str, Any]:
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
-    schemas["Error"] = {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}}
+    schemas["Error"] = {
+        "type": "object",
+        "required": ["error"],
+        "properties": {"error": {"anyOf": [{"type": "string"}, _AS_PAGERDUTY]}},
+    }
     answers = {
         "202": "On disk.",
         "400": "None of the events could be taken; says place, value and remedy.",
@@ -255,6 +267,16 @@ def _admit_errors(path: str, method: str, described: dict[str, Any]) -> None:
     responses |= {status: _answer(text, status) for status, text in answers.items()}
 
 
+_AS_PAGERDUTY = {
+    "type": "object",
+    "description": "For who asks for application/vnd.pagerduty+json.",
+    "required": ["code", "message", "errors"],
+    "properties": {
+        "code": {"type": "integer"},
+        "message": {"type": "string"},
+        "errors": {"type": "array", "items": {"type": "string"}},
+    },
+}
 _ERRORS = {
     "400": "Something in the request is not as it must be.",
     "401": "A token is needed.",

@@ -1,15 +1,16 @@
-"""PagerDuty's REST shapes for responders' tools: merge, move, acknowledge, resolve; `From:` names who does it.
+"""PagerDuty's REST shapes for responders' tools: list, merge, move, acknowledge, resolve; `From:` names who does it.
 
-https://developer.pagerduty.com/api-reference: Incidents. What they leave out of an incident (services, teams,
+Who asks for `application/vnd.pagerduty+json` gets these, errors too. https://developer.pagerduty.com/api-reference: Incidents. What they leave out of an incident (services, teams,
 escalations) does not exist here.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, HTTPException, Request
+from fastapi import APIRouter, Header, HTTPException, Query, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
@@ -20,11 +21,30 @@ from grouping.runtimes.http.say import By, Said, acknowledged, answered, correct
 from grouping.runtimes.settings import Token
 
 WANTED = "application/vnd.pagerduty+json"
-LOOKED_AT = 1000  # alerts by which an incident is told to be acknowledged
+LISTED = 10_000  # incidents that can be reached by `offset`, as there
+PAGE = 100  # incidents on one page
+_CODES = {400: 2001, 401: 2006, 403: 2010, 404: 2100, 429: 2020}  # as its errors are numbered
 _URGENT = ("critical", "error", None)
 
 Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
 From = Annotated[str | None, Header(alias="From", max_length=MAX_NAME)]
+
+
+class Paging:
+    """Which incidents a list in PagerDuty's shape is to hold."""
+
+    def __init__(
+        self,
+        offset: Annotated[int, Query(ge=0, le=LISTED, description="So many are left out; as PagerDuty alone.")] = 0,
+        total: Annotated[bool, Query(description="Count them; as PagerDuty alone.")] = False,
+        statuses: Annotated[
+            list[Literal["triggered", "acknowledged", "resolved"]] | None,
+            Query(alias="statuses[]", max_length=3, description="As PagerDuty alone."),
+        ] = None,
+    ) -> None:
+        self.offset = offset
+        self.total = total
+        self.statuses = sorted(set(statuses or ()))
 
 
 class Reference(BaseModel):
@@ -86,7 +106,7 @@ async def merge(
     """Merge other incidents into this one."""
     names = [source.id for source in body.source_incidents]
     said = await correct(live, token, trace_of(request.scope), id, By(actor=who), "merge", incidents=names, into=id)
-    return await _envelope(live, said, id)
+    return await _envelope(live, request, said, id)
 
 
 @router.put("/incidents/{id}/alerts")
@@ -109,7 +129,7 @@ async def move(
             moved += [_alert(alert, into) for alert in alerts]
         else:
             others.append(said)
-    return _partly(trace, {"alerts": moved}, others)
+    return _partly(request, {"alerts": moved}, others)
 
 
 @router.put("/incidents/{id}")
@@ -118,7 +138,7 @@ async def update(
 ) -> JSONResponse:
     """Acknowledge or resolve an incident."""
     said = await _stand(live, token, trace_of(request.scope), id, body.incident.status, who)
-    return await _envelope(live, said, id)
+    return await _envelope(live, request, said, id)
 
 
 @router.put("/incidents")
@@ -129,15 +149,42 @@ async def update_all(live: Live, token: Responder, request: Request, body: Updat
         await scope_of(live, one.id)
     told = [(one.id, await _stand(live, token, trace, one.id, one.status, who)) for one in body.incidents]
     shown = [await incident_of(live, id) for id, said in told if said.status == 200]
-    return _partly(trace, {"incidents": shown}, [said for _, said in told if said.status != 200])
+    return _partly(request, {"incidents": shown}, [said for _, said in told if said.status != 200])
 
 
-def _partly(trace: str, done: dict[str, Any], others: list[Said]) -> JSONResponse:
+def wanted(request: Request) -> bool:
+    """Whether an answer is to be in PagerDuty's shape."""
+    return WANTED in request.headers.get("accept", "")
+
+
+def failure(status: int, *errors: str) -> dict[str, Any]:
+    """The body of an answer that says what is wrong."""
+    message = "Invalid Input Provided" if status == 400 else HTTPStatus(status).phrase
+    code = _CODES.get(status, 2000 if status >= 500 else 2001)
+    return {"error": {"code": code, "message": message, "errors": list(errors)}}
+
+
+async def listed(live: Parts, paging: Paging, limit: int) -> dict[str, Any]:
+    """A page of incidents, the one opened last first. Raises HTTPException beyond the last that can be reached."""
+    limit = min(limit, PAGE)
+    if paging.offset + limit > LISTED:
+        raise HTTPException(400, f"offset and limit come to {paging.offset + limit}, at most {LISTED} are shown")
+    page = await live.service.ask(
+        "listed", statuses=paging.statuses, skip=paging.offset, most=limit, within=LISTED, count=paging.total
+    )
+    shown = [_shown(found) for found in page["incidents"]]
+    return {"incidents": shown, "limit": limit, "offset": paging.offset, "more": page["more"], "total": page["total"]}
+
+
+def _partly(request: Request, done: dict[str, Any], others: list[Said]) -> JSONResponse:
     """What was done; where something was not, that too, under the status of the first such."""
+    trace = trace_of(request.scope)
     if not others:
         return JSONResponse(done, 200, {"X-Trace-Id": trace})
     refused = [said.body["error"] for said in others if "error" in said.body]
     told = {"error": "; ".join(refused)} if refused else {"status": "accepted"}
+    if refused and wanted(request):
+        told = failure(409, *refused)
     return JSONResponse(told | done | {"trace": trace}, 409 if refused else 202, {"X-Trace-Id": trace})
 
 
@@ -148,7 +195,11 @@ async def _stand(live: Parts, token: Token, trace: str, id: str, status: str, wh
     return await correct(live, token, trace, id, by, "resolve", incident=id)
 
 
-async def _envelope(live: Parts, said: Said, id: str) -> JSONResponse:
+async def _envelope(live: Parts, request: Request, said: Said, id: str) -> JSONResponse:
+    if said.status >= 400 and wanted(request):
+        return JSONResponse(
+            said.body | failure(said.status, said.body["error"]), said.status, {"X-Trace-Id": said.trace}
+        )
     if said.status != 200:
         return answered(said)
     return JSONResponse({"incident": await incident_of(live, id)}, 200, {"X-Trace-Id": said.trace})
@@ -156,17 +207,20 @@ async def _envelope(live: Parts, said: Said, id: str) -> JSONResponse:
 
 async def incident_of(live: Parts, id: str) -> dict[str, Any]:
     """An incident as PagerDuty shows one. Raises HTTPException where there is none."""
-    found = await live.service.ask("incident", id=id)
+    found = await live.service.ask("standing", id=id)
     if found is None:
         raise HTTPException(404, f"there is no incident {id}")
-    rows = await live.service.ask("alerts", id=id, skip=0, most=LOOKED_AT) if found["status"] == "open" else []
+    return _shown(found)
+
+
+def _shown(found: dict[str, Any]) -> dict[str, Any]:
     shown = {
-        "id": id,
+        "id": found["id"],
         "type": "incident",
         "summary": found["title"],
         "title": found["title"],
-        "incident_key": id,
-        "status": _status(found["status"], {row["status"] for row in rows}),
+        "incident_key": found["id"],
+        "status": found["standing"],
         "urgency": "high" if found["severity"] in _URGENT else "low",
         "created_at": datetime.fromtimestamp(found["first_at"], UTC).isoformat(),
         "alert_counts": {
@@ -179,12 +233,6 @@ async def incident_of(live: Parts, id: str) -> dict[str, Any]:
         incident = {"id": found["into"], "type": "incident_reference"}
         shown["resolve_reason"] = {"type": "merge_resolve_reason", "incident": incident}
     return shown
-
-
-def _status(standing: str, alerts: set[str]) -> str:
-    if standing != "open":
-        return "resolved"
-    return "acknowledged" if "acknowledged" in alerts and "firing" not in alerts else "triggered"
 
 
 def _alert(id: str, into: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import Field
 
@@ -57,9 +57,11 @@ router = APIRouter()
 
 
 @router.get("/incidents", tags=["incidents"])
-async def incidents(
+async def incidents(  # noqa: PLR0913 — one per parameter of the address
     live: Live,
     _: Reader,
+    request: Request,
+    paging: Annotated[pagerduty.Paging, Depends()],
     scope: Annotated[str | None, Query(max_length=MAX_NAME)] = None,
     status: Literal["open", "resolved", "merged"] | None = None,
     severity: Literal["critical", "error", "warning", "info"] | None = None,
@@ -69,7 +71,12 @@ async def incidents(
     ] = None,
     limit: Limit = 100,
 ) -> JSONResponse:
-    """Incidents, the one opened last first. A page may be short of `limit` and yet have a `next`."""
+    """Incidents, the one opened last first. A page may be short of `limit` and yet have a `next`.
+
+    In PagerDuty's shape for those who ask for `application/vnd.pagerduty+json`, with `offset`, `limit`, `total` and `statuses[]`.
+    """
+    if pagerduty.wanted(request):
+        return JSONResponse(await pagerduty.listed(live, paging, limit))
     page = await live.service.ask(
         "incidents", scope=scope, status=status, severity=severity, text=text, before=after, most=limit
     )
@@ -77,9 +84,9 @@ async def incidents(
 
 
 @router.get("/incidents/{id}", tags=["incidents"])
-async def incident(live: Live, _: Reader, id: str, accept: Annotated[str, Header()] = "") -> JSONResponse:
+async def incident(live: Live, _: Reader, request: Request, id: str) -> JSONResponse:
     """One incident; in PagerDuty's shape for those who ask for `application/vnd.pagerduty+json`."""
-    if pagerduty.WANTED in accept:
+    if pagerduty.wanted(request):
         return JSONResponse({"incident": await pagerduty.incident_of(live, id)})
     return found(await live.service.ask("incident", id=id), f"incident {id}")
 
