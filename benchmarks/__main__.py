@@ -18,6 +18,7 @@ RUNS: dict[str, list[str]] = {
     "whole": ["benchmarks.whole"],
     "steps": ["benchmarks.steps"],
     "formats": ["benchmarks.formats"],
+    "learning": ["benchmarks.learning"],
     "beside": ["benchmarks.beside"],
     "history": ["benchmarks.history"],
     "history-repeats": ["benchmarks.history", "--workload", "repeats"],

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from benchmarks import aims, quality_aims
+from benchmarks import aims, learning_aims, quality_aims
 from benchmarks.summary import DAMAGED, DEFAULT, PUBLIC, SAMPLES, TAUGHT, UNTUNED, kind, summary
 
 HERE = Path(__file__).parent
@@ -303,6 +303,26 @@ def _robustness(figures: Figures) -> list[str]:
     return [*lines, "", f"{words}{'; '.join(harmed) or 'nowhere'}.{cut}"]
 
 
+def _learning(figures: Figures) -> list[str]:
+    """Two tables: what goes on with the alerts, what responders say."""
+    lines = [
+        "| stream | new alerts | an alert, amortised | slices of tuning | median | longest | pieces of trials | median | longest |",
+        "|---" + "|--:" * 8 + "|",
+    ]
+    for row in figures["streams"]:
+        cells = [row["name"], f"{row['alerts']:,}", f"{row['us']:.1f} us"]
+        for part in (row["slices"], row["trials"]):
+            times = (f"{part[key]:,.0f} us" if key in part else "" for key in ("p50_us", "most_us"))
+            cells += [f"{part['count']:,}", *times]
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", "| correction | alerts | given before | median | longest | undone, median | longest |"]
+    lines.append("|---" + "|--:" * 6 + "|")
+    for row in figures["corrections"]:
+        times = (f"{row[side][key]:,.0f} us" for side in ("given", "undone") for key in ("p50_us", "most_us"))
+        lines.append(f"| {row['verb']} | {row['alerts']:,} | {row['lessons']:,} | {' | '.join(times)} |")
+    return lines
+
+
 def _kafka(figures: Figures) -> list[str]:
     """Three tables: flow, hand-over, recovery."""
     lines = [
@@ -369,6 +389,8 @@ VIEWS: dict[str, View] = {
     "beside": View(("beside",), _beside),
     "steps": View(("steps",), _steps),
     "formats": View(("formats",), _formats),
+    "learning": View(("learning",), _learning),
+    "learning-aims": View(("learning",), learning_aims.lines),
     "history": View(("history",), _history),
     "history-repeats": View(("history-repeats",), _history),
     "service": View(("service",), _service),
