@@ -24,6 +24,7 @@ RUNS: dict[str, list[str]] = {
     "history-repeats": ["benchmarks.history", "--workload", "repeats"],
     "service": ["benchmarks.service"],
     "kafka": ["benchmarks.kafka"],
+    "coverage": ["benchmarks.coverage"],
     "quality": ["benchmarks.quality"],
     "robustness": ["benchmarks.robustness"],
 }

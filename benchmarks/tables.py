@@ -323,6 +323,22 @@ def _learning(figures: Figures) -> list[str]:
     return lines
 
 
+def _coverage(figures: Figures) -> list[str]:
+    """Streams and policies down; claimed, and covered by each estimate."""
+    estimates = list(figures["rows"][0]["covered"])
+    lines = [
+        "| stream | explore | other policy | runs | least effective sample | claimed | "
+        + " | ".join(name.upper() for name in estimates)
+        + " |",
+        "|---|--:|---|--:|--:|--:" + "|--:" * len(estimates) + "|",
+    ]
+    for row in figures["rows"]:
+        cells = [row["stream"], row["explore"], f"`{row['policy']}`", row["runs"], row["effective"]]
+        cells += [f"{100 * figures['claimed']:.0f} %", *(f"{100 * share:.1f} %" for share in row["covered"].values())]
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return lines
+
+
 def _kafka(figures: Figures) -> list[str]:
     """Three tables: flow, hand-over, recovery."""
     lines = [
@@ -389,6 +405,7 @@ VIEWS: dict[str, View] = {
     "beside": View(("beside",), _beside),
     "steps": View(("steps",), _steps),
     "formats": View(("formats",), _formats),
+    "coverage": View(("coverage",), _coverage),
     "learning": View(("learning",), _learning),
     "learning-aims": View(("learning",), learning_aims.lines),
     "history": View(("history",), _history),
