@@ -324,7 +324,7 @@ def _learning(figures: Figures) -> list[str]:
 
 
 def _coverage(figures: Figures) -> list[str]:
-    """Streams and policies down; claimed, and covered by each estimate."""
+    """Streams and policies down; claimed, and covered by each estimate, with the mean width of its intervals."""
     estimates = list(figures["rows"][0]["covered"])
     lines = [
         "| stream | explore | other policy | runs | least effective sample | claimed | "
@@ -334,7 +334,10 @@ def _coverage(figures: Figures) -> list[str]:
     ]
     for row in figures["rows"]:
         cells = [row["stream"], row["explore"], f"`{row['policy']}`", row["runs"], row["effective"]]
-        cells += [f"{100 * figures['claimed']:.0f} %", *(f"{100 * share:.1f} %" for share in row["covered"].values())]
+        cells += [
+            f"{100 * figures['claimed']:.0f} %",
+            *(f"{100 * row['covered'][name]:.1f} %, {row['width'][name]:.2f}" for name in estimates),
+        ]
         lines.append(f"| {' | '.join(map(str, cells))} |")
     return lines
 

@@ -34,5 +34,6 @@ def test_the_table_says_how_often_each_estimate_covered() -> None:
     row = measured("two_faults", 0.3, "service=300s", 2)
     assert set(row["covered"].values()) <= {0.0, 0.5, 1.0}
     assert row["effective"] > 100
-    figures = {"claimed": 0.95, "logging": "*=60s", "rows": [row | {"covered": {"ips": 1.0, "snips": 0.5, "dr": 0.0}}]}
-    assert "| 95 % | 100.0 % | 50.0 % | 0.0 % |" in tables._coverage(figures)[-1]
+    shares = {"covered": {"ips": 1.0, "snips": 0.5, "dr": 0.0}, "width": dict.fromkeys(("ips", "snips", "dr"), 0.25)}
+    said = tables._coverage({"claimed": 0.95, "logging": "*=60s", "rows": [row | shares]})[-1]
+    assert "| 95 % | 100.0 %, 0.25 | 50.0 %, 0.25 | 0.0 %, 0.25 |" in said
