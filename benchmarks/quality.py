@@ -29,7 +29,7 @@ from benchmarks.machine import machine
 from benchmarks.players import COLD, LEARNERS, LEVELS, SLOW, code, habits, play
 from benchmarks.streams import Source, digest, sources, stream
 from benchmarks.stress import DAMAGES
-from benchmarks.summary import DEFAULT, TAUGHT, summary
+from benchmarks.summary import DEFAULT, TAUGHT, as_json, summary
 from grouping.evaluate import evaluate
 
 STRESSED = ("demo", "two_faults", "rca_micross", "telecom_sim", "ait_ads_attackday_big")  # streams that are damaged
@@ -77,7 +77,7 @@ def main(
         raise click.UsageError("--only: fits no play; leave it out to see all names in the tables")
     rows = _rows(_measured(wanted, cache, jobs))
     if out is not None:
-        out.write_text(_as_json({"what": "quality", "machine": machine(), "cap": cap}, rows=rows))
+        out.write_text(as_json({"what": "quality", "machine": machine(), "cap": cap}, rows=rows))
     _print(rows)
 
 
@@ -177,13 +177,6 @@ def _rows(measured: list[tuple[Job, Row]]) -> list[Row]:
         row["spread"] = round(pstdev((one["whole"]["macro_jaccard"] + one["whole"]["f1"]) / 2 for one in each), 5)
         rows.append(row)
     return rows
-
-
-def _as_json(head: Row, **lists: list[Row]) -> str:
-    """One JSON object, each row of a list on a line of its own: a new figure is one changed line."""
-    parts = [f'"{name}": {json.dumps(value)}' for name, value in head.items()]
-    parts += [f'"{name}": [\n' + ",\n".join(map(json.dumps, rows)) + "\n]" for name, rows in lists.items()]
-    return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
 def _print(rows: list[Row]) -> None:

@@ -63,7 +63,7 @@ def _damaged(rows: Iterable[Row], corrections: int, least: float) -> End:
     ]
     if not points:
         return End(what, wanted, "?", None)
-    return End(what, wanted, f"{fmean(points):.3f}", fmean(points) >= least)
+    return End(what, wanted, f"{fmean(points):.3f} ({len(points)} streams)", fmean(points) >= least)
 
 
 def _scores(rows: Iterable[Row]) -> dict[str, dict[tuple[str, str], float]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -73,3 +74,10 @@ def _most(differences: Iterable[tuple[float, Cell]]) -> tuple[float | None, str]
     if most is None or most <= 0:
         return (None if most is None else 0.0), ""
     return round(most, 5), ", ".join(part for part in cell if part)
+
+
+def as_json(head: Row, **lists: list[Row]) -> str:
+    """One JSON object, each row of a list on a line of its own: a new figure is one changed line."""
+    parts = [f'"{name}": {json.dumps(value)}' for name, value in head.items()]
+    parts += [f'"{name}": [\n' + ",\n".join(map(json.dumps, rows)) + "\n]" for name, rows in lists.items()]
+    return "{\n" + ",\n".join(parts) + "\n}\n"

@@ -205,11 +205,12 @@ def _findings(figures: Figures) -> list[str]:
             lines.append(f"- Over the {count} {words} the default has a mean of {_beside_others(figures, of)}.")
     lines.append(f"- {_in_words(figures)}")
     for of, words in ((SAMPLES, "samples"), (PUBLIC, "public streams"), (DAMAGED, "damaged streams")):
-        cold, taught = (_half(figures, of, corrections) for corrections in (0, TAUGHT))
-        if cold is not None and taught is not None:
+        cold, taught = (_halves(figures, of, corrections) for corrections in (0, TAUGHT))
+        if shared := cold.keys() & taught.keys():
+            means = (fmean(points[cell] for cell in shared) for points in (cold, taught))
             lines.append(
-                f"- {TAUGHT} corrections a stream take the mean over the second halves of the {words} from {cold:.3f} to "
-                f"{taught:.3f}."
+                f"- {TAUGHT} corrections a stream take the mean over the second halves of {len(shared)} {words} from "
+                f"{' to '.join(f'{mean:.3f}' for mean in means)}."
             )
     return lines
 
@@ -239,11 +240,12 @@ def _count(figures: Figures, of: str) -> int:
     return len({(row["stream"], row["damage"]) for row in figures["rows"] if kind(row) == of})
 
 
-def _half(figures: Figures, of: str, corrections: int) -> float | None:
-    """The default's mean over the second halves of the streams of that kind."""
+def _halves(figures: Figures, of: str, corrections: int) -> dict[tuple[str, str], float]:
+    """The default's points over the second half of each stream of that kind, by stream and damage."""
     rows = [row for row in figures["rows"] if kind(row) == of and row["policy"] == DEFAULT]
-    points = [_points(row, "half") / 2 for row in rows if row["corrections"] == corrections]
-    return fmean(points) if points else None
+    return {
+        (row["stream"], row["damage"]): _points(row, "half") / 2 for row in rows if row["corrections"] == corrections
+    }
 
 
 def _damages(figures: Figures) -> list[str]:
@@ -458,7 +460,10 @@ def _where(found: dict[str, Figures]) -> str:
         packages = ", ".join(f"{package} {version}" for package, version in on["packages"].items())
         where = f"{on['processor']}, {on['cores']} cores, {on['memory_gib']} GiB, Python {on['python']}, {packages}"
         where += f", {on['compiled']}" if "compiled" in on else ""
-        told.setdefault(where, {}).setdefault(f"{on['commit']}, {on['day']}", []).append(name)
+        at = f"{on['commit']}, {on['day']}"
+        if kept := figures.get("kept"):
+            at += f" ({kept['rows']:,} of {kept['of']:,} figures: {kept['commit']}, {kept['day']})"
+        told.setdefault(where, {}).setdefault(at, []).append(name)
     parts = []
     for where, commits in told.items():
         one = len(told) == len(commits) == 1

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks import aims, quality_aims, tables
+from benchmarks.merge import merged
 from benchmarks.summary import summary
 from benchmarks.tables import fill
 
@@ -149,7 +150,7 @@ def test_whether_an_aim_of_quality_is_reached_is_computed() -> None:
     assert said["ahead of the best fixed rule for all streams together"][2:] == ("0.11 (`*=30s`)", True)
     rows += [row("telecom_sim", "default", 0.79, damage="x0.1", corrections=50)]
     taught = "damaged streams, second halves, 50 corrections each: mean of both"
-    assert {one.what: one for one in quality_aims.ends({"rows": rows})}[taught][2:] == ("0.790", False)
+    assert {one.what: one for one in quality_aims.ends({"rows": rows})}[taught][2:] == ("0.790 (1 streams)", False)
 
 
 def test_a_run_that_was_stopped_goes_on(tmp_path: Path) -> None:
@@ -188,3 +189,22 @@ def test_a_responder_takes_part_only_where_corrections_are_asked_for() -> None:
     taught = play("river LogisticRegression", events, truth, habits=habits(50))
     assert [group for _, group in without] == [group for _, group in taught]
     assert without != taught
+
+
+def test_what_is_measured_anew_takes_the_place_of_the_old() -> None:
+    """And the rest says where it is from; what was played otherwise is not mixed."""
+
+    def figures(commit: str, cap: int, **scores: float) -> dict[str, object]:
+        rows = [
+            {"stream": "demo", "damage": "", "policy": policy, "corrections": 0, "score": score}
+            for policy, score in scores.items()
+        ]
+        return {"what": "quality", "machine": {"commit": commit, "day": "2026-01-01"}, "cap": cap, "rows": rows}
+
+    found = merged(figures("aaa", 9, default=0.5, drain=0.4, time=0.3), figures("bbb", 9, default=0.6))
+    assert {row["policy"]: row["score"] for row in found["rows"]} == {"default": 0.6, "drain": 0.4, "time": 0.3}
+    assert found["machine"]["commit"] == "bbb"
+    assert found["kept"] == {"rows": 2, "of": 3, "commit": "aaa", "day": "2026-01-01"}
+    assert "kept" not in merged(figures("aaa", 9, default=0.5), figures("bbb", 9, default=0.6))
+    with pytest.raises(ValueError, match="cap"):
+        merged(figures("aaa", 9, default=0.5), figures("bbb", 8, default=0.6))
