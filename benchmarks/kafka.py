@@ -29,6 +29,7 @@ from aiokafka.errors import KafkaError
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.kafka_aims import PER_SECOND
 from benchmarks.kafka_probe import Probe, Record, decided, decides, sending
 from benchmarks.machine import machine
 from grouping.simulate import simulate
@@ -132,7 +133,10 @@ def probe(stage: Stage, topic: str = "decisions") -> Probe:
 
 
 def flow(bench: Bench, name: str, partitions: int, workers: int, way: str = "", policy: str = POLICY) -> dict[str, Any]:
-    """Throughput on a full topic, then latency at half of it. Every worker has its partitions before that."""
+    """Throughput on a full topic, then latency at half of it, or of the rate aimed at where that is less.
+
+    Every worker has its partitions before that.
+    """
     count = int(60_000 * bench.share)
     records = load(name, WARM + 3 * count)
     stage = bench.stage(partitions, policy)
@@ -147,11 +151,11 @@ def flow(bench: Bench, name: str, partitions: int, workers: int, way: str = "", 
         asyncio.run(throughput(stage, topic, records[:WARM]))
         with sending(stage.brokers, f"{stage.prefix}events", partitions, records[WARM : WARM + count]):
             per_second = asyncio.run(throughput(stage, topic, records[WARM : WARM + count]))
-        half, looked = per_second / 2, probe(stage, topic)
+        half, looked = min(per_second, PER_SECOND) / 2, probe(stage, topic)
         asyncio.run(looked.run(records[WARM + count :][: int(min(half * 10, 2 * count))], half, {}))
         row = {"way": way or "this worker", "policy": policy, "load": name, "scopes": SCOPES}
         row |= {"partitions": partitions, "workers": workers}
-        return row | {"per_second": round(per_second)} | looked.ms(0.2)
+        return row | {"per_second": round(per_second), "half": round(half)} | looked.ms(0.2)
     finally:
         stage.close()
 

@@ -56,14 +56,16 @@ def _damaged(rows: Iterable[Row], corrections: int, least: float) -> End:
     """Over the second halves: by then something was learned."""
     told = f"{corrections} corrections each" if corrections else "no corrections"
     what, wanted = f"damaged streams, second halves, {told}: mean of both", f"at least {least:.2f}"
+    mine = [row for row in rows if kind(dict(row)) == DAMAGED and row["policy"] == DEFAULT]
     points = [
-        (row["half"]["macro_jaccard"] + row["half"]["f1"]) / 2
-        for row in rows
-        if kind(dict(row)) == DAMAGED and row["policy"] == DEFAULT and row["corrections"] == corrections
+        (row["half"]["macro_jaccard"] + row["half"]["f1"]) / 2 for row in mine if row["corrections"] == corrections
     ]
     if not points:
         return End(what, wanted, "?", None)
-    return End(what, wanted, f"{fmean(points):.3f} ({len(points)} streams)", fmean(points) >= least)
+    streams = len({(row["stream"], row["damage"]) for row in mine})
+    if len(points) < streams:  # of some alone, it is not what is aimed at
+        return End(what, wanted, f"{fmean(points):.3f} on {len(points)} of {streams}", None)
+    return End(what, wanted, f"{fmean(points):.3f}", fmean(points) >= least)
 
 
 def _scores(rows: Iterable[Row]) -> dict[str, dict[tuple[str, str], float]]:

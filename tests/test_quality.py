@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import aims, quality_aims, tables
+from benchmarks import aims, kafka_aims, quality_aims, tables
 from benchmarks.merge import merged
 from benchmarks.summary import summary
 from benchmarks.tables import fill
@@ -150,7 +150,9 @@ def test_whether_an_aim_of_quality_is_reached_is_computed() -> None:
     assert said["ahead of the best fixed rule for all streams together"][2:] == ("0.11 (`*=30s`)", True)
     rows += [row("telecom_sim", "default", 0.79, damage="x0.1", corrections=50)]
     taught = "damaged streams, second halves, 50 corrections each: mean of both"
-    assert {one.what: one for one in quality_aims.ends({"rows": rows})}[taught][2:] == ("0.790 (1 streams)", False)
+    assert {one.what: one for one in quality_aims.ends({"rows": rows})}[taught][2:] == ("0.790", False)
+    rows += [row("telecom_sim", "default", 0.79, damage="x10")]
+    assert {one.what: one for one in quality_aims.ends({"rows": rows})}[taught][2:] == ("0.790 on 1 of 2", None)
 
 
 def test_a_run_that_was_stopped_goes_on(tmp_path: Path) -> None:
@@ -208,3 +210,16 @@ def test_what_is_measured_anew_takes_the_place_of_the_old() -> None:
     assert "kept" not in merged(figures("aaa", 9, default=0.5), figures("bbb", 9, default=0.6))
     with pytest.raises(ValueError, match="cap"):
         merged(figures("aaa", 9, default=0.5), figures("bbb", 8, default=0.6))
+
+
+def test_whether_an_aim_on_kafka_is_reached_is_computed() -> None:
+    """By the rows of one worker and the rule that is measured; a kill may take as long as the session besides."""
+    row = {"way": "this worker", "policy": "host=300s", "load": "repeats", "partitions": 8, "workers": 1}
+    flow = [row | {"per_second": 8000, "half": 4000, "p99_ms": 250.5}, row | {"workers": 2, "per_second": 9000}]
+    hands = [{"how": how, "incidents": 10_000, "session_s": 10.0, "silence_s": 6.0} for how in ("SIGTERM", "SIGKILL")]
+    said = {end.what: end[1:] for end in kafka_aims.ends({"flow": flow, "hand_over": hands}, "host=300s")}
+    assert said["repeats, 8 partitions"] == ("at least 8,000/s", "8,000/s", True)
+    assert said["repeats, 8 partitions, p99 at 4,000/s"][1:] == ("250 ms", False)
+    assert said["new alerts, 1,000 incidents open, 8 partitions"][1:] == ("?", None)
+    assert said["longest wait after SIGTERM, 10,000 incidents open"] == ("at most 5 s", "6.0 s", False)
+    assert said["longest wait after SIGKILL, 10,000 incidents open"] == ("at most 15 s", "6.0 s", True)
