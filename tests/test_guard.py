@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from typing import Any
 
@@ -145,7 +146,10 @@ def test_a_rule_that_people_object_to_is_dropped() -> None:
         "default",
         lines[place - 1].policy,
     )
-    assert lines[place].evidence["rate"] > 2 * lines[place].evidence["rate_before"]
+    told = lines[place].evidence
+    share = told["alerts"] / (told["alerts"] + told["alerts_before"])
+    total = told["corrections"] + told["corrections_before"]  # were none worse, they would fall on both by their alerts
+    assert told["corrections"] - total * share >= 2.33 * math.sqrt(total * share * (1 - share))
     assert objected(restart=41) == (outputs, state)
 
 
