@@ -350,7 +350,7 @@ def _kafka(figures: Figures) -> list[str]:
         "| what | policy | load | partitions | workers | alerts/s | at so many a second: p50 | p99 |",
         "|---|---|---|--:|--:|--:|--:|--:|",
     ]
-    for row in figures.get("flow", []):
+    for row in [*figures.get("flow", []), *figures.get("beside", [])]:
         shown = [
             row["way"],
             f"`{row['policy']}`",
