@@ -10,9 +10,11 @@ import pytest
 
 from benchmarks.baselines.alertmanager import Alertmanager
 from benchmarks.baselines.base import Grouper, grouped
+from benchmarks.baselines.learners import CHOOSERS, Taught
 from benchmarks.baselines.newrelic import Decisions
 from benchmarks.baselines.pagerduty import TitleSimilarity
 from benchmarks.baselines.rules import key_silence, rule
+from benchmarks.baselines.streams import dbstream, drain, textclust
 from grouping import Config, Engine, parse
 from grouping.memory import Memory
 from grouping.records import Alert, Decision
@@ -124,10 +126,7 @@ def test_the_door_takes_repeats_resends_and_resolves_as_the_engine_does() -> Non
 
 def test_stream_clusterers_tell_titles_or_fields_apart() -> None:
     """Drain3 and TextClust by title, DBSTREAM by service, host and class."""
-    pytest.importorskip("river")
     pytest.importorskip("drain3")
-    from benchmarks.baselines.streams import dbstream, drain, textclust  # noqa: PLC0415 — only where it is installed
-
     one = _alert("1", 0.0, "disk of node full", service="db", host="a", **{"class": "Disk"})
     like = _alert("2", 1.0, "disk of node full", service="db", host="b", **{"class": "Disk"})
     other = _alert("3", 2.0, "payments cannot reach bank", service="pay", host="c", **{"class": "Bank"})
@@ -139,10 +138,8 @@ def test_stream_clusterers_tell_titles_or_fields_apart() -> None:
 @pytest.mark.parametrize("name", ["VowpalWabbit", "river LogisticRegression", "river HoeffdingAdaptiveTree"])
 def test_learners_of_others_learn_from_corrections_in_the_engine(name: str) -> None:
     """A responder moves every alert of the back end out of the front end's incident: after a while none needs it."""
-    pytest.importorskip("river")
-    pytest.importorskip("vowpalwabbit")
-    from benchmarks.baselines.learners import CHOOSERS, Taught  # noqa: PLC0415 — only where it is installed
-
+    if name == "VowpalWabbit":
+        pytest.importorskip("vowpalwabbit")
     engine = Taught(CHOOSERS[name], Config(policy="*=300s"))
     mixed: list[bool] = []
     inside: dict[str, str] = {}  # incident -> service of its first alert

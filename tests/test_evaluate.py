@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 from math import log2
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
+from river import metrics
 from sklearn.metrics import adjusted_rand_score
 from sklearn.metrics.cluster import pair_confusion_matrix
 
@@ -98,10 +98,7 @@ def test_pairs_and_the_adjusted_rand_index_are_those_of_scikit_learn(stream):
 
 
 @given(pairs)
-@pytest.mark.skipif(importlib.util.find_spec("river") is None, reason="river is not installed")
 def test_the_adjusted_rand_index_and_pairs_are_those_of_river(stream):
-    from river import metrics  # noqa: PLC0415 — it is only in the lock of the benchmarks
-
     found, true = _told_apart(stream, noise=True)
     rand, pairs_ = metrics.AdjustedRand(), metrics.FowlkesMallows()
     names = {name: number for number, name in enumerate(dict.fromkeys([*found, *true]))}

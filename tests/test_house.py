@@ -359,3 +359,22 @@ def test_the_locks_hold_what_the_project_asks_for():
         assert [name for name in wanted if re.split(r"[^\w-]", name)[0] not in names] == []
     build = set(re.findall(r"^(\S+==\S+) ", (ROOT / "requirements" / "build.txt").read_text(), re.MULTILINE))
     assert pins["run"] - build <= pins["image"] <= pins["dev"] <= pins["bench"] & pins["fuzz"]
+
+
+def test_the_tests_run_without_the_packages_of_others():
+    """What the engine is only compared with is imported where it plays, and at the top of `benchmarks.beside` alone."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    others, installed = (
+        {re.split(r"[^\w-]", one)[0] for name in names for one in extras[name]}
+        for names in (["bench"], ["dev", "kafka", "river", "otlp", "sns"])
+    )
+    found: set[str] = set()
+    for path in sorted((*(ROOT / "benchmarks").rglob("*.py"), *(ROOT / "tests").rglob("*.py"))):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ImportFrom):
+                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            else:
+                names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if any(under(name, "benchmarks.beside", *(others - installed)) for name in names):
+                found.add(path.stem)
+    assert found == {"beside"}

@@ -17,7 +17,6 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-import vowpalwabbit
 from numpy.typing import NDArray
 from river import base, linear_model, optim, tree
 
@@ -57,6 +56,8 @@ class VowpalWabbit(Chooser):
     """A contextual bandit."""
 
     def __init__(self) -> None:
+        import vowpalwabbit  # noqa: PLC0415 — the other players do without
+
         self._workspace = vowpalwabbit.Workspace("--cb_explore_adf --epsilon 0.02 --cb_type mtr --quiet")
 
     def choose(self, table: Table, uniform: float) -> tuple[int, float]:

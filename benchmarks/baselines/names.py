@@ -1,4 +1,4 @@
-"""All baselines by their names in the tables. Needs the packages that we compare with (`make bench` installs them)."""
+"""All baselines by their names in the tables. What a baseline is made of is imported when it plays (`make bench` installs it)."""
 
 from __future__ import annotations
 
