@@ -24,14 +24,10 @@ def merged(old: Figures, new: Figures) -> Figures:
     """The figures of both. Raises ValueError where they cannot stand in one table."""
     if old["cap"] != new["cap"]:
         raise ValueError(f"cap: {old['cap']} and {new['cap']}; play both with the same")
-    rows = {tuple(row[name] for name in OF): row for row in old["rows"]}
-    fresh = {tuple(row[name] for name in OF): row for row in new["rows"]}
-    found = {**new, "rows": list((rows | fresh).values())}
-    kept = len(rows.keys() - fresh.keys())
-    if kept:
-        before = old["machine"]
-        found["kept"] = {"rows": kept, "of": len(rows | fresh), "commit": before["commit"], "day": before["day"]}
-    return found
+    before = {"commit": old["machine"]["commit"], "day": old["machine"]["day"]}
+    rows = {tuple(row[name] for name in OF): {"measured": before} | row for row in old["rows"]}
+    rows |= {tuple(row[name] for name in OF): row for row in new["rows"]}
+    return {**new, "rows": list(rows.values())}
 
 
 @click.command()

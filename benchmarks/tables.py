@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean
@@ -464,8 +465,9 @@ def _where(found: dict[str, Figures]) -> str:
         where = f"{on['processor']}, {on['cores']} cores, {on['memory_gib']} GiB, Python {on['python']}, {packages}"
         where += f", {on['compiled']}" if "compiled" in on else ""
         at = f"{on['commit']}, {on['day']}"
-        if kept := figures.get("kept"):
-            at += f" ({kept['rows']:,} of {kept['of']:,} figures: {kept['commit']}, {kept['day']})"
+        rows = figures.get("rows", [])
+        kept = Counter(f"{row['measured']['commit']}, {row['measured']['day']}" for row in rows if "measured" in row)
+        at += "".join(f" ({count:,} of {len(rows):,} figures: {other})" for other, count in kept.items())
         told.setdefault(where, {}).setdefault(at, []).append(name)
     parts = []
     for where, commits in told.items():

@@ -11,6 +11,9 @@ from click.testing import CliRunner
 
 from benchmarks import aims, kafka_aims, quality_aims, tables
 from benchmarks.merge import merged
+from benchmarks.players import habits, play
+from benchmarks.quality import main
+from benchmarks.streams import sources, stream
 from benchmarks.summary import summary
 from benchmarks.tables import fill
 
@@ -129,18 +132,13 @@ def test_whether_an_aim_is_reached_is_computed() -> None:
 def test_whether_an_aim_of_quality_is_reached_is_computed() -> None:
     """Reached, just missed, harm on one stream of two, and not measured."""
 
-    def row(stream: str, policy: str, figure: float, *, damage: str = "", corrections: int = 0) -> dict[str, object]:
-        figures = {"macro_jaccard": figure, "f1": figure}
-        row = {"stream": stream, "damage": damage, "policy": policy, "corrections": corrections, "capped": False}
-        return row | {"whole": figures, "half": figures, "score": figure}
-
     rows = [
-        row("rca_micross", "default", 0.97),
-        row("rca_micross", "linear(*~2s)", 0.98),
-        row("rca_micross", "*=30s", 0.85),
-        row("telecom_sim", "default", 0.95),
-        row("telecom_sim", "linear(*~2s)", 0.97),
-        row("telecom_sim", "*=30s", 0.85),
+        _row("rca_micross", "default", 0.97),
+        _row("rca_micross", "linear(*~2s)", 0.98),
+        _row("rca_micross", "*=30s", 0.85),
+        _row("telecom_sim", "default", 0.95),
+        _row("telecom_sim", "linear(*~2s)", 0.97),
+        _row("telecom_sim", "*=30s", 0.85),
     ]
     said = {one.what: one for one in quality_aims.ends({"rows": rows})}
     assert said["rca_micross: macro-Jaccard / pairwise F1"][2:] == ("0.97 / 0.97", True)
@@ -148,19 +146,15 @@ def test_whether_an_aim_of_quality_is_reached_is_computed() -> None:
     assert said["ait_ads_attackday_big: macro-Jaccard / pairwise F1"][2:] == ("?", None)
     assert said["streams on which tuning costs more than 0.01"][2:] == ("1 of 2", False)
     assert said["ahead of the best fixed rule for all streams together"][2:] == ("0.11 (`*=30s`)", True)
-    rows += [row("telecom_sim", "default", 0.79, damage="x0.1", corrections=50)]
+    rows += [_row("telecom_sim", "default", 0.79, damage="x0.1", corrections=50)]
     taught = "damaged streams, second halves, 50 corrections each: mean of both"
     assert {one.what: one for one in quality_aims.ends({"rows": rows})}[taught][2:] == ("0.790", False)
-    rows += [row("telecom_sim", "default", 0.79, damage="x10")]
+    rows += [_row("telecom_sim", "default", 0.79, damage="x10")]
     assert {one.what: one for one in quality_aims.ends({"rows": rows})}[taught][2:] == ("0.790 on 1 of 2", None)
 
 
 def test_a_run_that_was_stopped_goes_on(tmp_path: Path) -> None:
     """What is in the cache is not played again; a torn last line is; the figures are the same."""
-    for package in ("river", "drain3", "vowpalwabbit"):
-        pytest.importorskip(package)
-    from benchmarks.quality import main  # noqa: PLC0415 — only where what it compares with is installed
-
     cache, figures = tmp_path / "cache.jsonl", tmp_path / "figures.json"
     arguments = ["--jobs", "1", "--cache", str(cache), "--json", str(figures), "--seeds", "2"]
     arguments += ["--only", "stream=demo", "--only", "policy=[*]=30s", "--only", "damage=", "--only", "damage=half*"]
@@ -179,11 +173,6 @@ def test_a_run_that_was_stopped_goes_on(tmp_path: Path) -> None:
 
 def test_a_responder_takes_part_only_where_corrections_are_asked_for() -> None:
     """The same alerts are judged with and without; without, as each was decided; with, later ones go better or not."""
-    for package in ("river", "drain3", "vowpalwabbit"):
-        pytest.importorskip(package)
-    from benchmarks.players import habits, play  # noqa: PLC0415 — only where what it compares with is installed
-    from benchmarks.streams import sources, stream  # noqa: PLC0415
-
     source = next(one for one in sources(None) if one.name == "two_faults")
     events, truth = stream(source)
     without = play("default", events, truth)
@@ -206,8 +195,11 @@ def test_what_is_measured_anew_takes_the_place_of_the_old() -> None:
     found = merged(figures("aaa", 9, default=0.5, drain=0.4, time=0.3), figures("bbb", 9, default=0.6))
     assert {row["policy"]: row["score"] for row in found["rows"]} == {"default": 0.6, "drain": 0.4, "time": 0.3}
     assert found["machine"]["commit"] == "bbb"
-    assert found["kept"] == {"rows": 2, "of": 3, "commit": "aaa", "day": "2026-01-01"}
-    assert "kept" not in merged(figures("aaa", 9, default=0.5), figures("bbb", 9, default=0.6))
+    old = {"commit": "aaa", "day": "2026-01-01"}
+    assert {row["policy"]: row.get("measured") for row in found["rows"]} == {"default": None, "drain": old, "time": old}
+    again = merged(found, figures("ccc", 9, drain=0.7))
+    commits = {row["policy"]: row.get("measured", again["machine"])["commit"] for row in again["rows"]}
+    assert commits == {"default": "bbb", "drain": "ccc", "time": "aaa"}
     with pytest.raises(ValueError, match="cap"):
         merged(figures("aaa", 9, default=0.5), figures("bbb", 8, default=0.6))
 
