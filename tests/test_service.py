@@ -281,7 +281,8 @@ def test_an_event_on_which_the_engine_fails_is_opened_ungrouped(broken: Live) ->
 def test_before_the_first_decision_it_is_neither_ready_nor_alive_and_says_why(tmp_path: Path) -> None:
     """And is both asked by one who starts it again and by one who sends to it."""
     service = Service(tmp_path / "state", Config(), Settings(reserve_mb=0))
-    front = application(service, Outbox(tmp_path / "state", service))
+    outbox = Outbox(tmp_path / "state", service)
+    front = application(service, outbox)
 
     async def ask(path: str) -> httpx.Response:
         transport = httpx.ASGITransport(app=front)
@@ -292,6 +293,7 @@ def test_before_the_first_decision_it_is_neither_ready_nor_alive_and_says_why(tm
         answer = asyncio.run(ask(path))
         assert answer.status_code == 503
         assert (answer.json()[word], answer.json()["why"]) == (False, "the process that decides is starting")
+    asyncio.run(outbox.stop())
     service.log.close()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import click
@@ -25,15 +27,12 @@ def command() -> None:
 @_SUBSCRIPTION
 def list_(state: Path, subscription: str | None) -> None:
     """Print the dead letters of the service on DIR, one a line, the oldest first; also while it runs."""
-    try:
-        ledger = _ledger(state)
-        after = 0
+    after = 0
+    with _ledger(state) as ledger:
         while found := ledger.letters(subscription, after=after, most=PAGE):
             for letter in found:
                 click.echo(orjson.dumps(letter.shown()))
             after = found[-1].number
-    except LedgerError as error:
-        raise click.UsageError(str(error)) from None
 
 
 @command.command()
@@ -47,10 +46,8 @@ def resend(state: Path, numbers: tuple[int, ...], subscription: str | None, ever
     The service on DIR does it within a second, or when it is started. A letter that is taken then is no more.
     """
     _meant(numbers, every=every)
-    try:
-        marked = _ledger(state).resend(subscription, None if every else numbers)
-    except LedgerError as error:
-        raise click.UsageError(str(error)) from None
+    with _ledger(state) as ledger:
+        marked = ledger.resend(subscription, None if every else numbers)
     click.echo(f"{marked.resending} to be sent again", err=True)
     if marked.lost:
         remedy = "configure it again under its name, or discard them"
@@ -65,10 +62,8 @@ def resend(state: Path, numbers: tuple[int, ...], subscription: str | None, ever
 def discard(state: Path, numbers: tuple[int, ...], subscription: str | None, every: bool) -> None:
     """Delete dead letters: those of these NUMBERs, or all of them. They are told to nobody any more."""
     _meant(numbers, every=every)
-    try:
-        count = _ledger(state).discard(subscription, None if every else numbers)
-    except LedgerError as error:
-        raise click.UsageError(str(error)) from None
+    with _ledger(state) as ledger:
+        count = ledger.discard(subscription, None if every else numbers)
     click.echo(f"{count} discarded", err=True)
 
 
@@ -77,7 +72,12 @@ def _meant(numbers: tuple[int, ...], *, every: bool) -> None:
         raise click.UsageError("name the numbers of letters, as `grouping deadletters list` prints them, or say --all")
 
 
-def _ledger(state: Path) -> Ledger:
+@contextmanager
+def _ledger(state: Path) -> Iterator[Ledger]:
     if not (state / FILE).exists():
         raise click.UsageError(f"{state}: no {FILE} in it; name the --state directory of `grouping serve`")
-    return Ledger(state)
+    try:
+        with closing(Ledger(state)) as ledger:
+            yield ledger
+    except LedgerError as error:
+        raise click.UsageError(str(error)) from None
