@@ -1,4 +1,4 @@
-/* The numeric core compiled: what arena.py, score.py and learn.together say, to the same bit, in a tenth of the time.
+/* The numeric core compiled: what arena.py, score.py, featurise.places, pairs.counts and learn.together say, to the same bit, in a tenth of the time.
 
    The Python code is the definition and runs where this could not be built; tests/test_kernel.py compares the two.
    So here too: + - * / and comparisons only, sums down the rows in order, double and single precision where numpy
@@ -244,6 +244,219 @@ done:
     return result;
 }
 
+/* times(stats, slot, last, first, count, limit): write a slot's numbers down, as Arena.describe has it. */
+static PyObject *times(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t nargs) {
+    if (nargs != 6) return PyErr_Format(PyExc_TypeError, "times takes 6 arguments, not %zd", nargs);
+    const Py_ssize_t slot = PyLong_AsSsize_t(args[1]);
+    double value[4];
+    for (int i = 0; i < 4; i++) value[i] = PyErr_Occurred() ? -1.0 : PyFloat_AsDouble(args[2 + i]);
+    if (PyErr_Occurred()) return NULL;
+    Array stats = {.held = 0};
+    PyObject *result = NULL;
+    if (borrow(&stats, args[0], sizeof(double), 2, 1) < 0) goto done;
+    const Py_ssize_t size = stats.view.shape[1];
+    if (stats.view.shape[0] != G_STATS || slot < 0 || slot >= size) {
+        PyErr_SetString(PyExc_IndexError, "a slot beyond the arena");
+        goto done;
+    }
+    double *stat = (double *)stats.view.buf + slot;
+    const double length = value[0] - value[1];
+    stat[G_LAST * size] = value[0];
+    stat[G_FIRST * size] = value[1];
+    stat[G_COUNT * size] = value[2];
+    stat[G_LENGTH_NOW * size] = length / (length + 600.0);
+    stat[G_LIMIT * size] = value[3];
+    result = Py_None;
+    Py_INCREF(result);
+done:
+    give_back(&stats, 1);
+    return result;
+}
+
+/* Which of the slots, by their places in the list, are not 0 in a row. With ``listed``, 1 + the place of each slot of the
+   arena or 0, the row is walked in words, most of which are 0; else slot by slot. */
+static Py_ssize_t held_in(const uint8_t *row, Py_ssize_t size, const Py_ssize_t *slot, Py_ssize_t count,
+                          const Py_ssize_t *listed, Py_ssize_t *held) {
+    Py_ssize_t found = 0;
+    if (listed == NULL) {
+        for (Py_ssize_t i = 0; i < count; i++)
+            if (row[slot[i]]) held[found++] = i;
+        return found;
+    }
+    for (Py_ssize_t at = 0; at < size; at += 8) {
+        const Py_ssize_t end = size - at < 8 ? size : at + 8;
+        uint64_t word = 0;
+        memcpy(&word, row + at, (size_t)(end - at));
+        if (!word) continue;
+        for (Py_ssize_t i = at; i < end; i++)
+            if (row[i] && listed[i]) held[found++] = listed[i] - 1;
+    }
+    return found;
+}
+
+/* sparse(profile, slots) -> list of bytes, as Arena.sparse has it. Down the rows, as neighbours in a row lie together. */
+static PyObject *sparse(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t nargs) {
+    if (nargs != 2) return PyErr_Format(PyExc_TypeError, "sparse takes 2 arguments, not %zd", nargs);
+    const Py_ssize_t count = PyList_Check(args[1]) ? PyList_Size(args[1]) : -1;
+    if (count < 0) return PyErr_Format(PyExc_TypeError, "slots must be a list");
+    Array array = {.held = 0};
+    PyObject *result = NULL;
+    Py_ssize_t *room = NULL;
+    uint8_t **ends = PyMem_Calloc(2 * (size_t)count + 1, sizeof *ends); /* of the rows, and of the counts of each slot */
+    if (ends == NULL || borrow(&array, args[0], 1, 2, 0) < 0) goto done;
+    const Py_ssize_t rows = array.view.shape[0], size = array.view.shape[1];
+    const uint8_t *profile = array.view.buf;
+    const int many = count > size / 8;
+    room = PyMem_Calloc(3 * (size_t)count + (size_t)size + 1, sizeof *room);
+    if (room == NULL) goto done;
+    Py_ssize_t *slot = room, *found = slot + count, *held = found + count, *listed = held + count;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        slot[i] = PyLong_AsSsize_t(PyList_GetItem(args[1], i));
+        if (!PyErr_Occurred() && (slot[i] < 0 || slot[i] >= size || rows > 0xFFFF || listed[slot[i]]))
+            PyErr_SetString(PyExc_IndexError, "a slot beyond the arena, or twice");
+        if (PyErr_Occurred()) goto done;
+        listed[slot[i]] = 1 + i;
+    }
+    if (!many) listed = NULL;
+    for (Py_ssize_t row = 0; row < rows; row++) {
+        const Py_ssize_t count_here = held_in(profile + row * size, size, slot, count, listed, held);
+        for (Py_ssize_t i = 0; i < count_here; i++) found[held[i]]++;
+    }
+    result = PyList_New(count);
+    for (Py_ssize_t i = 0; result != NULL && i < count; i++) {
+        PyObject *bytes = PyBytes_FromStringAndSize(NULL, 3 * found[i]);
+        if (bytes == NULL || PyList_SetItem(result, i, bytes) < 0) {
+            Py_CLEAR(result);
+            break;
+        }
+        ends[2 * i] = (uint8_t *)PyBytes_AsString(bytes);
+        ends[2 * i + 1] = ends[2 * i] + 2 * found[i];
+    }
+    for (Py_ssize_t row = 0; result != NULL && row < rows; row++) {
+        const Py_ssize_t count_here = held_in(profile + row * size, size, slot, count, listed, held);
+        for (Py_ssize_t i = 0; i < count_here; i++) {
+            uint8_t **end = ends + 2 * held[i];
+            *end[0]++ = (uint8_t)row;
+            *end[0]++ = (uint8_t)(row >> 8);
+            *end[1]++ = profile[row * size + slot[held[i]]];
+        }
+    }
+done:
+    if (result == NULL && !PyErr_Occurred()) PyErr_NoMemory();
+    PyMem_Free(ends);
+    PyMem_Free(room);
+    give_back(&array, 1);
+    return result;
+}
+
+/* -- the features of an alert */
+
+static uint32_t crc_table[256];
+
+static void make_crc_table(void) { /* of ISO 3309, as zlib has it */
+    for (uint32_t byte = 0; byte < 256; byte++) {
+        uint32_t code = byte;
+        for (int bit = 0; bit < 8; bit++) code = code & 1 ? 0xEDB88320U ^ code >> 1 : code >> 1;
+        crc_table[byte] = code;
+    }
+}
+
+/* hashed(out, known, texts): fill (K + 2 T,) places, as featurise.places has it. */
+static PyObject *hashed(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t nargs) {
+    if (nargs != 3) return PyErr_Format(PyExc_TypeError, "hashed takes 3 arguments, not %zd", nargs);
+    if (!PyList_Check(args[1]) || !PyList_Check(args[2]))
+        return PyErr_Format(PyExc_TypeError, "known and texts must be lists");
+    const Py_ssize_t knows = PyList_Size(args[1]), count = PyList_Size(args[2]);
+    Array target = {.held = 0};
+    PyObject *result = NULL;
+    if (borrow(&target, args[0], sizeof(Py_ssize_t), 1, 1) < 0) goto done;
+    if (target.view.shape[0] != knows + 2 * count) {
+        PyErr_SetString(PyExc_ValueError, "out must be (known + 2 texts,)");
+        goto done;
+    }
+    Py_ssize_t *out = target.view.buf;
+    for (Py_ssize_t i = 0; i < knows; i++) {
+        out[i] = PyLong_AsSsize_t(PyList_GetItem(args[1], i));
+        if (PyErr_Occurred()) goto done;
+    }
+    Py_ssize_t *row = out + knows, *usual = row + count;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *text = PyList_GetItem(args[2], i);
+        Py_ssize_t length = 0;
+        const char *bytes = text == Py_None ? NULL : PyUnicode_AsUTF8AndSize(text, &length);
+        if (bytes == NULL && text != Py_None) goto done;
+        if (length == 0) {
+            row[i] = G_ABSENT;
+            usual[i] = 0;
+            continue;
+        }
+        uint32_t code = 0xFFFFFFFFU;
+        for (Py_ssize_t at = 0; at < length; at++) code = crc_table[(code ^ (uint8_t)bytes[at]) & 0xFF] ^ code >> 8;
+        code = ~code;
+        const uint32_t rows = G_PROFILE_ROWS - G_HASHED, counters = (1U << G_USUAL_BITS) - 1;
+        row[i] = G_HASHED + code % rows;
+        usual[i] = 1 + code / rows % counters;
+    }
+    result = Py_None;
+    Py_INCREF(result);
+done:
+    give_back(&target, 1);
+    return result;
+}
+
+/* -- what stands together */
+
+enum { MOST_REACHES = 64 };
+
+/* around(n, far, line, running, place, order, reaches, use): fill n and far (S, P), as pairs.counts has it.
+
+   use (3, S): which of the reaches ends what is close, and begins and ends the background. Probes are walked in the order
+   of their times, so that the first alert within a reach only ever moves on. */
+static PyObject *around(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t nargs) {
+    if (nargs != 8) return PyErr_Format(PyExc_TypeError, "around takes 8 arguments, not %zd", nargs);
+    Array a[8] = {{.held = 0}};
+    PyObject *result = NULL;
+    for (int i = 0; i < 8; i++) {
+        const int places = i == 4 || i == 5 || i == 7;
+        if (borrow(&a[i], args[i], places ? sizeof(Py_ssize_t) : sizeof(double), i < 2 || i == 7 ? 2 : 1, i < 2) < 0)
+            goto done;
+    }
+    const Py_ssize_t size = a[2].view.shape[0], count = a[4].view.shape[0], reaches = a[6].view.shape[0];
+    const Py_ssize_t scales = a[7].view.shape[1], *place = a[4].view.buf, *order = a[5].view.buf, *use = a[7].view.buf;
+    int fits = a[3].view.shape[0] == size + 1 && a[5].view.shape[0] == count && a[7].view.shape[0] == 3 &&
+               reaches <= MOST_REACHES;
+    for (int i = 0; i < 2; i++) fits = fits && a[i].view.shape[0] == scales && a[i].view.shape[1] == count;
+    for (Py_ssize_t i = 0; fits && i < count; i++)
+        fits = place[i] >= 0 && place[i] < size && order[i] >= 0 && order[i] < count;
+    for (Py_ssize_t i = 0; fits && i < 3 * scales; i++) fits = use[i] >= 0 && use[i] < reaches;
+    if (!fits) {
+        PyErr_SetString(PyExc_ValueError, "probes, reaches and times that do not fit together");
+        goto done;
+    }
+    double *n = a[0].view.buf, *far = a[1].view.buf, since[MOST_REACHES];
+    const double *line = a[2].view.buf, *running = a[3].view.buf, *reach = a[6].view.buf;
+    Py_ssize_t first[MOST_REACHES] = {0};
+    for (Py_ssize_t i = 0; i < count; i++) {
+        const Py_ssize_t probe = order[i], own = place[probe];
+        for (Py_ssize_t r = 0; r < reaches; r++) {
+            const double wanted = line[own] - reach[r];
+            Py_ssize_t at = first[r];
+            while (at < size && line[at] < wanted) at++;
+            first[r] = at;
+            since[r] = running[at];
+        }
+        for (Py_ssize_t s = 0; s < scales; s++) {
+            n[s * count + probe] = running[own] - since[use[s]];
+            far[s * count + probe] = since[use[scales + s]] - since[use[2 * scales + s]];
+        }
+    }
+    result = Py_None;
+    Py_INCREF(result);
+done:
+    give_back(a, 8);
+    return result;
+}
+
 /* -- what is known of each option */
 
 typedef struct { /* score.Evidence, in its order */
@@ -481,6 +694,10 @@ static PyMethodDef methods[] = {
     {"alike", (PyCFunction)(void (*)(void))alike, METH_FASTCALL, NULL},
     {"fitting", (PyCFunction)(void (*)(void))fitting, METH_FASTCALL, NULL},
     {"add", (PyCFunction)(void (*)(void))add, METH_FASTCALL, NULL},
+    {"times", (PyCFunction)(void (*)(void))times, METH_FASTCALL, NULL},
+    {"sparse", (PyCFunction)(void (*)(void))sparse, METH_FASTCALL, NULL},
+    {"hashed", (PyCFunction)(void (*)(void))hashed, METH_FASTCALL, NULL},
+    {"around", (PyCFunction)(void (*)(void))around, METH_FASTCALL, NULL},
     {"pair_features", (PyCFunction)(void (*)(void))pair_features, METH_FASTCALL, NULL},
     {"linear_score", (PyCFunction)(void (*)(void))linear_score, METH_FASTCALL, NULL},
     {"together", (PyCFunction)(void (*)(void))together, METH_FASTCALL, NULL},
@@ -492,6 +709,7 @@ static struct PyModuleDef definition = {
 };
 
 PyMODINIT_FUNC PyInit__kernel(void) {
+    make_crc_table();
     PyObject *module = PyModule_Create(&definition);
     if (module != NULL && PyModule_AddIntConstant(module, "LAYOUT", G_CODE) < 0) Py_CLEAR(module);
     return module;

@@ -88,6 +88,9 @@ class Arena:
     def describe(self, slot: int, last: float, first: float, count: int, limit: float) -> None:
         """Write down a slot's times (s), number of alerts and the silence (s) it survives."""
         stats = self.stats
+        if kernel.compiled is not None:
+            kernel.compiled.times(stats, slot, last, first, count, limit)
+            return
         length = last - first
         stats[LAST, slot] = last
         stats[FIRST, slot] = first
@@ -109,6 +112,16 @@ class Arena:
             _add(self.profile[:, slot], rows, halve=halve)
         self.stats[SHARE, slot] = 1.0 / (weight + 1.0)
         return weight + 1.0
+
+    def sparse(self, slots: list[int]) -> list[bytes]:
+        """The profiles of slots, each once, without the zeros: the rows (u2, ascending) and then their counts (u1)."""
+        if kernel.compiled is not None:
+            return kernel.compiled.sparse(self.profile, slots)
+        columns = self.profile.take(slots, 1).T
+        rows = [column.nonzero()[0] for column in columns]
+        return [
+            held.astype("<u2").tobytes() + column[held].tobytes() for held, column in zip(rows, columns, strict=True)
+        ]
 
     def alike(
         self, since: float, rows: Places, usual: Places, bits: Singles, keep: int, known: Sequence[int] = ()

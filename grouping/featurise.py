@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from grouping import kernel
 from grouping.layout import ABSENT, HASHED, NAMED_FIELDS, PROFILE_ROWS, USUAL_BITS, VALUES
 from grouping.records import Alert
 from grouping.template import mask, words
@@ -71,16 +72,13 @@ def _features(
     texts += list(said)[:MAX_WORDS] or [None]
     details = VALUES + len(texts)
     texts += [f"details.{name}={value}" for name, value in pairs] or [None]
-    hashes = [zlib.crc32(text.encode()) if text else None for text in texts]
-    both = known + [ABSENT if value is None else HASHED + value % _ROWS for value in hashes]
-    both += [0 if value is None else 1 + value // _ROWS % _COUNTERS for value in hashes]
-    places = np.array(both, np.intp)
+    both = places(known, texts)
     kind = zlib.crc32(f"{named[5]}\0{named[2] or template}".encode()) & 0x1FFFFFF | 1
     text = _identity(named)
     rows = VALUES + len(texts)
     return Features(
-        places[:rows],
-        places[rows:],
+        both[:rows],
+        both[rows:],
         details,
         kind,
         template,
@@ -89,6 +87,18 @@ def _features(
         [(name, _code(value)) for name, value in _known(named, pairs)],
         (zlib.crc32(template.encode(), zlib.crc32(text.encode())) << 1, kind),
     )
+
+
+def places(known: list[int], texts: list[str | None]) -> NDArray[np.intp]:
+    """``known`` (K,), then the row of each of the texts (T,) in a profile, then its counter of how usual it is."""
+    if kernel.compiled is not None:
+        out = np.empty(len(known) + 2 * len(texts), np.intp)
+        kernel.compiled.hashed(out, known, texts)
+        return out
+    hashes = [zlib.crc32(text.encode()) if text else None for text in texts]
+    both = known + [ABSENT if value is None else HASHED + value % _ROWS for value in hashes]
+    both += [0 if value is None else 1 + value // _ROWS % _COUNTERS for value in hashes]
+    return np.array(both, np.intp)
 
 
 def _named(alert: Alert) -> tuple[str | None, ...]:

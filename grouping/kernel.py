@@ -1,6 +1,6 @@
 """The numeric core as it was compiled, if it was; numpy does the same where it was not.
 
-``compiled`` holds alike, fitting, add, pair_features, linear_score and together of _kernel.c, or is None. Both give the same bits.
+``compiled`` holds the functions of _kernel.c, or is None. Both give the same bits.
 """
 
 from __future__ import annotations
@@ -23,6 +23,18 @@ class Compiled(Protocol):
 
     def add(self, *arguments: Any) -> None:
         """(profile, slot, rows, halve): see Arena.add."""
+
+    def times(self, *arguments: Any) -> None:
+        """(stats, slot, last, first, count, limit): see Arena.describe."""
+
+    def sparse(self, *arguments: Any) -> list[bytes]:
+        """(profile, slots): see Arena.sparse."""
+
+    def hashed(self, *arguments: Any) -> None:
+        """(out, known, texts): see featurise.places."""
+
+    def around(self, *arguments: Any) -> None:
+        """(n, far, line, running, place, order, reaches, use): see pairs.counts."""
 
     def pair_features(self, *arguments: Any) -> None:
         """(out, evidence): see score.pair_features."""

@@ -17,6 +17,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from grouping import kernel
+
 Floats = NDArray[np.float64]
 Codes = NDArray[np.uint32]
 Places = NDArray[np.intp]
@@ -88,7 +90,7 @@ def background(at: Floats, weight: Floats, scales: list[float], grain: float, pr
     probe = np.arange(len(at) % every, len(at), every)
     scale = np.array(scales)[:, None]
     share = (1.0 + grain / (2.0 * scale)) / _WIDTH  # a rounded clock has pairs at 0 as well
-    n, far = _counts(at, np.concatenate(([0.0], np.cumsum(weight))), probe, at[probe], scale)
+    n, far = counts(at, np.concatenate(([0.0], np.cumsum(weight))), probe, scale[:, 0])
     expected = far * share
     whole = (at[probe] - FAR * scale >= at[0]) * weight[probe]  # what lies before the first alert is not known
     # Each pair is weighed by what its alert has besides that pair (Mecke's formula): so chance alone gives 0.
@@ -111,9 +113,10 @@ def excess(ground: Background, code: Codes | None) -> Excess:
         place = np.empty(len(at), np.intp)
         place[order] = np.arange(len(at))
         running = np.concatenate(([0.0], np.cumsum(ground.weight[order])))
-        n, far = _counts(line, running, place[probe], line[place[probe]], ground.scales)
+        n, far = counts(line, running, place[probe], ground.scales[:, 0])
         known = code[probe] > 0
-        n, far = n * known, far * known
+        n *= known
+        far *= known
         line = line[np.searchsorted(code[order], 1) :]
     chance = ground.far * (far * ground.share)
     gained = _blocks(ground.close * n - chance)
@@ -124,16 +127,25 @@ def excess(ground: Background, code: Codes | None) -> Excess:
     return Excess(x.tolist(), b.tolist(), spread.tolist(), incidents.tolist())
 
 
-def _counts(line: Floats, running: Floats, place: Places, at: Floats, scales: Floats) -> tuple[Floats, Floats]:
-    """Weights (S, P) within a scale before each probe, and in its background."""
+def counts(line: Floats, running: Floats, place: Places, scales: Floats) -> tuple[Floats, Floats]:
+    """Weights (S, P) within a scale before each probe, and in its background.
+
+    ``line`` (N,) times, ascending; ``running`` (N + 1,) the weight before each; ``place`` (P,) of the probes in it;
+    ``scales`` (S,).
+    """
     # In octaves most of the three reaches of a scale are those of others too: each is looked up once.
-    reach, back = np.unique(np.array([1.0, NEAR, FAR])[:, None] * scales[:, 0], return_inverse=True)
-    order = np.argsort(at)  # looked up in order it is twice as fast
+    reach, back = np.unique(np.array([1.0, NEAR, FAR])[:, None] * scales, return_inverse=True)
+    use, at = back.reshape(3, len(scales)), line[place]
+    order = np.argsort(at)  # looked up in order it is faster
+    if kernel.compiled is not None:
+        n, far = np.empty((2, len(scales), len(place)))
+        kernel.compiled.around(n, far, line, running, place, order, reach, use)
+        return n, far
     first = np.empty((len(reach), len(place)), np.intp)
     first[:, order] = np.searchsorted(line, (at[order] - reach[:, None]).ravel()).reshape(first.shape)
     since = running[first]
-    close, near, far = back.reshape(3, len(scales))
-    return running[place] - since[close], since[near] - since[far]
+    close, near, beyond = use
+    return running[place] - since[close], since[near] - since[beyond]
 
 
 def _blocks(values: Floats) -> Floats:

@@ -651,23 +651,11 @@ def _tuning(value: bytes) -> tuple[Tuning, int, list[str]]:
 
 
 def _columns(scope: Scope, incidents: list[Incident]) -> Iterator[tuple[int, bytes]]:
-    """For each, how many rows of its profile are not 0, and these rows (u2) and their counts (u1)."""
-    slots = [incident.slot for incident in incidents if incident.slot >= 0]
-    profiles = scope.arena.profile.take(slots, 1)  # all at once: the rows of a column are far apart
-    found = np.flatnonzero(profiles != 0)
-    row, place = np.divmod(found, max(len(slots), 1))
-    order = place.astype(np.uint16 if len(slots) <= 0xFFFF else np.intp).argsort(kind="stable")  # small numbers fast
-    rows = row.take(order).astype("<u2").tobytes()
-    counts = profiles.ravel().take(found.take(order)).tobytes()
-    ends = iter(np.bincount(place, minlength=len(slots)).cumsum().tolist())
-    start = 0
+    """For each, how many rows of its profile are not 0, and these as Arena.sparse has them."""
+    columns = iter(scope.arena.sparse([incident.slot for incident in incidents if incident.slot >= 0]))
     for incident in incidents:
-        if incident.slot < 0:
-            yield 0, b""
-            continue
-        end = next(ends)
-        yield end - start, rows[2 * start : 2 * end] + counts[start:end]
-        start = end
+        column = b"" if incident.slot < 0 else next(columns)
+        yield len(column) // 3, column
 
 
 def _incident_bytes(incident: Incident, profile: tuple[int, bytes]) -> bytes:

@@ -16,8 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grouping import kernel
+from grouping import kernel, pairs
 from grouping.arena import HALVE_AT, NEVER, Arena
+from grouping.featurise import places
 from grouping.layout import CANDIDATES, COLUMNS, FEATURES, PROFILE_ROWS, STATS, TITLE, USUAL_BITS, VALUES, WORDS
 from grouping.learn import together
 from grouping.scope import Usual
@@ -141,6 +142,41 @@ def test_counting_an_alert_is_the_same(seed):
 
 @given(seeds)
 @settings(max_examples=100, deadline=None)
+def test_what_is_written_down_of_a_slot_is_the_same(seed):
+    """Its times, and its profile without the zeros; of none, of few and of nearly all slots."""
+    rng = np.random.default_rng(seed)
+    arenas = [crowd(np.random.default_rng(seed), 20) for _ in range(2)]
+    slots = rng.permutation(20)[: int(rng.integers(0, 21))].tolist()
+    sparse = arenas[0].sparse(slots)
+    last, limit = float(rng.uniform(0, 1e9)), float(rng.exponential(60.0))
+    arenas[0].describe(7, last, last - 9.0, 3, limit)
+    with patch.object(kernel, "compiled", None):
+        assert sparse == arenas[1].sparse(slots)
+        arenas[1].describe(7, last, last - 9.0, 3, limit)
+    assert arenas[0].stats.tobytes() == arenas[1].stats.tobytes()
+
+
+@given(st.lists(st.none() | st.text(st.characters(exclude_categories=["Cs"]))), st.lists(st.integers(0, VALUES)))
+def test_the_places_of_texts_are_the_same(texts, known):
+    """Of any texts, in any script, empty and unknown ones too."""
+    compiled, by_python = both(places, known, texts)
+    assert compiled.tolist() == by_python.tolist()
+
+
+@given(seeds)
+@settings(max_examples=100, deadline=None)
+def test_what_stands_around_probes_is_the_same_bits(seed):
+    """Any times in order, equal ones too, probes in any order, and reaches that lead before the first."""
+    rng = np.random.default_rng(seed)
+    line, scales = (np.sort(rng.integers(0, 50, int(rng.integers(1, most))) / 4.0) for most in (40, 20))
+    running = np.concatenate(([0.0], np.cumsum(rng.random(len(line)))))
+    place = rng.integers(0, len(line), int(rng.integers(0, 20)))
+    compiled, by_numpy = both(pairs.counts, line, running, place, scales)
+    assert [one.tobytes() for one in compiled] == [one.tobytes() for one in by_numpy]
+
+
+@given(seeds)
+@settings(max_examples=100, deadline=None)
 def test_linear_scores_are_the_same_bits(seed):
     """Sums in single precision, down the rows in order."""
     rng = np.random.default_rng(seed)
@@ -169,6 +205,7 @@ BITS = np.zeros(8, np.float32)
 PROFILE = np.zeros((PROFILE_ROWS, 4), np.uint8)
 LAST = np.zeros(4)
 ROWS = np.ones(3, np.intp)
+AROUND = (*np.zeros((2, 1, 3)), LAST, np.zeros(5), ROWS, ROWS * 0, LAST[:1], np.zeros((3, 1), np.intp))
 OUT = np.zeros((FEATURES, COLUMNS), np.float32)
 ALIKE = (PROFILE, LAST, 0.0, ROWS, ROWS, BITS, 8, 16, [])
 STATISTICS = np.ones((STATS, 4))
@@ -218,6 +255,25 @@ WRONG = {
     "counts that are no counts": ("together", ({}, {}, {3: "many"}, {}, 3, [5])),
     "kinds without an order": ("together", ({}, {}, {}, {}, 3, {5})),
     "a kind that is none": ("together", ({}, {}, {}, {}, 3, [[]])),
+    "times of a slot beyond the arena": ("times", (STATISTICS, 4, 1.0, 0.0, 1, 1.0)),
+    "times of a slot below it": ("times", (STATISTICS, -1, 1.0, 0.0, 1, 1.0)),
+    "a time that is none": ("times", (STATISTICS, 0, 1.0, "then", 1, 1.0)),
+    "half the statistics": ("times", (STATISTICS[:2].copy(), 0, 1.0, 0.0, 1, 1.0)),
+    "the profile of a slot beyond the arena": ("sparse", (PROFILE, [0, 4])),
+    "the profile of a slot below it": ("sparse", (PROFILE, [-1])),
+    "a slot that stands twice": ("sparse", (PROFILE, [2, 1, 2])),
+    "slots in no list": ("sparse", (PROFILE, (0,))),
+    "a profile of more rows than can be told": ("sparse", (np.zeros((1 << 16, 1), np.uint8), [0])),
+    "too little room for places": ("hashed", (np.zeros(2, np.intp), [1], ["a"])),
+    "a text that is a number": ("hashed", (np.zeros(3, np.intp), [1], [7])),
+    "a text that is no Unicode": ("hashed", (np.zeros(3, np.intp), [1], ["\ud800"])),
+    "a row that is a text": ("hashed", (np.zeros(3, np.intp), ["a"], ["a"])),
+    "a probe beyond the times": ("around", (*AROUND[:4], ROWS * 4, *AROUND[5:])),
+    "an order of nothing": ("around", (*AROUND[:5], -ROWS, *AROUND[6:])),
+    "too little room for counts": ("around", (AROUND[0][:, :2].copy(), *AROUND[1:])),
+    "weights of other times": ("around", (*AROUND[:3], LAST, *AROUND[4:])),
+    "a reach that is not there": ("around", (*AROUND[:7], np.ones((3, 1), np.intp))),
+    "more reaches than scales can have": ("around", (*AROUND[:6], np.zeros(65), AROUND[7])),
     "weights of another layout": ("linear_score", (OUT[0].copy(), np.zeros((3, 1), np.float32), OUT)),
 }
 
@@ -234,6 +290,7 @@ def test_what_fits_is_not():
     assert kernel.compiled is not None
     assert kernel.compiled.alike(*ALIKE) == []
     kernel.compiled.pair_features(OUT.copy(), SEEN)
+    kernel.compiled.around(*AROUND)
     assert kernel.compiled.fitting(STATISTICS, [2, 0], 0.0, 2.0, 0.0, 9) == [2, 0]
     assert kernel.compiled.together({15: 1}, {}, {}, {}, 3, [5]) == [0.25]
 
