@@ -307,19 +307,23 @@ def _carry(desk: Desk, moving: list[tuple[str, StoredAlert, Incident]], by: str)
     """Carry alerts over to the incidents given, as direct members. Lines per pair of incidents, and these incidents."""
     lines: dict[tuple[str, str], list[str]] = {}
     touched: dict[str, Incident] = {}
+    chains: dict[str, list[Incident]] = {}  # incident -> itself and all it was merged into
     for id, kept, target in moving:
-        source, end = root(desk.state, desk.scope, kept.incident), root(desk.state, desk.scope, target.id)
-        lines.setdefault((source.id, end.id), []).append(id)
-        touched |= {source.id: source, end.id: end}
+        for one in (kept.incident, target.id):
+            if one not in chains:
+                chains[one] = list(chain(desk.state, desk.scope, one))
+                desk.scope.changed_incidents.update(incident.id for incident in chains[one])
+        left, come = chains[kept.incident], chains[target.id]
+        lines.setdefault((left[-1].id, come[-1].id), []).append(id)
+        touched |= {left[-1].id: left[-1], come[-1].id: come[-1]}
         keyless, firing = _live(desk, id, kept, target)
-        for incidents, sign in ((kept.incident, -1), (target.id, 1)):
-            for incident in chain(desk.state, desk.scope, incidents):
+        for incidents, sign in ((left, -1), (come, 1)):
+            for incident in incidents:
                 incident.count += sign
                 incident.keyless += sign * keyless
                 incident.firing += sign * firing
                 incident.ranks[kept.worst] += sign
-                desk.scope.changed_incidents.add(incident.id)
-        for incident in chain(desk.state, desk.scope, target.id):
+        for incident in come:
             incident.first_at, incident.last_at = min(incident.first_at, kept.at), max(incident.last_at, kept.at)
         target.born_at = min(target.born_at, kept.at)
         kept.incident = target.id

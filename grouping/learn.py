@@ -77,7 +77,7 @@ def _retime(scope: Scope, since: float, until: float, at: float) -> None:
     """Let the recent alerts from before ``since`` and after ``until`` count as of ``at``: their times were wrong."""
     number = scope.tuning.recent.retime(since, until, at)
     if number >= 0:
-        scope.tuning.ground = scope.tuning.work = None
+        scope.tuning.ground = scope.tuning.work = scope.promotion.ground = None
         scope.pages_written = min(scope.pages_written, number // PAGE)
         scope.usual_changed = True
 

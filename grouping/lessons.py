@@ -65,19 +65,16 @@ def meetings(here: Sequence[Seen], there: Sequence[Seen]) -> dict[Pair, float]:
 
 def together(recent: Recent, here: Sequence[Seen], there: Sequence[Seen]) -> list[Saying]:
     """The two sides belong together. What meets by chance within the time that this needs is not sure."""
+    met = meetings(here, there)
     same = {one.codes[0]: one.same for side in (here, there) for one in side}
-    rates: dict[int, float] = {}
+    rates = recent.rates({same[code] for pair in met if not pair[0] & 1 for code in pair})
     found: list[Saying] = []
-    for pair, silence in meetings(here, there).items():
+    for pair, silence in met.items():
         until = silence * REACH + LEAST_S
-        if pair[0] & 1:
-            if pair[0] != pair[1]:  # a kind says nothing about itself
-                found.append(Saying(pair, True, until))
-            continue
-        for code in pair:
-            if code not in rates:
-                rates[code] = recent.rate(same[code])
-        found.append(Saying(pair, True, until, max(rates[code] for code in pair) * until <= CHANCE))
+        if not pair[0] & 1:
+            found.append(Saying(pair, True, until, max(rates[same[code]] for code in pair) * until <= CHANCE))
+        elif pair[0] != pair[1]:  # a kind says nothing about itself
+            found.append(Saying(pair, True, until))
     return found
 
 

@@ -256,8 +256,8 @@ def direct_members(
     """The alerts that are direct members of an incident now, in the order in which they came, or newest first."""
     seen: set[str] = set()
     for id in state.members(scope, incident, newest_first):
-        kept = state.alert(scope, id)
-        if kept is not None and kept.incident == incident.id and id not in seen:
+        kept = None if id in seen else state.alert_in(scope, id, incident.id)
+        if kept is not None:
             seen.add(id)
             yield id, kept
 

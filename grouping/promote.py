@@ -75,6 +75,20 @@ class Trial:
     rule: str = ""
 
 
+class Ground(NamedTuple):
+    """What a trial plays its rules on: N alerts in the order in which they came, M of which have a known group."""
+
+    of: Trial
+    asked: tuple[str, str]  # names of the policy that decides, and of the one the scope found
+    at: NDArray[np.float64]  # (N,) s
+    codes: NDArray[np.uint32]  # (ROWS, N)
+    names: list[str]  # of the policies to try
+    places: NDArray[np.intp]  # (M,)
+    groups: Ints  # (M,)
+    true: list[int]  # groups of two or more alerts
+    weights: list[float]  # theirs
+
+
 @dataclass(slots=True)
 class Change:
     """A change of what decides by corrections: what stood before it, and the feedback that it stands on.
@@ -126,6 +140,7 @@ class Promotion:
     doubted: frozenset[str | None] = frozenset()  # actors whose feedback does not count
     counted: int = 0  # corrections that count
     counted_then: int = 0  # of those given when it was judged last
+    ground: Ground | None = field(default=None, compare=False)  # of the trial
 
     def promote(self, rule: str, number: int, stands_on: Change | None = None) -> None:
         """Let a rule decide from that alert on, "" for what the scope found."""
@@ -162,7 +177,8 @@ class Promotion:
         del self.changes[place:]
         self.rule, self.before, self.since, self.demoted = change.rule, change.before, change.since, change.demoted
         self.watch()
-        self.trial, self.next_at = None, FIRST  # what is left may speak for another rule: it is tried at once
+        self.trial = self.ground = None
+        self.next_at = FIRST  # what is left may speak for another rule: it is tried at once
         while 2 * self.next_at <= self.counted:
             self.next_at *= 2
         return change
@@ -276,7 +292,7 @@ class Promotion:
         half = self.next_at // 2
         if self.trial is not None and FIRST <= half <= self.counted:
             self.next_at = half
-        self.trial = None
+        self.trial = self.ground = None
         while self.next_at > FIRST and self.next_at // 2 > self.counted:
             self.next_at //= 2
 
@@ -423,7 +439,7 @@ def step(promotion: Promotion, tuning: Tuning, labelled: Labelled, now: str, fou
         return None
     outcome = _try(trial, promotion, tuning, now, found)
     if outcome is not None:
-        promotion.trial = None
+        promotion.trial = promotion.ground = None
     return outcome
 
 
@@ -442,24 +458,18 @@ def _label(trial: Trial, about: list[str], root: str, noise: bool, alerts: list[
 
 def _try(trial: Trial, promotion: Promotion, tuning: Tuning, now: str, found: str) -> Outcome | None:
     """Play the next rule; the outcome after the last one."""
-    groups = np.array(trial.groups, np.int64)
-    true = (
-        [group for group, count in enumerate(np.bincount(groups).tolist()) if group and count > 1]
-        if trial.groups
-        else []
-    )
+    ground = promotion.ground
+    if ground is None or ground.of is not trial or ground.asked != (now, found):
+        ground = promotion.ground = _ground(trial, tuning, now, found)
+    true, weights = ground.true, ground.weights
     if len(true) < GROUPS:
         return Outcome(None, {})
-    weights = _weights(groups, true)
-    at, codes, numbers = tuning.recent.numbered(trial.end)
-    names = _names(tuning.recent, codes, now, found)
-    if trial.tried < len(names):
-        name = names[trial.tried]
-        made = play(at, codes, tuning.recent.fields, name, tuning.families)
-        places = np.searchsorted(numbers, np.array(trial.numbers, np.int64))
-        values = jaccards(made[places], groups, true)
+    if trial.tried < len(ground.names):
+        name = ground.names[trial.tried]
+        made = play(ground.at, ground.codes, tuning.recent.fields, name, tuning.families)
+        values = jaccards(made[ground.places], ground.groups, true)
         if not trial.tried:  # with the lessons, which a rule by itself does not have
-            lived = jaccards(np.array(trial.decided, np.int64), groups, true)
+            lived = jaccards(np.array(trial.decided, np.int64), ground.groups, true)
             trial.now = trial.best = max((lived, values), key=lambda found: _worth(found, weights))
         elif (name == found or name not in promotion.demoted) and _worth(values, weights) > _worth(trial.best, weights):
             trial.best, trial.rule = values, name
@@ -478,6 +488,16 @@ def _try(trial: Trial, promotion: Promotion, tuning: Tuning, now: str, found: st
     grounds = _grounds(trial, promotion, true, weights)
     sure = trial.rule and _stands(grounds, promotion.doubted)
     return Outcome(trial.rule if sure else None, evidence, grounds)
+
+
+def _ground(trial: Trial, tuning: Tuning, now: str, found: str) -> Ground:
+    groups = np.array(trial.groups, np.int64)
+    counts = np.bincount(groups).tolist() if trial.groups else []
+    true = [group for group, count in enumerate(counts) if group and count > 1]
+    at, codes, numbers = tuning.recent.numbered(trial.end)
+    places = np.searchsorted(numbers, np.array(trial.numbers, np.int64))
+    names = _names(tuning.recent, codes, now, found)
+    return Ground(trial, (now, found), at, codes, names, places, groups, true, _weights(groups, true) if true else [])
 
 
 def _grounds(trial: Trial, promotion: Promotion, true: list[int], weights: list[float]) -> Change:

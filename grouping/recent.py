@@ -6,7 +6,7 @@ An alert of which the last 32 hold four of the same kind is passed over: a flood
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,13 +86,14 @@ class Recent:
         numbers = np.arange(max(0, end - KEPT), end)
         return times[numbers % _SIZE], columns[numbers % _SIZE].T, numbers
 
-    def rate(self, same: int) -> float:
-        """How often what has this code came, per s, floods thinned; 0 where there is nothing to tell it by."""
+    def rates(self, kinds: Iterable[int]) -> dict[int, float]:
+        """How often what has each code came, per s, floods thinned; 0 where there is nothing to tell it by."""
         if self.count < 2:
-            return 0.0
+            return dict.fromkeys(kinds, 0.0)
         times, codes = self.window(self.count)  # not all of the ring: what is older is not read back
         span = float(times[-1] - times[0])
-        return int(np.count_nonzero(codes[SAME] == same)) / span if span > 0 else 0.0
+        same = codes[SAME]
+        return {kind: int(np.count_nonzero(same == kind)) / span if span > 0 else 0.0 for kind in kinds}
 
     def page(self, number: int) -> bytes:
         """A page of alerts as bytes; the last one may be short."""

@@ -207,8 +207,17 @@ class State:
     def alert(self, scope: Scope, id: str) -> StoredAlert | None:
         """An alert as it was decided."""
         value = self.get(record_key(b"a", scope.name, id))
-        if value is None:
+        return None if value is None else self._alert(value)
+
+    def alert_in(self, scope: Scope, id: str, incident: str) -> StoredAlert | None:
+        """The same if the alert is a direct member of that incident; one that is not is not read in full."""
+        value = self.get(record_key(b"a", scope.name, id))
+        if value is None or not value.startswith(b'["%b"' % incident.encode()):
             return None
+        return self._alert(value)
+
+    @staticmethod
+    def _alert(value: bytes) -> StoredAlert:
         head, _, features = value.partition(b"\n")
         incident, at, fields, decision, *raised = orjson.loads(head)
         return StoredAlert(incident, at, fields, Written(*decision) if decision else None, features, *raised)

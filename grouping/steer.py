@@ -82,7 +82,7 @@ def _demoted(
         if stands_on is not None:
             scope.promotion.drop(tuning.rule, tuning.families, tuning.since, stands_on)
         tune.fall_back(tuning, count + guard.PAUSE)
-    scope.promotion.trial = None  # it compared with what no longer decides
+    scope.promotion.trial = scope.promotion.ground = None  # it compared with what no longer decides
     scope.promotion_changed = True
     switch(state, scope, was)
     return [PolicyLine(scope.name, state.policy_name(scope), was, "rolled_back", evidence)]

@@ -387,5 +387,5 @@ def test_recent_alerts_come_back_from_their_pages(count: int) -> None:
     again.restore(recent.count, recent.fields, [(n, recent.page(n)) for n in recent.pages()])
     for mine, theirs in zip(recent.window(count), again.window(count), strict=True):
         assert (mine == theirs).all()
-    assert recent.rate(count - 1) == again.rate(count - 1)
+    assert recent.rates([count - 1]) == again.rates([count - 1])
     assert recent.take(1.0, 5, []) == again.take(1.0, 5, [])
