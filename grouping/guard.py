@@ -33,9 +33,11 @@ def failed(tuning: Tuning, promoted: str) -> dict[str, Any] | None:
 
     ``promoted``: the name of the policy that corrections promoted, "" for none.
     """
-    name = promoted or (learned(tuning.rule) if tuning.rule else "")
     count = tuning.recent.count
-    if not name or count < WATCHED or count % (WATCHED // 2):
+    if count % (WATCHED // 2) or count < WATCHED:
+        return None
+    name = promoted or (learned(tuning.rule) if tuning.rule else "")
+    if not name:
         return None
     rule = policy(name)
     at, codes = tuning.recent.window(count)
