@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 Figures = Mapping[str, Any]  # of one result file
@@ -40,6 +40,21 @@ class Aim(NamedTuple):
 
 
 ENDS = {True: "reached", False: "**missed**", None: "not measured"}
+
+
+class End(NamedTuple):
+    """What came of an aim, in words; ``reached``: None where it was not measured."""
+
+    what: str
+    wanted: str
+    measured: str
+    reached: bool | None
+
+
+def listed(of: str, ends: Iterable[End]) -> list[str]:
+    """A table of aims ``of`` something: aim, measured, reached."""
+    table = [f"| {of} | aim | measured | |", "|---|--:|--:|---|"]
+    return table + [f"| {one.what} | {one.wanted} | {one.measured} | {ENDS[one.reached]} |" for one in ends]
 
 
 def lines(whole: Figures, service: Figures) -> list[str]:

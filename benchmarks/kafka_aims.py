@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.aims import ENDS
-from benchmarks.quality_aims import End
+from benchmarks.aims import End, listed
 
 PER_SECOND = 8_000  # of one worker, at least
 LATE_MS = 250.0  # p99 from when an alert was due to its decision, at most
@@ -44,7 +43,4 @@ def _flow(figures: Mapping[str, Any], policy: str, load: str, partitions: int) -
 def lines(figures: Mapping[str, Any]) -> list[str]:
     """The table: aim, measured, reached; by the rule that the flow is measured with."""
     policy = next((row["policy"] for row in figures.get("flow", [])), "")
-    table = [f"| one worker, `{policy}` | aim | measured | |", "|---|--:|--:|---|"]
-    return table + [
-        f"| {one.what} | {one.wanted} | {one.measured} | {ENDS[one.reached]} |" for one in ends(figures, policy)
-    ]
+    return listed(f"one worker, `{policy}`", ends(figures, policy))

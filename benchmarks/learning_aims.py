@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.aims import ENDS
-from benchmarks.quality_aims import End
+from benchmarks.aims import End, listed
 
 ALERT_US, STEP_MS, CORRECTION_MS = 6.0, 5.0, 5.0  # at most: per alert, amortised; one piece of the work; a correction
 
@@ -25,8 +24,7 @@ def ends(figures: Mapping[str, Any]) -> list[End]:
 
 def lines(figures: Mapping[str, Any]) -> list[str]:
     """The table: aim, measured, reached."""
-    table = ["| learning | aim | measured | |", "|---|--:|--:|---|"]
-    return table + [f"| {one.what} | {one.wanted} | {one.measured} | {ENDS[one.reached]} |" for one in ends(figures)]
+    return listed("learning", ends(figures))
 
 
 def _end(what: str, most: float, measured: float, unit: str) -> End:

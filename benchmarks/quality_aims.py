@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from statistics import fmean
-from typing import Any, NamedTuple
+from typing import Any
 
-from benchmarks.aims import ENDS
+from benchmarks.aims import End, listed
 from benchmarks.summary import DAMAGED, DEFAULT, TAUGHT, UNTUNED, kind
 
 Row = Mapping[str, Any]
@@ -20,15 +20,6 @@ HARM = 0.01  # the most that tuning may cost on any stream, in the mean of both
 AHEAD = 0.10  # of the best fixed rule for all streams together, at least
 
 
-class End(NamedTuple):
-    """``reached``: None where it was not measured."""
-
-    what: str
-    wanted: str
-    measured: str
-    reached: bool | None
-
-
 def ends(figures: Mapping[str, Any]) -> list[End]:
     """Every aim, and what the results of benchmarks/quality.py say of it."""
     rows = [row for row in figures["rows"] if not row["capped"]]
@@ -39,8 +30,7 @@ def ends(figures: Mapping[str, Any]) -> list[End]:
 
 def lines(figures: Mapping[str, Any]) -> list[str]:
     """The table: aim, measured, reached."""
-    table = ["| aim | | measured | |", "|---|--:|--:|---|"]
-    return table + [f"| {one.what} | {one.wanted} | {one.measured} | {ENDS[one.reached]} |" for one in ends(figures)]
+    return listed("grouping", ends(figures))
 
 
 def _stream(rows: Iterable[Row], stream: str, jaccard: float, f1: float) -> End:
