@@ -1,4 +1,4 @@
-/* The numeric core compiled: what arena.py, score.py, featurise.places, pairs.counts and learn.together say, to the same bit, in a tenth of the time.
+/* The numeric core compiled: what arena.py, score.py, featurise.places, pairs.counts, kin.around and learn.together say, to the same bit, in a tenth of the time.
 
    The Python code is the definition and runs where this could not be built; tests/test_kernel.py compares the two.
    So here too: + - * / and comparisons only, sums down the rows in order, double and single precision where numpy
@@ -457,6 +457,40 @@ done:
     return result;
 }
 
+/* meet(near, far, line, at, lags, reach): fill near and far (P,), as kin.around has it; line and at ascending. */
+static PyObject *meet(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t nargs) {
+    if (nargs != 6) return PyErr_Format(PyExc_TypeError, "meet takes 6 arguments, not %zd", nargs);
+    const double reach = PyFloat_AsDouble(args[5]);
+    if (PyErr_Occurred()) return NULL;
+    Array a[5] = {{.held = 0}};
+    PyObject *result = NULL;
+    for (int i = 0; i < 5; i++)
+        if (borrow(&a[i], args[i], sizeof(double), 1, i < 2) < 0) goto done;
+    const Py_ssize_t size = a[2].view.shape[0], count = a[3].view.shape[0], lags = a[4].view.shape[0];
+    if (a[0].view.shape[0] != count || a[1].view.shape[0] != count || lags < 2) {
+        PyErr_SetString(PyExc_ValueError, "a near and a far one for each time, and two lags or more");
+        goto done;
+    }
+    double *near = a[0].view.buf, *far = a[1].view.buf;
+    const double *line = a[2].view.buf, *at = a[3].view.buf, *lag = a[4].view.buf;
+    for (Py_ssize_t i = 0; i < count; i++) far[i] = 0.0;
+    for (Py_ssize_t k = 0; k < lags; k++) {
+        const double from = lag[k] - reach, to = lag[k] + reach;
+        for (Py_ssize_t i = 0, place = 0; i < count; i++) {
+            while (place < size && line[place] < at[i] + from) place++;
+            const int there = place < size && line[place] <= at[i] + to;
+            if (k) far[i] += there;
+            else near[i] = there;
+        }
+    }
+    for (Py_ssize_t i = 0; i < count; i++) far[i] /= (double)(lags - 1);
+    result = Py_None;
+    Py_INCREF(result);
+done:
+    give_back(a, 5);
+    return result;
+}
+
 /* -- what is known of each option */
 
 typedef struct { /* score.Evidence, in its order */
@@ -697,6 +731,7 @@ static PyMethodDef methods[] = {
     {"times", (PyCFunction)(void (*)(void))times, METH_FASTCALL, NULL},
     {"sparse", (PyCFunction)(void (*)(void))sparse, METH_FASTCALL, NULL},
     {"hashed", (PyCFunction)(void (*)(void))hashed, METH_FASTCALL, NULL},
+    {"meet", (PyCFunction)(void (*)(void))meet, METH_FASTCALL, NULL},
     {"around", (PyCFunction)(void (*)(void))around, METH_FASTCALL, NULL},
     {"pair_features", (PyCFunction)(void (*)(void))pair_features, METH_FASTCALL, NULL},
     {"linear_score", (PyCFunction)(void (*)(void))linear_score, METH_FASTCALL, NULL},

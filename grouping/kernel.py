@@ -36,6 +36,9 @@ class Compiled(Protocol):
     def around(self, *arguments: Any) -> None:
         """(n, far, line, running, place, order, reaches, use): see pairs.counts."""
 
+    def meet(self, *arguments: Any) -> None:
+        """(near, far, line, at, lags, reach): see kin.around."""
+
     def pair_features(self, *arguments: Any) -> None:
         """(out, evidence): see score.pair_features."""
 

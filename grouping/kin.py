@@ -26,6 +26,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from grouping import kernel
+
 Floats = NDArray[np.float64]
 Codes = NDArray[np.uint32]
 Places = NDArray[np.intp]
@@ -110,9 +112,17 @@ def _episodes(at: Floats, kind: Places, reach: float) -> Places:
     return found
 
 
-def _around(line: Floats, at: Floats, reach: float) -> tuple[Floats, Floats]:
-    """Whether any of ``line`` (M,) lies within a reach of each of ``at`` (P,), and by chance: 0 to 1 in eighths."""
-    lags = np.array([0.0, *LAGS, *(-lag for lag in LAGS)])[:, None] * reach
+def around(line: Floats, at: Floats, reach: float) -> tuple[Floats, Floats]:
+    """Whether any of ``line`` (M,) lies within a reach of each of ``at`` (P,), and by chance: 0 to 1 in eighths.
+
+    Both ascending.
+    """
+    lags = np.array([0.0, *LAGS, *(-lag for lag in LAGS)]) * reach
+    if kernel.compiled is not None:
+        near, far = np.empty((2, len(at)))
+        kernel.compiled.meet(near, far, line, at, lags, reach)
+        return near, far
+    lags = lags[:, None]
     until = np.searchsorted(line, at + (lags + reach), "right")
     there = (until > np.searchsorted(line, at + (lags - reach), "left")).astype(np.float64)
     return there[0], there[1:].sum(axis=0) / (2 * len(LAGS))
@@ -122,7 +132,7 @@ def _meet(work: Work, number: int) -> None:
     """How many episodes of every kind meet the kind of that number."""
     ground = work.ground
     at, of = ground.at[ground.episode], ground.kind[ground.episode]
-    near, far = _around(ground.at[ground.kind == number], at, ground.reach)
+    near, far = around(ground.at[ground.kind == number], at, ground.reach)
     size = len(ground.codes) + 1
     for sums, values in ((work.near, near), (work.far, far), (work.spread, far * (1.0 - far) + 1.0 / 64.0)):
         sums.append(np.bincount(of, values, size).astype(np.float64))
@@ -149,5 +159,5 @@ def _alone(ground: Ground, family: list[int]) -> bool:
         return False
     episodes = _episodes(ground.at, own.astype(np.intp), ground.reach)
     at = ground.at[episodes[own[episodes]]]
-    near, far = _around(ground.at[~own], at, ground.reach)
+    near, far = around(ground.at[~own], at, ground.reach)
     return bool(len(at) and far.sum() <= BUSY * len(at) and 2.0 * far.sum() >= near.sum() + DOUBT)

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grouping import kernel, pairs
+from grouping import kernel, kin, pairs
 from grouping.arena import HALVE_AT, NEVER, Arena
 from grouping.featurise import places
 from grouping.layout import CANDIDATES, COLUMNS, FEATURES, PROFILE_ROWS, STATS, TITLE, USUAL_BITS, VALUES, WORDS
@@ -177,6 +177,16 @@ def test_what_stands_around_probes_is_the_same_bits(seed):
 
 @given(seeds)
 @settings(max_examples=100, deadline=None)
+def test_what_meets_is_the_same_bits(seed):
+    """Any times in order, equal ones too, none at all, and meetings right at the end of a reach."""
+    rng = np.random.default_rng(seed)
+    line, at = (np.sort(rng.integers(0, 200, int(rng.integers(0, 40))) / 4.0) for _ in range(2))
+    compiled, by_numpy = both(kin.around, line, at, float(rng.choice([0.25, 0.1, rng.exponential(2.0)])))
+    assert [one.tobytes() for one in compiled] == [one.tobytes() for one in by_numpy]
+
+
+@given(seeds)
+@settings(max_examples=100, deadline=None)
 def test_linear_scores_are_the_same_bits(seed):
     """Sums in single precision, down the rows in order."""
     rng = np.random.default_rng(seed)
@@ -274,6 +284,9 @@ WRONG = {
     "weights of other times": ("around", (*AROUND[:3], LAST, *AROUND[4:])),
     "a reach that is not there": ("around", (*AROUND[:7], np.ones((3, 1), np.intp))),
     "more reaches than scales can have": ("around", (*AROUND[:6], np.zeros(65), AROUND[7])),
+    "too little room for meetings": ("meet", (LAST[:3].copy(), LAST, LAST, LAST, LAST, 1.0)),
+    "no lags": ("meet", (LAST, LAST, LAST, LAST, LAST[:1], 1.0)),
+    "a reach that is none": ("meet", (LAST, LAST, LAST, LAST, LAST, "far")),
     "weights of another layout": ("linear_score", (OUT[0].copy(), np.zeros((3, 1), np.float32), OUT)),
 }
 
