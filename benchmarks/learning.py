@@ -35,7 +35,7 @@ from grouping.responder import Responder, arrivals
 from grouping.score import pair_features
 from grouping.simulate import START, simulate
 
-STREAMS = ("storm", "two_faults", "noise", "crowd")
+STREAMS = ("storm", "two_faults", "skew", "noise", "crowd")
 GIVEN = 200  # corrections
 SIZES, LESSONS = (5, 500), (0, 1000)  # alerts of an incident; corrections given before
 APART_S = 0.01  # between two alerts, s

@@ -31,6 +31,7 @@ from grouping.lifecycle import (
     root,
     settle,
     split,
+    tree,
 )
 from grouping.memory import Lesson, Saying
 from grouping.policy import Policy
@@ -287,20 +288,23 @@ def _move(desk: Desk, feedback: Feedback) -> list[Output]:
 def _said_by_move(
     desk: Desk, moving: list[tuple[str, StoredAlert]], origins: list[str], there: list[lessons.Seen]
 ) -> list[Saying]:
-    """They belong to each other and to what is there; not to what they were taken from.
+    """They do not belong to what they were taken from, but to what is there and to each other; the first matters most.
 
     Of each other only these very ones: of their kinds, a correction that is about something else says too little.
     """
+    recent = desk.scope.tuning.recent
     some = dict(moving[: lessons.LOOKED_AT] + moving[-lessons.LOOKED_AT :])
     moved = lessons.seen(desk.scope, desk.featurise, some.items())
-    said = [
-        saying
-        for saying in lessons.together(desk.scope.tuning.recent, moved, moved)
-        if saying.pair[0] != saying.pair[1] and not saying.pair[0] & 1
-    ]
+    revoked: list[Saying] = []
+    apart: list[Saying] = []
     for origin in list(dict.fromkeys(origins))[:ORIGINS]:
-        said += lessons.apart(moved, desk.seen_in(root(desk.state, desk.scope, origin)))
-    return said + lessons.together(desk.scope.tuning.recent, moved, there)
+        whole = root(desk.state, desk.scope, origin)
+        left = desk.seen_in(whole)
+        for part in islice(tree(desk.state, desk.scope, whole), lessons.PARTS):
+            revoked += lessons.revoked(desk.scope.memory.joined(part.id), moved, left)
+        apart += lessons.apart(moved, left)
+    own = [one for one in lessons.together(recent, moved, moved) if one.pair[0] != one.pair[1] and not one.pair[0] & 1]
+    return revoked + lessons.in_turn(apart, lessons.together(recent, moved, there)) + own
 
 
 def _carry(desk: Desk, moving: list[tuple[str, StoredAlert, Incident]], by: str) -> tuple[list[Output], list[Incident]]:

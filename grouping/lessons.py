@@ -15,7 +15,8 @@ from grouping.state import State
 
 LOOKED_AT = 24  # alerts of an incident, the first and the last so many
 PARTS = 8  # incidents merged into it that are looked at
-SAYINGS = 48  # of one lesson
+SAYINGS = 48  # of one lesson ...
+KINDS = 16  # ... and of these, pairs of kinds that have a place before any further signatures
 NEAREST = 8  # codes seen last on the other side that an alert is paired with
 REACH = 1.5  # a silence that was told holds for one so many times as long, or as short
 CHANCE = 1.0  # meetings by chance, from which on one saying is not enough
@@ -106,7 +107,36 @@ def apart(here: Sequence[Seen], there: Sequence[Seen]) -> list[Saying]:
     return found
 
 
+def revoked(joined: Iterable[Pair], here: Sequence[Seen], there: Sequence[Seen]) -> list[Saying]:
+    """Of the pairs that were said to belong together, those that are divided between the two sides now do not.
+
+    Whoever merges two incidents and then moves out what is wrong in them has not meant what the merge said of it.
+    """
+    ours = {code for one in here for code in one.codes}
+    theirs = {code for one in there for code in one.codes}
+    return [
+        Saying((one, other), False, 0.0)
+        for one, other in joined
+        if (one in ours and other in theirs and one not in theirs and other not in ours)
+        or (one in theirs and other in ours and one not in ours and other not in theirs)
+    ]
+
+
+def in_turn(first: Sequence[Saying], second: Sequence[Saying]) -> list[Saying]:
+    """One of each in turn, so that where places are few neither has them all."""
+    found: list[Saying] = []
+    for place in range(max(len(first), len(second))):
+        found += [*first[place : place + 1], *second[place : place + 1]]
+    return found
+
+
 def lesson(sayings: Iterable[Saying]) -> tuple[Saying, ...]:
-    """What a lesson keeps: for each pair what was said last, signatures before kinds."""
+    """What a lesson keeps: for each pair what was said last, in the order given, signatures before kinds.
+
+    A third of the places is for kinds, if there are so many: of all that is said they alone hold for what was never seen.
+    """
     latest = {saying.pair: saying for saying in sayings}
-    return tuple(sorted(latest.values(), key=lambda saying: saying.pair[0] & 1)[:SAYINGS])
+    kinds = [saying for pair, saying in latest.items() if pair[0] & 1]
+    exact = [saying for pair, saying in latest.items() if not pair[0] & 1]
+    places = SAYINGS - min(len(kinds), KINDS)
+    return tuple((exact[:places] + kinds)[:SAYINGS])

@@ -192,6 +192,11 @@ class Memory:
         """Whether somebody said that none of its alerts belongs to anything."""
         return self._is_noise(incident, self.quarantined)
 
+    def joined(self, incident: str) -> list[Pair]:
+        """The pairs that lessons about an incident said belong together, the oldest first."""
+        said = [saying for id in self._at.get(incident, {}) for saying in self.lessons[id].sayings]
+        return [saying.pair for saying in said if saying.together]
+
     def friends(self, code: int) -> list[int]:
         """Codes that what has this code was told to belong to, those of the latest lesson first."""
         known = self._friends.get(code)

@@ -7,7 +7,7 @@ from benchmarks import learning, learning_aims, tables
 
 def test_what_is_timed_is_what_the_engine_does() -> None:
     """Line for line, corrections too; pieces of both kinds are met, and none is longer than the longest step."""
-    row = learning.alerts("two_faults", 4000)
+    row = learning.alerts("skew", 4000)
     assert row["corrections"] > 0
     assert row["slices"]["count"] > 0
     assert row["trials"]["count"] > 0

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from grouping.__main__ import main
 from grouping.config import Config
 from grouping.engine import Engine
+from grouping.lessons import KINDS, SAYINGS
 from grouping.lifecycle import root
 from grouping.memory import AGREEING, DISPUTED, LESSONS, Lesson, Memory, Saying, Verdict
 from grouping.parse import parse
@@ -163,6 +164,55 @@ def test_what_is_frequent_needs_two_to_agree() -> None:
     assert not all(saying.sure for lesson in memory.lessons.values() for saying in lesson.sayings if saying.together)
 
 
+def test_of_many_moved_alerts_it_is_kept_what_they_do_not_belong_to() -> None:
+    """A lesson has few places; what moved alerts are to each other, which is said of each of them, does not take them all."""
+    desk = Desk()
+    desk(*[alert(f"{side}{number}", 2.0 * number, f"{side}-{number}") for number in range(30) for side in ("eu", "us")])
+    desk(said("f1", 100, Verb.MOVE, alerts=tuple(f"us{number}" for number in range(30)), into=None))
+    kept = desk.engine.state.scope("s").memory.lessons["f1"].sayings
+    assert len(kept) == SAYINGS
+    assert len([saying for saying in kept if saying.pair[0] & 1]) == KINDS
+    desk(alert("eu", DAY, "eu-5"), alert("us", DAY + 1, "us-5"))
+    assert not desk.together("eu", "us")
+    assert desk.decided["us"].reason is Reason.TOLD
+
+
+def test_what_is_taken_out_of_a_large_incident_is_told_where_it_belongs() -> None:
+    """Also where there is more that it does not belong to than a lesson has places."""
+    desk = Desk("learned(*=5s)")
+    desk(alert("home", 0, "mail"))
+    desk(alert("odd", 10, "queue"))
+    desk(*[alert(f"a{number}", 10.0 + number / 4, f"db-{number}") for number in range(2 * SAYINGS)])
+    desk(said("f1", 100, Verb.MOVE, alerts=("odd",), into=desk.incident("home")))
+    desk(alert("home again", DAY, "mail"), alert("odd again", DAY + 10, "queue"))
+    assert desk.together("home again", "odd again")
+
+
+def moved_after_a_merge() -> Desk:
+    """Two incidents are merged, and what does not belong there is moved out of them."""
+    desk = Desk("learned(*=5s)")
+    desk(alert("l1", 0, "db"))
+    desk(*[alert(f"b{number}", 10.0 + number, f"web-{number}") for number in range(9)], alert("m1", 19, "mail"))
+    desk(said("f1", 100, Verb.MERGE, incidents=(desk.incident("l1"),), into=desk.incident("m1")))
+    desk(said("f2", 101, Verb.MOVE, alerts=("m1",), into=None))
+    return desk
+
+
+def test_what_is_moved_out_after_a_merge_was_not_meant_by_it() -> None:
+    """The merge said of them, too, that they belong together; so much lies between them that the move alone says nothing."""
+    desk = moved_after_a_merge()
+    desk(alert("l2", DAY, "db"), alert("m2", DAY + 19, "mail"))
+    assert not desk.together("l2", "m2")
+    desk(alert("l3", 2 * DAY, "db"), alert("b", 2 * DAY + 10, "web-0"))
+    assert desk.together("l3", "b")
+
+
+def test_a_merge_holds_again_when_what_was_moved_out_of_it_is_undone() -> None:
+    desk = moved_after_a_merge()
+    desk(said("f3", 102, Verb.UNDO, feedback="f2"), alert("l2", DAY, "db"), alert("m2", DAY + 19, "mail"))
+    assert desk.together("l2", "m2")
+
+
 # -- the memory by itself
 
 
@@ -294,7 +344,7 @@ def test_of_two_who_gave_as_much_the_oldest_lesson_goes() -> None:
 
 
 CODES = st.integers(0, 7)
-SAYINGS = st.builds(
+SAID = st.builds(
     lambda one, other, together, silence, sure: Saying((min(one, other), max(one, other)), together, silence, sure),
     CODES,
     CODES,
@@ -304,7 +354,7 @@ SAYINGS = st.builds(
 ).filter(lambda saying: saying.pair[0] % 2 == saying.pair[1] % 2)
 GIVEN = st.lists(
     st.tuples(
-        st.lists(SAYINGS, max_size=4, unique_by=lambda saying: saying.pair),
+        st.lists(SAID, max_size=4, unique_by=lambda saying: saying.pair),
         st.sampled_from(["ana", "bo", "cy", None]),
         st.sampled_from(["i1", "i2", "i3"]),
         st.booleans(),
