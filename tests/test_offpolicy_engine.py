@@ -18,10 +18,10 @@ def least(level: float) -> float:
     return level - 3 * math.sqrt(level * (1 - level) / RUNS)
 
 
-@pytest.mark.parametrize("other", OTHERS)
-@pytest.mark.parametrize(("name", "explore"), LOADS)
-def test_the_intervals_cover_what_the_other_policy_is_worth(name: str, explore: float, other: str) -> None:
-    """IPS as often as it claims; the others, which only come close, miss at most twice as often."""
+@pytest.mark.parametrize(("load", "other"), list(zip(LOADS, OTHERS, strict=True)))
+def test_the_intervals_cover_what_the_other_policy_is_worth(load: tuple[str, float], other: str) -> None:
+    """IPS as often as it claims; the others, which only come close, miss at most twice as often. (All of them: coverage.py)"""
+    name, explore = load
     plays = [played(seed, name, other, explore) for seed in range(RUNS)]
     assert min(play.found.effective for play in plays) > 100
     assert min(play.found.ips.high - play.found.ips.low for play in plays) < 0.5  # no empty claim

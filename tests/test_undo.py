@@ -176,7 +176,7 @@ def streams(draw: st.DrawFn) -> list[dict[str, Any]]:
 
 
 @given(streams(), streams(), feedbacks(SCOPE), st.sampled_from(POLICIES), st.booleans())
-@settings(max_examples=300, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.filter_too_much])
 def test_undone_after_alerts_came_everything_is_as_if_only_they_had_come(
     log: list[dict[str, Any]], between: list[dict[str, Any]], said: dict[str, Any], policy: str, restart: bool
 ) -> None:
