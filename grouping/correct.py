@@ -264,8 +264,10 @@ def _move(desk: Desk, feedback: Feedback) -> list[Output]:
         target.revised = desk.scope.events
     origins = [[id, kept.incident] for id, kept in moving]
     outputs, touched = _carry(desk, [(id, kept, target) for id, kept in moving], feedback.id)
+    listed = set(desk.state.members(desk.scope, target))  # those that were there before stand where they stood
     for id, _ in moving:
-        desk.state.add_member(desk.scope, target, id)
+        if id not in listed:
+            desk.state.add_member(desk.scope, target, id)
     for incident in touched:
         desk.refresh(incident)
     said = _said_by_move(desk, moving, [origin for _, origin in origins], there)

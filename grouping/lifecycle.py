@@ -254,11 +254,9 @@ def direct_members(
     state: State, scope: Scope, incident: Incident, newest_first: bool = True
 ) -> Iterator[tuple[str, StoredAlert]]:
     """The alerts that are direct members of an incident now, in the order in which they came, or newest first."""
-    seen: set[str] = set()
     for id in state.members(scope, incident, newest_first):
-        kept = None if id in seen else state.alert_in(scope, id, incident.id)
+        kept = state.alert_in(scope, id, incident.id)
         if kept is not None:
-            seen.add(id)
             yield id, kept
 
 

@@ -243,7 +243,7 @@ class State:
         return Before(event, found, (rows, column))
 
     def members(self, scope: Scope, incident: Incident, newest_first: bool = False) -> Iterator[str]:
-        """Ids of the alerts that ever became direct members, in order; some may have moved on."""
+        """Ids of the alerts that ever became direct members, each once, in order; some may have moved on."""
         pages = range(incident.pages)
         if newest_first:
             yield from reversed(incident.page)
@@ -310,7 +310,7 @@ class State:
         self._pending[key] = None
 
     def add_member(self, scope: Scope, incident: Incident, alert: str) -> None:
-        """Add a direct member to an incident's list."""
+        """Add a direct member to an incident's list, in which it must not be yet."""
         incident.page.append(alert)
         if len(incident.page) == MEMBER_PAGE:
             self._pending[_page_key(scope, incident, incident.pages)] = orjson.dumps(incident.page)

@@ -232,6 +232,20 @@ def test_a_long_history_comes_back_too(between: int) -> None:
     assert looks(with_it.engine, [one, two]) == looks(without.engine, [one, two])
 
 
+def test_moved_out_and_back_an_alert_stands_where_it_stood() -> None:
+    """Moved back by hand, and when both moves are undone: the incident lists it once."""
+    desk = Desk()
+    (one,) = {desk.incident(f"a{number}", number, host="x") for number in (1, 2, 3)}
+    before = looks(desk.engine, [one])
+    desk.do("move", alerts=["a2"], into=None)
+    desk.do("move", alerts=["a2"], into=one)
+    state, scope = desk.engine.state, desk.engine.state.scope("default")
+    assert list(state.members(scope, state.known_incident(scope, one))) == ["a1", "a2", "a3"]
+    desk.do("undo", feedback="f2")
+    desk.do("undo", feedback="f1")
+    assert looks(desk.engine, [one]) == before
+
+
 def test_what_was_written_down_before_a_correction_goes_with_it() -> None:
     """When it is undone, and when it cannot be undone any more."""
     desk = Desk()
