@@ -1,4 +1,4 @@
-/* The numeric core compiled: what arena.py, score.py, featurise.places, pairs.counts, kin.around and learn.together say, to the same bit, in a tenth of the time.
+/* The numeric core compiled: what arena.py, score.py, featurise.places, pairs.counts, kin.around, promote.paced and learn.together say, to the same bit, in a tenth of the time.
 
    The Python code is the definition and runs where this could not be built; tests/test_kernel.py compares the two.
    So here too: + - * / and comparisons only, sums down the rows in order, double and single precision where numpy
@@ -491,6 +491,59 @@ done:
     return result;
 }
 
+/* paced(out, at, key, pace, low, high): fill out (N,) with groups, as promote.paced has it; keys (N,) below N + 1, 0 = none. */
+static PyObject *paced(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t nargs) {
+    if (nargs != 6) return PyErr_Format(PyExc_TypeError, "paced takes 6 arguments, not %zd", nargs);
+    double limit[3];
+    for (int i = 0; i < 3; i++) limit[i] = PyErr_Occurred() ? -1.0 : PyFloat_AsDouble(args[3 + i]);
+    if (PyErr_Occurred()) return NULL;
+    typedef struct {
+        double first, last;
+        int64_t count, group;
+    } Group;
+    Array a[3] = {{.held = 0}};
+    Group *groups = NULL;
+    PyObject *result = NULL;
+    for (int i = 0; i < 3; i++)
+        if (borrow(&a[i], args[i], sizeof(int64_t), 1, i == 0) < 0) goto done;
+    const Py_ssize_t size = a[1].view.shape[0];
+    int64_t *out = a[0].view.buf, made = 0;
+    const double *at = a[1].view.buf;
+    const int64_t *key = a[2].view.buf;
+    int fits = a[0].view.shape[0] == size && a[2].view.shape[0] == size;
+    for (Py_ssize_t i = 0; fits && i < size; i++) fits = key[i] >= 0 && key[i] <= size;
+    if (!fits) {
+        PyErr_SetString(PyExc_ValueError, "a group and a small key for each time");
+        goto done;
+    }
+    groups = PyMem_Calloc((size_t)size + 1, sizeof *groups);
+    if (groups == NULL) {
+        PyErr_NoMemory();
+        goto done;
+    }
+    for (Py_ssize_t i = 0; i < size; i++) {
+        Group *one = &groups[key[i]];
+        double silence = limit[1];
+        if (one->count >= 3) {
+            silence = limit[0] * (one->last - one->first) / (double)(one->count - 1);
+            silence = silence < limit[1] ? limit[1] : silence > limit[2] ? limit[2] : silence;
+        }
+        if (key[i] && one->count && at[i] - one->last <= silence) {
+            if (at[i] > one->last) one->last = at[i];
+            one->count++;
+        } else {
+            *one = (Group){at[i], at[i], 1, ++made};
+        }
+        out[i] = one->group;
+    }
+    result = Py_None;
+    Py_INCREF(result);
+done:
+    PyMem_Free(groups);
+    give_back(a, 3);
+    return result;
+}
+
 /* -- what is known of each option */
 
 typedef struct { /* score.Evidence, in its order */
@@ -731,6 +784,7 @@ static PyMethodDef methods[] = {
     {"times", (PyCFunction)(void (*)(void))times, METH_FASTCALL, NULL},
     {"sparse", (PyCFunction)(void (*)(void))sparse, METH_FASTCALL, NULL},
     {"hashed", (PyCFunction)(void (*)(void))hashed, METH_FASTCALL, NULL},
+    {"paced", (PyCFunction)(void (*)(void))paced, METH_FASTCALL, NULL},
     {"meet", (PyCFunction)(void (*)(void))meet, METH_FASTCALL, NULL},
     {"around", (PyCFunction)(void (*)(void))around, METH_FASTCALL, NULL},
     {"pair_features", (PyCFunction)(void (*)(void))pair_features, METH_FASTCALL, NULL},

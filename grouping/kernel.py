@@ -39,6 +39,9 @@ class Compiled(Protocol):
     def meet(self, *arguments: Any) -> None:
         """(near, far, line, at, lags, reach): see kin.around."""
 
+    def paced(self, *arguments: Any) -> None:
+        """(out, at, key, pace, low, high): see promote.paced."""
+
     def pair_features(self, *arguments: Any) -> None:
         """(out, evidence): see score.pair_features."""
 

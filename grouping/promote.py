@@ -31,6 +31,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from grouping import kernel
 from grouping.policy import KIN, Limit, policy
 from grouping.recent import KEPT, SAME, Recent
 from grouping.score import log2_table
@@ -87,6 +88,7 @@ class Ground(NamedTuple):
     groups: Ints  # (M,)
     true: list[int]  # groups of two or more alerts
     weights: list[float]  # theirs
+    known: dict[tuple[str, ...], Sorted]  # see play
 
 
 @dataclass(slots=True)
@@ -466,7 +468,7 @@ def _try(trial: Trial, promotion: Promotion, tuning: Tuning, now: str, found: st
         return Outcome(None, {})
     if trial.tried < len(ground.names):
         name = ground.names[trial.tried]
-        made = play(ground.at, ground.codes, tuning.recent.fields, name, tuning.families)
+        made = play(ground.at, ground.codes, tuning.recent.fields, name, tuning.families, ground.known)
         values = jaccards(made[ground.places], ground.groups, true)
         if not trial.tried:  # with the lessons, which a rule by itself does not have
             lived = jaccards(np.array(trial.decided, np.int64), ground.groups, true)
@@ -497,7 +499,8 @@ def _ground(trial: Trial, tuning: Tuning, now: str, found: str) -> Ground:
     at, codes, numbers = tuning.recent.numbered(trial.end)
     places = np.searchsorted(numbers, np.array(trial.numbers, np.int64))
     names = _names(tuning.recent, codes, now, found)
-    return Ground(trial, (now, found), at, codes, names, places, groups, true, _weights(groups, true) if true else [])
+    weights = _weights(groups, true) if true else []
+    return Ground(trial, (now, found), at, codes, names, places, groups, true, weights, {})
 
 
 def _grounds(trial: Trial, promotion: Promotion, true: list[int], weights: list[float]) -> Change:
@@ -521,33 +524,72 @@ def _names(recent: Recent, codes: NDArray[np.uint32], now: str, found: str) -> l
     return [now, found] + [f"learned({key}={silence}s)" for key in keys for silence in SILENCES]
 
 
+class Sorted(NamedTuple):
+    """N alerts by key and time, once for all silences of a key."""
+
+    order: NDArray[np.intp]  # (N,) their places in the order of arrival
+    apart: NDArray[np.bool_]  # (N,) another key than the one before, or unknown
+    silence: NDArray[np.float64]  # (N,) s since the one before
+
+
 def play(
-    at: NDArray[np.float64], codes: NDArray[np.uint32], fields: Sequence[str], name: str, kin: Mapping[int, int]
+    at: NDArray[np.float64],
+    codes: NDArray[np.uint32],
+    fields: Sequence[str],
+    name: str,
+    kin: Mapping[int, int],
+    known: dict[tuple[str, ...], Sorted],
 ) -> Ints:
     """The group (N,) of each alert under the rule of a policy; at (N,) s in the order of arrival, codes (ROWS, N).
 
-    ``kin``: the families of the kinds that keep to themselves.
+    ``kin``: the families of the kinds that keep to themselves. ``known`` keeps what the rule before was played on.
     """
     rule = policy(name)
+    if rule.limit.pace:
+        return paced(at, _keys(rule.key, at, codes, fields, kin), rule.limit)
+    found = known.get(rule.key)
+    if found is None:
+        known.clear()
+        found = known[rule.key] = _sorted(at, _keys(rule.key, at, codes, fields, kin))
+    made = np.empty(len(at), np.int64)
+    made[found.order] = np.cumsum(found.apart | (found.silence > rule.limit.low))
+    return made
+
+
+def _keys(
+    parts: tuple[str, ...],
+    at: NDArray[np.float64],
+    codes: NDArray[np.uint32],
+    fields: Sequence[str],
+    kin: Mapping[int, int],
+) -> Ints:
+    """The value (N,) of the key of each alert, 0 = unknown."""
     key = np.ones(len(at), np.int64)
-    for part in rule.key:  # a field that was never seen is unknown to all
+    for part in parts:  # a field that was never seen is unknown to all
         if part == KIN:
             key = np.array([1 + kin.get(code, 0) for code in codes[SAME].tolist()], np.int64)
             continue
         key = codes[fields.index(part)].astype(np.int64) if part in fields else np.zeros(len(at), np.int64)
-    if rule.limit.pace:
-        return _relative(at, key, rule.limit)
+    return key
+
+
+def _sorted(at: NDArray[np.float64], key: Ints) -> Sorted:
     order = np.lexsort((at, key))
-    sorted_key, sorted_at = key[order], at[order]
-    begins = np.ones(len(at), bool)
-    begins[1:] = (sorted_key[1:] != sorted_key[:-1]) | (sorted_at[1:] - sorted_at[:-1] > rule.limit.low)
-    begins |= sorted_key == 0
-    made = np.empty(len(at), np.int64)
-    made[order] = np.cumsum(begins)
-    return made
+    key, at = key[order], at[order]
+    apart = np.ones(len(at), bool)
+    apart[1:] = (key[1:] != key[:-1]) | (key[1:] == 0)
+    silence = np.zeros(len(at))
+    silence[1:] = at[1:] - at[:-1]
+    return Sorted(order, apart, silence)
 
 
-def _relative(at: NDArray[np.float64], key: Ints, limit: Limit) -> Ints:
+def paced(at: NDArray[np.float64], key: Ints, limit: Limit) -> Ints:
+    """The group (N,) of each alert where a group's own pace says how long a silence it survives; key (N,), 0 = unknown."""
+    if kernel.compiled is not None:
+        dense = np.unique(np.append(key, 0), return_inverse=True)[1][:-1].astype(np.int64)  # 0 is the smallest
+        out = np.empty(len(at), np.int64)
+        kernel.compiled.paced(out, at, dense, *limit)
+        return out
     last: dict[int, list[float]] = {}  # key -> [first, last, count, group]
     made: list[int] = []
     groups = 0

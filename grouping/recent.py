@@ -6,6 +6,7 @@ An alert of which the last 32 hold four of the same kind is passed over: a flood
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -34,10 +35,12 @@ class Recent:
         self._at: NDArray[np.float64] | None = None  # made when the first alert comes
         self._codes: NDArray[np.uint32] | None = None
         self._latest: list[int] = []
+        self._near: dict[int, int] = {}  # how many of these are of each kind
 
     def take(self, at: float, same: int, codes: Sequence[tuple[str, int]]) -> bool:
         """Take an alert in: its time (s), the code of what it is, and (field, code) pairs. Whether it was."""
-        if self._latest.count(same) >= REPEATS:
+        seen = self._near.get(same, 0)
+        if seen >= REPEATS:
             return False
         times, columns = self._arrays()
         place = self.count % _SIZE
@@ -55,10 +58,18 @@ class Recent:
         column[SAME] = same
         _ROW.pack_into(columns.data, place * _ROW.size, *column)  # a third of the time of an assignment
         self.count += 1
+        self._near[same] = seen + 1
         self._latest.append(same)
         if len(self._latest) > NEIGHBOURS:
-            del self._latest[0]
+            self._leave(self._latest.pop(0))
         return True
+
+    def _leave(self, same: int) -> None:
+        left = self._near[same] - 1
+        if left:
+            self._near[same] = left
+        else:
+            del self._near[same]
 
     def retime(self, since: float, until: float, at: float) -> int:
         """Let the alerts from before ``since`` and after ``until`` count as of ``at``. The first one's number, or -1."""
@@ -124,6 +135,7 @@ class Recent:
         if count:
             places = np.arange(max(0, count - NEIGHBOURS), count) % _SIZE
             self._latest = self._arrays()[1][places, SAME].tolist()
+            self._near = dict(Counter(self._latest))
 
     def _arrays(self) -> tuple[NDArray[np.float64], NDArray[np.uint32]]:
         if self._at is None or self._codes is None:

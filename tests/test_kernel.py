@@ -21,6 +21,8 @@ from grouping.arena import HALVE_AT, NEVER, Arena
 from grouping.featurise import places
 from grouping.layout import CANDIDATES, COLUMNS, FEATURES, PROFILE_ROWS, STATS, TITLE, USUAL_BITS, VALUES, WORDS
 from grouping.learn import together
+from grouping.policy import Limit
+from grouping.promote import paced
 from grouping.scope import Usual
 from grouping.score import Evidence, linear_score, pair_features
 
@@ -187,6 +189,19 @@ def test_what_meets_is_the_same_bits(seed):
 
 @given(seeds)
 @settings(max_examples=100, deadline=None)
+def test_groups_by_pace_are_the_same(seed):
+    """In any order of times, with unknown keys, of any limit."""
+    rng = np.random.default_rng(seed)
+    size = int(rng.integers(0, 60))
+    at, key = rng.integers(0, 100, size) / 4.0, rng.integers(0, 1 << 32, 5)[rng.integers(0, 5, size)]
+    key[rng.random(size) < 0.2] = 0
+    limit = Limit(float(rng.choice([1.0, 40.0])), float(rng.choice([0.5, 1.0])), float(rng.choice([2.0, 9.0])))
+    compiled, by_python = both(paced, at, key, limit)
+    assert compiled.tolist() == by_python.tolist()
+
+
+@given(seeds)
+@settings(max_examples=100, deadline=None)
 def test_linear_scores_are_the_same_bits(seed):
     """Sums in single precision, down the rows in order."""
     rng = np.random.default_rng(seed)
@@ -287,6 +302,10 @@ WRONG = {
     "too little room for meetings": ("meet", (LAST[:3].copy(), LAST, LAST, LAST, LAST, 1.0)),
     "no lags": ("meet", (LAST, LAST, LAST, LAST, LAST[:1], 1.0)),
     "a reach that is none": ("meet", (LAST, LAST, LAST, LAST, LAST, "far")),
+    "groups of other times": ("paced", (ROWS.copy(), LAST, ROWS, 1.0, 1.0, 1.0)),
+    "a key that is large": ("paced", (ROWS.copy(), LAST[:3].copy(), ROWS * 4, 1.0, 1.0, 1.0)),
+    "a key below none": ("paced", (ROWS.copy(), LAST[:3].copy(), -ROWS, 1.0, 1.0, 1.0)),
+    "a limit that is none": ("paced", (ROWS.copy(), LAST[:3].copy(), ROWS, 1.0, "low", 1.0)),
     "weights of another layout": ("linear_score", (OUT[0].copy(), np.zeros((3, 1), np.float32), OUT)),
 }
 

@@ -259,7 +259,7 @@ def test_play_is_what_the_rule_says(alerts: list[tuple[int, int]], name: str) ->
             members = last[key] = [number]
         expected.append(members[0])
     codes = np.array([[service for _, service in alerts]], np.uint32)
-    made = play(np.array([float(at) for at, _ in alerts]), codes, ["service"], name, {}).tolist()
+    made = play(np.array([float(at) for at, _ in alerts]), codes, ["service"], name, {}, {}).tolist()
     same = [[one == other for other in expected] for one in expected]
     assert [[one == other for other in made] for one in made] == same
 
@@ -268,7 +268,7 @@ def test_kinds_that_keep_to_themselves_are_groups_of_their_own() -> None:
     """Kinds 7 and 8 are of one family, 5 and 6 of none."""
     codes = np.zeros((SAME + 1, 5), np.uint32)
     codes[SAME] = [5, 7, 6, 8, 5]
-    made = play(np.arange(5.0), codes, [], "learned(kin=2s)", {7: 7, 8: 7}).tolist()
+    made = play(np.arange(5.0), codes, [], "learned(kin=2s)", {7: 7, 8: 7}, {}).tolist()
     assert made[0] == made[2] == made[4] != made[1] == made[3]
 
 
