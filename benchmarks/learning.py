@@ -4,7 +4,8 @@
 
 Alerts are walked as in walk.py, with the clock around tuning and around promotion, while a simulated responder corrects;
 an engine beside takes the same events, and both must say the same. What is timed is processor time: what else the
-machine does in between does not count. What a lesson costs when it is looked up is part of the decision (steps.py).
+machine does in between does not count, nor does Python's cycle collector, which would strike whoever makes the next object.
+What a lesson costs when it is looked up is part of the decision (steps.py).
 """
 
 from __future__ import annotations
@@ -226,8 +227,7 @@ def corrections(repeats: int) -> Iterator[Row]:
 @click.option("--repeats", default=20, show_default=True, help="Corrections of each kind.")
 def main(out: Path | None, count: int, repeats: int) -> None:
     """Measure what learning costs."""
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 100)  # as in a replay
+    gc.disable()
     streams = [alerts(name, count) for name in STREAMS]
     said = list(corrections(repeats))
     if out is not None:
