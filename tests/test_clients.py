@@ -99,12 +99,21 @@ def test_pagerduty_s_client_lists_and_understands_what_is_wrong(tmp_path: Path) 
             found = client.list_all("incidents", params={"statuses[]": statuses, "limit": 2})
             assert [one["id"] for one in found] == [id for id in ids if stands.get(id, "triggered") in statuses]
             assert client.get_total("incidents", params={"statuses[]": statuses}) == len(found)
+        times = [one["created_at"] for one in listed]
+        assert client.list_all("incidents", params={"since": times[4]}) == listed[:5]
+        assert client.list_all("incidents", params={"until": times[1][:19], "sort_by": "created_at:desc"}) == listed[2:]
+        between = {"since": times[5], "until": times[2], "statuses[]": ["triggered"], "limit": 1}
+        assert client.list_all("incidents", params=between) == [listed[3], listed[5]]
+        assert client.list_all("incidents", params={"since": times[0], "date_range": "all"}) == listed
         assert client.list_all("incidents", params={"offset": 5}) == listed[5:]
         assert client.list_all("incidents", params={"offset": 7}) == []
         wrong = {
             "/incidents/none": (404, 2100),
             "/incidents?offset=9990&limit=100": (400, 2001),
             "/incidents?limit=0": (400, 2001),
+            "/incidents?since=yesterday": (400, 2001),
+            "/incidents?service_ids[]=P1": (400, 2001),
+            "/incidents?sort_by=urgency": (400, 2001),
             "/nowhere": (404, 2100),
         }
         for path, (status, code) in wrong.items():

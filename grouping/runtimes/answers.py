@@ -119,13 +119,25 @@ class Answers:
         found = self._seen().incident(scope, id)
         return None if found is None else found | {"standing": self._seen().standing(scope, id, STANDS_BY)}
 
-    def listed(self, statuses: list[str], skip: int, most: int, within: int, *, count: bool) -> dict[str, Any]:
+    def listed(
+        self,
+        statuses: list[str],
+        skip: int,
+        most: int,
+        within: int,
+        *,
+        count: bool,
+        since: float | None = None,
+        until: float | None = None,
+    ) -> dict[str, Any]:
         """``most`` incidents that stand so, all without ``statuses``, newest first after ``skip`` of them; if there are more.
 
-        Of the newest ``within``; of fewer where it takes reading each to know how it stands. ``count``: how many there are,
-        where that can be told.
+        That began from ``since`` on and before ``until``, s. Of the newest ``within``; of fewer where it takes reading each
+        to know. ``count``: how many there are, where that can be told.
         """
-        by_list = set(statuses) in (set(), {"acknowledged", "triggered"}, {"acknowledged", "resolved", "triggered"})
+        timed = since is not None or until is not None
+        whole: tuple[set[str], ...] = (set(), {"acknowledged", "triggered"}, {"acknowledged", "resolved", "triggered"})
+        by_list = not timed and set(statuses) in whole
         opened = bool(statuses) and "resolved" not in statuses
         found: list[dict[str, Any]] = []
         reached = 0
@@ -136,6 +148,8 @@ class Answers:
             if shown or not by_list:
                 one = self._standing(entry.scope, entry.id)
                 if one is None or (statuses and one["standing"] not in statuses):
+                    continue
+                if (since is not None and one["first_at"] < since) or (until is not None and one["first_at"] >= until):
                     continue
                 found += [one] if shown else []
             reached += 1

@@ -6,6 +6,7 @@ escalations) does not exist here.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
@@ -23,6 +24,7 @@ from grouping.runtimes.settings import Token
 WANTED = "application/vnd.pagerduty+json"
 LISTED = 10_000  # incidents that can be reached by `offset`, as there
 PAGE = 100  # incidents on one page
+_ASKED = {"offset", "limit", "total", "statuses[]", "since", "until", "sort_by", "date_range", "include[]", "time_zone"}
 _CODES = {400: 2001, 401: 2006, 403: 2010, 404: 2100, 429: 2020}  # as its errors are numbered
 _URGENT = ("critical", "error", None)
 
@@ -41,10 +43,26 @@ class Paging:
             list[Literal["triggered", "acknowledged", "resolved"]] | None,
             Query(alias="statuses[]", max_length=3, description="As PagerDuty alone."),
         ] = None,
+        since: Annotated[
+            datetime | None,
+            Query(description="Those that began then or later, UTC if it does not say; as PagerDuty alone."),
+        ] = None,
+        until: Annotated[datetime | None, Query(description="Those that began before; as PagerDuty alone.")] = None,
+        sort_by: Annotated[Literal["created_at:desc"] | None, Query(description="As PagerDuty alone.")] = None,
+        date_range: Annotated[Literal["all"] | None, Query(description="As PagerDuty alone.")] = None,
     ) -> None:
         self.offset = offset
         self.total = total
         self.statuses = sorted(set(statuses or ()))
+        self.since = None if date_range else _seconds(since)
+        self.until = None if date_range else _seconds(until)
+        self.sort_by = sort_by  # it is in this order anyhow
+
+
+def _seconds(time: datetime | None) -> float | None:
+    if time is None:
+        return None
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
 
 
 class Reference(BaseModel):
@@ -164,13 +182,23 @@ def failure(status: int, *errors: str) -> dict[str, Any]:
     return {"error": {"code": code, "message": message, "errors": list(errors)}}
 
 
-async def listed(live: Parts, paging: Paging, limit: int) -> dict[str, Any]:
+async def listed(live: Parts, paging: Paging, limit: int, asked: Iterable[str]) -> dict[str, Any]:
     """A page of incidents, the one opened last first. Raises HTTPException beyond the last that can be reached."""
     limit = min(limit, PAGE)
     if paging.offset + limit > LISTED:
         raise HTTPException(400, f"offset and limit come to {paging.offset + limit}, at most {LISTED} are shown")
+    unknown = sorted(set(asked) - _ASKED)
+    if unknown:  # a list that ignored a filter would hold what nobody asked for
+        raise HTTPException(400, f"{', '.join(unknown)}: not known here; leave it out, or filter what comes")
     page = await live.service.ask(
-        "listed", statuses=paging.statuses, skip=paging.offset, most=limit, within=LISTED, count=paging.total
+        "listed",
+        statuses=paging.statuses,
+        since=paging.since,
+        until=paging.until,
+        skip=paging.offset,
+        most=limit,
+        within=LISTED,
+        count=paging.total,
     )
     shown = [_shown(found) for found in page["incidents"]]
     return {"incidents": shown, "limit": limit, "offset": paging.offset, "more": page["more"], "total": page["total"]}

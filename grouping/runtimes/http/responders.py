@@ -73,10 +73,11 @@ async def incidents(  # noqa: PLR0913 — one per parameter of the address
 ) -> JSONResponse:
     """Incidents, the one opened last first. A page may be short of `limit` and yet have a `next`.
 
-    In PagerDuty's shape for those who ask for `application/vnd.pagerduty+json`, with `offset`, `limit`, `total` and `statuses[]`.
+    In PagerDuty's shape for those who ask for `application/vnd.pagerduty+json`, with `offset`, `limit`, `total`, `statuses[]`, `since`
+    and `until`; what else it is asked for there is refused.
     """
     if pagerduty.wanted(request):
-        return JSONResponse(await pagerduty.listed(live, paging, limit))
+        return JSONResponse(await pagerduty.listed(live, paging, limit, request.query_params))
     page = await live.service.ask(
         "incidents", scope=scope, status=status, severity=severity, text=text, before=after, most=limit
     )
