@@ -93,7 +93,7 @@ class Quality:
         return 100 * _share(self.counts["corrections"], self.counts["incidents"])
 
     def override_rate(self) -> float:
-        """Of the decisions to open or join, the share that a responder changed."""
+        """Decisions changed by responders, per decision to open or join; one that is changed and put back counts twice."""
         return _share(self.counts["overridden"], self.counts[Action.OPEN] + self.counts[Action.JOIN])
 
     def opening_rate(self) -> float:

@@ -87,7 +87,11 @@ def _quality(quality: Quality) -> Iterable[Metric]:
     yield counts
     for name, text, value in (
         ("corrections_per_100_incidents", "Corrections per 100 incidents opened", quality.corrections_per_100()),
-        ("override_rate", "Share of decisions to open or join that a responder changed", quality.override_rate()),
+        (
+            "override_rate",
+            "Changes by responders, undoing included, per decision to open or join",
+            quality.override_rate(),
+        ),
         ("opening_rate", "Share of decisions to open or join that opened", quality.opening_rate()),
         (
             "calibration_error",
