@@ -12,7 +12,7 @@ from grouping.decide import GAMMA, NEAR, distribution, pick, runner
 
 SCORE = st.floats(-1e6, 1e6) | st.floats(0, 2 * NEAR) | st.sampled_from([0.0, NEAR, -NEAR])
 SCORES = st.lists(SCORE, min_size=1, max_size=17)
-EXPLORE = st.floats(0, 0.5)
+EXPLORE = st.floats(0, 0.5, allow_subnormal=False)
 
 
 def probabilities(scores: list[float], explore: float) -> tuple[list[float], int]:
