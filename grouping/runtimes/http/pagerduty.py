@@ -48,7 +48,9 @@ class Paging:
             Query(description="Those that began then or later, UTC if it does not say; as PagerDuty alone."),
         ] = None,
         until: Annotated[datetime | None, Query(description="Those that began before; as PagerDuty alone.")] = None,
-        sort_by: Annotated[Literal["created_at:desc"] | None, Query(description="As PagerDuty alone.")] = None,
+        sort_by: Annotated[  # noqa: ARG002 — it is in this order anyhow
+            Literal["created_at:desc"] | None, Query(description="As PagerDuty alone.")
+        ] = None,
         date_range: Annotated[Literal["all"] | None, Query(description="As PagerDuty alone.")] = None,
     ) -> None:
         self.offset = offset
@@ -56,7 +58,6 @@ class Paging:
         self.statuses = sorted(set(statuses or ()))
         self.since = None if date_range else _seconds(since)
         self.until = None if date_range else _seconds(until)
-        self.sort_by = sort_by  # it is in this order anyhow
 
 
 def _seconds(time: datetime | None) -> float | None:
