@@ -1,4 +1,5 @@
-/* The numeric core compiled: what arena.py, score.py, featurise.places, pairs.counts, kin.around, promote.paced and learn.together say, to the same bit, in a tenth of the time.
+/* The numeric core compiled: what arena.py, score.py, featurise.places, pairs.counts, kin.around, promote.paced and
+   learn.together say, to the same bit, in a tenth of the time.
 
    The Python code is the definition and runs where this could not be built; tests/test_kernel.py compares the two.
    So here too: + - * / and comparisons only, sums down the rows in order, double and single precision where numpy
@@ -361,9 +362,9 @@ static void make_crc_table(void) { /* of ISO 3309, as zlib has it */
     }
 }
 
-/* hashed(out, known, texts): fill (K + 2 T,) places, as featurise.places has it. */
-static PyObject *hashed(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t nargs) {
-    if (nargs != 3) return PyErr_Format(PyExc_TypeError, "hashed takes 3 arguments, not %zd", nargs);
+/* places(out, known, texts): fill (K + 2 T,) places, as featurise.places has it. */
+static PyObject *places(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t nargs) {
+    if (nargs != 3) return PyErr_Format(PyExc_TypeError, "places takes 3 arguments, not %zd", nargs);
     if (!PyList_Check(args[1]) || !PyList_Check(args[2]))
         return PyErr_Format(PyExc_TypeError, "known and texts must be lists");
     const Py_ssize_t knows = PyList_Size(args[1]), count = PyList_Size(args[2]);
@@ -408,12 +409,12 @@ done:
 
 enum { MOST_REACHES = 64 };
 
-/* around(n, far, line, running, place, order, reaches, use): fill n and far (S, P), as pairs.counts has it.
+/* counts(n, far, line, running, place, order, reaches, use): fill n and far (S, P), as pairs.counts has it.
 
    use (3, S): which of the reaches ends what is close, and begins and ends the background. Probes are walked in the order
    of their times, so that the first alert within a reach only ever moves on. */
-static PyObject *around(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t nargs) {
-    if (nargs != 8) return PyErr_Format(PyExc_TypeError, "around takes 8 arguments, not %zd", nargs);
+static PyObject *counts(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t nargs) {
+    if (nargs != 8) return PyErr_Format(PyExc_TypeError, "counts takes 8 arguments, not %zd", nargs);
     Array a[8] = {{.held = 0}};
     PyObject *result = NULL;
     for (int i = 0; i < 8; i++) {
@@ -457,9 +458,9 @@ done:
     return result;
 }
 
-/* meet(near, far, line, at, lags, reach): fill near and far (P,), as kin.around has it; line and at ascending. */
-static PyObject *meet(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t nargs) {
-    if (nargs != 6) return PyErr_Format(PyExc_TypeError, "meet takes 6 arguments, not %zd", nargs);
+/* around(near, far, line, at, lags, reach): fill near and far (P,), as kin.around has it; line and at ascending. */
+static PyObject *around(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t nargs) {
+    if (nargs != 6) return PyErr_Format(PyExc_TypeError, "around takes 6 arguments, not %zd", nargs);
     const double reach = PyFloat_AsDouble(args[5]);
     if (PyErr_Occurred()) return NULL;
     Array a[5] = {{.held = 0}};
@@ -783,10 +784,10 @@ static PyMethodDef methods[] = {
     {"add", (PyCFunction)(void (*)(void))add, METH_FASTCALL, NULL},
     {"times", (PyCFunction)(void (*)(void))times, METH_FASTCALL, NULL},
     {"sparse", (PyCFunction)(void (*)(void))sparse, METH_FASTCALL, NULL},
-    {"hashed", (PyCFunction)(void (*)(void))hashed, METH_FASTCALL, NULL},
+    {"places", (PyCFunction)(void (*)(void))places, METH_FASTCALL, NULL},
     {"paced", (PyCFunction)(void (*)(void))paced, METH_FASTCALL, NULL},
-    {"meet", (PyCFunction)(void (*)(void))meet, METH_FASTCALL, NULL},
     {"around", (PyCFunction)(void (*)(void))around, METH_FASTCALL, NULL},
+    {"counts", (PyCFunction)(void (*)(void))counts, METH_FASTCALL, NULL},
     {"pair_features", (PyCFunction)(void (*)(void))pair_features, METH_FASTCALL, NULL},
     {"linear_score", (PyCFunction)(void (*)(void))linear_score, METH_FASTCALL, NULL},
     {"together", (PyCFunction)(void (*)(void))together, METH_FASTCALL, NULL},

@@ -93,7 +93,7 @@ def places(known: list[int], texts: list[str | None]) -> NDArray[np.intp]:
     """``known`` (K,), then the row of each of the texts (T,) in a profile, then its counter of how usual it is."""
     if kernel.compiled is not None:
         out = np.empty(len(known) + 2 * len(texts), np.intp)
-        kernel.compiled.hashed(out, known, texts)
+        kernel.compiled.places(out, known, texts)
         return out
     hashes = [zlib.crc32(text.encode()) if text else None for text in texts]
     both = known + [ABSENT if value is None else HASHED + value % _ROWS for value in hashes]

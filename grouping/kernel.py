@@ -30,13 +30,13 @@ class Compiled(Protocol):
     def sparse(self, *arguments: Any) -> list[bytes]:
         """(profile, slots): see Arena.sparse."""
 
-    def hashed(self, *arguments: Any) -> None:
+    def places(self, *arguments: Any) -> None:
         """(out, known, texts): see featurise.places."""
 
-    def around(self, *arguments: Any) -> None:
+    def counts(self, *arguments: Any) -> None:
         """(n, far, line, running, place, order, reaches, use): see pairs.counts."""
 
-    def meet(self, *arguments: Any) -> None:
+    def around(self, *arguments: Any) -> None:
         """(near, far, line, at, lags, reach): see kin.around."""
 
     def paced(self, *arguments: Any) -> None:

@@ -120,7 +120,7 @@ def around(line: Floats, at: Floats, reach: float) -> tuple[Floats, Floats]:
     lags = np.array([0.0, *LAGS, *(-lag for lag in LAGS)]) * reach
     if kernel.compiled is not None:
         near, far = np.empty((2, len(at)))
-        kernel.compiled.meet(near, far, line, at, lags, reach)
+        kernel.compiled.around(near, far, line, at, lags, reach)
         return near, far
     lags = lags[:, None]
     until = np.searchsorted(line, at + (lags + reach), "right")

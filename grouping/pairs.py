@@ -139,7 +139,7 @@ def counts(line: Floats, running: Floats, place: Places, scales: Floats) -> tupl
     order = np.argsort(at)  # looked up in order it is faster
     if kernel.compiled is not None:
         n, far = np.empty((2, len(scales), len(place)))
-        kernel.compiled.around(n, far, line, running, place, order, reach, use)
+        kernel.compiled.counts(n, far, line, running, place, order, reach, use)
         return n, far
     first = np.empty((len(reach), len(place)), np.intp)
     first[:, order] = np.searchsorted(line, (at[order] - reach[:, None]).ravel()).reshape(first.shape)

@@ -230,7 +230,7 @@ BITS = np.zeros(8, np.float32)
 PROFILE = np.zeros((PROFILE_ROWS, 4), np.uint8)
 LAST = np.zeros(4)
 ROWS = np.ones(3, np.intp)
-AROUND = (*np.zeros((2, 1, 3)), LAST, np.zeros(5), ROWS, ROWS * 0, LAST[:1], np.zeros((3, 1), np.intp))
+COUNTS = (*np.zeros((2, 1, 3)), LAST, np.zeros(5), ROWS, ROWS * 0, LAST[:1], np.zeros((3, 1), np.intp))
 OUT = np.zeros((FEATURES, COLUMNS), np.float32)
 ALIKE = (PROFILE, LAST, 0.0, ROWS, ROWS, BITS, 8, 16, [])
 STATISTICS = np.ones((STATS, 4))
@@ -289,19 +289,19 @@ WRONG = {
     "a slot that stands twice": ("sparse", (PROFILE, [2, 1, 2])),
     "slots in no list": ("sparse", (PROFILE, (0,))),
     "a profile of more rows than can be told": ("sparse", (np.zeros((1 << 16, 1), np.uint8), [0])),
-    "too little room for places": ("hashed", (np.zeros(2, np.intp), [1], ["a"])),
-    "a text that is a number": ("hashed", (np.zeros(3, np.intp), [1], [7])),
-    "a text that is no Unicode": ("hashed", (np.zeros(3, np.intp), [1], ["\ud800"])),
-    "a row that is a text": ("hashed", (np.zeros(3, np.intp), ["a"], ["a"])),
-    "a probe beyond the times": ("around", (*AROUND[:4], ROWS * 4, *AROUND[5:])),
-    "an order of nothing": ("around", (*AROUND[:5], -ROWS, *AROUND[6:])),
-    "too little room for counts": ("around", (AROUND[0][:, :2].copy(), *AROUND[1:])),
-    "weights of other times": ("around", (*AROUND[:3], LAST, *AROUND[4:])),
-    "a reach that is not there": ("around", (*AROUND[:7], np.ones((3, 1), np.intp))),
-    "more reaches than scales can have": ("around", (*AROUND[:6], np.zeros(65), AROUND[7])),
-    "too little room for meetings": ("meet", (LAST[:3].copy(), LAST, LAST, LAST, LAST, 1.0)),
-    "no lags": ("meet", (LAST, LAST, LAST, LAST, LAST[:1], 1.0)),
-    "a reach that is none": ("meet", (LAST, LAST, LAST, LAST, LAST, "far")),
+    "too little room for places": ("places", (np.zeros(2, np.intp), [1], ["a"])),
+    "a text that is a number": ("places", (np.zeros(3, np.intp), [1], [7])),
+    "a text that is no Unicode": ("places", (np.zeros(3, np.intp), [1], ["\ud800"])),
+    "a row that is a text": ("places", (np.zeros(3, np.intp), ["a"], ["a"])),
+    "a probe beyond the times": ("counts", (*COUNTS[:4], ROWS * 4, *COUNTS[5:])),
+    "an order of nothing": ("counts", (*COUNTS[:5], -ROWS, *COUNTS[6:])),
+    "too little room for counts": ("counts", (COUNTS[0][:, :2].copy(), *COUNTS[1:])),
+    "weights of other times": ("counts", (*COUNTS[:3], LAST, *COUNTS[4:])),
+    "a reach that is not there": ("counts", (*COUNTS[:7], np.ones((3, 1), np.intp))),
+    "more reaches than scales can have": ("counts", (*COUNTS[:6], np.zeros(65), COUNTS[7])),
+    "too little room for meetings": ("around", (LAST[:3].copy(), LAST, LAST, LAST, LAST, 1.0)),
+    "no lags": ("around", (LAST, LAST, LAST, LAST, LAST[:1], 1.0)),
+    "a reach that is none": ("around", (LAST, LAST, LAST, LAST, LAST, "far")),
     "groups of other times": ("paced", (ROWS.copy(), LAST, ROWS, 1.0, 1.0, 1.0)),
     "a key that is large": ("paced", (ROWS.copy(), LAST[:3].copy(), ROWS * 4, 1.0, 1.0, 1.0)),
     "a key below none": ("paced", (ROWS.copy(), LAST[:3].copy(), -ROWS, 1.0, 1.0, 1.0)),
@@ -322,7 +322,7 @@ def test_what_fits_is_not():
     assert kernel.compiled is not None
     assert kernel.compiled.alike(*ALIKE) == []
     kernel.compiled.pair_features(OUT.copy(), SEEN)
-    kernel.compiled.around(*AROUND)
+    kernel.compiled.counts(*COUNTS)
     assert kernel.compiled.fitting(STATISTICS, [2, 0], 0.0, 2.0, 0.0, 9) == [2, 0]
     assert kernel.compiled.together({15: 1}, {}, {}, {}, 3, [5]) == [0.25]
 
