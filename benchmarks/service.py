@@ -8,9 +8,9 @@ known     1,000 alerts resent as they are, again and again: what Prometheus does
 repeats   each post a new event under one of 1,000 dedup keys
 new       every alert is new, over 1,000 open incidents
 
-`accept` is what the sender waits for: on disk (Alertmanager: in memory). `decision` is from a post at half the rate that
-was reached, at most 1,000 alerts a second, to the decision on the event stream. Both processes of the service, wrk and whatever else runs share the
-machine's cores.
+`accept` is what the sender waits for: on disk (Alertmanager: in memory). `decision` is from a post of one alert to its
+decision on the event stream, while wrk sends the same load at half of what was decided a second, the time to catch up
+counted. Both processes of the service, wrk and whatever else runs share the machine's cores.
 """
 
 from __future__ import annotations
@@ -35,6 +35,9 @@ import orjson
 
 from benchmarks.machine import machine
 
+CONNECTIONS = {1: 64, 64: 16}  # of wrk, by alerts in a post
+PROBES = 200  # posts a second whose decisions are waited for
+
 LUA = """
 local n, batch, load, am, run = 0, tonumber(os.getenv("BATCH")), os.getenv("LOAD"), os.getenv("AM"), os.time()
 local function canonical()
@@ -57,6 +60,10 @@ local function alertmanager()
     '"annotations":{"summary":"disk full on db-%d"},"startsAt":"2025-10-09T08:53:20Z"}', k % 13, k % 50, k, k)
 end
 wrk.method, wrk.headers["Content-Type"] = "POST", "application/json"
+local pause = tonumber(os.getenv("PAUSE") or 0)
+if pause > 0 then
+  delay = function() return math.floor(pause * (0.5 + math.random()) + 0.5) end
+end
 request = function()
   local one, items = am and alertmanager or canonical, {}
   for i = 1, batch do items[i] = one() end
@@ -97,7 +104,8 @@ def _loads(room: Path, load: str, seconds: int) -> Iterator[dict[str, Any]]:
             figures = _wrk(room, url, load, batch, seconds)
             row = {"who": "grouping", "load": load, "batch": batch, **figures}
             row["backlog_s"] = _caught_up(port)
-            row |= _decision(port, load, row["alerts_per_s"] / 2)
+            row["decided_per_s"] = round(row["alerts_per_s"] * seconds / (seconds + row["backlog_s"]))
+            row |= _decision(room, port, load, batch, row["decided_per_s"], seconds)
             row["mib"] = _memory(process.pid)
             yield row
         if shutil.which("prometheus-alertmanager") and load != "repeats":
@@ -114,9 +122,20 @@ def _loads(room: Path, load: str, seconds: int) -> Iterator[dict[str, Any]]:
 
 
 def _wrk(room: Path, url: str, load: str, batch: int, seconds: int, **more: str) -> dict[str, Any]:
-    command = ["wrk", "-t1", f"-c{64 if batch == 1 else 16}", f"-d{seconds}s", "--latency", "-s", "load.lua", url]
+    return _told(_start_wrk(room, url, load, batch, seconds, **more), batch)
+
+
+def _start_wrk(room: Path, url: str, load: str, batch: int, seconds: int, **more: str) -> subprocess.Popen[str]:
+    command = ["wrk", "-t1", f"-c{CONNECTIONS[batch]}", f"-d{seconds}s", "--latency", "-s", "load.lua", url]
     env = {"PATH": "/usr/bin:/bin", "LOAD": load, "BATCH": str(batch), **more}
-    said = subprocess.run(command, capture_output=True, text=True, check=True, cwd=room, env=env).stdout
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=room, env=env)
+
+
+def _told(process: subprocess.Popen[str], batch: int) -> dict[str, Any]:
+    """What wrk says at its end."""
+    said = process.communicate()[0]
+    if process.returncode:
+        raise click.ClickException(f"wrk ended with {process.returncode}: {said}")
     posts = float(re.search(r"Requests/sec: +([0-9.]+)", said)[1])  # type: ignore[index]
     bad = re.search(r"Non-2xx or 3xx responses: ([0-9]+)", said)
     times = {
@@ -210,43 +229,64 @@ def _caught_up(port: int) -> float:
     return round(time.monotonic() - begun, 2)
 
 
-def _decision(port: int, load: str, rate: float) -> dict[str, float]:
-    """Times from a post to its decision on the stream, ms, at ``rate`` alerts a second, at most 1,000, for 3 s."""
+def _decision(room: Path, port: int, load: str, batch: int, decided: int, seconds: int) -> dict[str, float]:
+    """Times from a post to its decision on the stream, ms, under half of ``decided`` alerts a second."""
+    url, half = f"http://127.0.0.1:{port}/events", decided / batch / 2  # posts a second
+    pause, took = CONNECTIONS[batch] / half * 1e3, 0.0
+    for _ in range(2):  # the first finds out how long an answer takes, by which the pauses are shorter then
+        wait = max(1.0, pause - took)
+        wrk = _start_wrk(room, url, load, batch, seconds, PAUSE=f"{wait:.3f}")
+        times = _probe(port, load, seconds)
+        posts = _told(wrk, batch)["posts_per_s"]
+        took = CONNECTIONS[batch] / posts * 1e3 - wait
+        _caught_up(port)
+    return {
+        "decision_rate": posts * batch,
+        "decision_p50_ms": round(times[len(times) // 2] * 1e3, 1),
+        "decision_p99_ms": round(times[len(times) * 99 // 100] * 1e3, 1),
+    }
+
+
+def _probe(port: int, load: str, seconds: int) -> list[float]:
+    """Seconds from a post to its decision on the stream, of ``PROBES`` a second, sorted."""
     sent: dict[str, float] = {}
     took: list[float] = []
-    stream = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
-    stream.request("GET", "/stream")
-    answer = stream.getresponse()
-    count = int(min(rate, 1000) * 3)
+    stream = socket.create_connection(("127.0.0.1", port), timeout=120)
+    stream.sendall(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    lines = stream.makefile("rb", buffering=1 << 18)  # whole lines in each chunk; http.client would be too slow for it
+    while lines.readline().strip():
+        pass  # the answer's head: from here on it listens
+    count = (seconds - 1) * PROBES  # over before the load is
 
     def hear() -> None:
         while len(took) < count:
-            line = answer.readline()
-            if line.startswith(b"data: ") and b'"kind":"decision"' in line:
-                since = sent.get(orjson.loads(line[6:])["alert"])
-                if since is not None:
-                    took.append(time.perf_counter() - since)
+            line = lines.readline()
+            if not line:
+                raise click.ClickException("the event stream ended")
+            if b'"alert":"probe-' in line and b'"kind":"decision"' in line:
+                took.append(time.perf_counter() - sent[orjson.loads(line[6:])["alert"]])
 
     hearing = threading.Thread(target=hear)
     hearing.start()
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     begun = time.perf_counter()
     for number in range(count):
-        time.sleep(max(0.0, begun + number * 3 / count - time.perf_counter()))
-        id = f"d-{number}"
+        time.sleep(max(0.0, begun + number / PROBES - time.perf_counter()))
+        now = time.perf_counter()
+        id = f"probe-{now}"
         event = {"kind": "alert", "id": id, "summary": f"disk {number % 100}% full", "service": f"s{number % 1000}"}
         event |= {} if load == "new" else {"dedup_key": f"k{number % 1000}"}
-        sent[id] = time.perf_counter()
+        sent[id] = now
         connection.request("POST", "/events", orjson.dumps(event))
-        connection.getresponse().read()
+        answered = connection.getresponse()
+        answered.read()
+        if answered.status != 202:
+            raise click.ClickException(f"a probe was answered {answered.status}")
     hearing.join()
+    lines.close()
     stream.close()
-    took.sort()
-    return {
-        "decision_rate": round(count / 3),
-        "decision_p50_ms": round(took[count // 2] * 1e3, 1),
-        "decision_p99_ms": round(took[count * 99 // 100] * 1e3, 1),
-    }
+    connection.close()
+    return sorted(took)
 
 
 def _memory(pid: int) -> int:

@@ -74,8 +74,8 @@ def _service(figures: Figures) -> list[str]:
         load = f"{row['load']}, {'one' if row['batch'] == 1 else row['batch']} a post"
         cells = [f"{row['alerts_per_s']:,}", f"{row['accept_p50_ms']:,} ms", f"{row['accept_p99_ms']:,} ms"]
         if "mib" in row:
-            cells += [f"{row['decision_p50_ms']:,} ms", f"{row['decision_p99_ms']:,} ms", f"{row['decision_rate']:,}/s"]
-            cells += [f"{row['backlog_s']:,} s", f"{row['mib']:,} MiB"]
+            cells += [f"{row['decision_p50_ms']:,} ms", f"{row['decision_p99_ms']:,} ms"]
+            cells += [f"{row['decision_rate']:,}/s", f"{row['backlog_s']:,} s", f"{row['mib']:,} MiB"]
         else:
             cells += [""] * 5
         lines.append(f"| {row['who']} | {load} | {' | '.join(cells)} |")
