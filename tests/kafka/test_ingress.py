@@ -147,6 +147,21 @@ def test_two_topics_land_in_two_scopes(stage):
     assert {key: decided.count(key) for key in decided} == {b"shop": 20, b"bikes": 20}
 
 
+@pytest.mark.parametrize(
+    ("topic", "said"),
+    [
+        ("nothere", "nothere: not there; make it\n"),
+        ("dead_letters", "dead_letters: the worker writes to it, and would feed itself for ever"),
+        ("no there", "no there: InvalidTopicError: "),
+    ],
+)
+def test_a_topic_that_cannot_be_read_is_told_at_the_start(stage, topic, said):
+    """A name with a typo, one that is the worker's own, one that none can have; no work has begun."""
+    worker = stage.worker("one", "--ingress", f"{stage.prefix}{topic}=alertmanager")
+    assert worker.wait(60) == 2
+    assert said in stage.log("one")
+
+
 TICKER = """
 [formats.ticker]
 each = "items"

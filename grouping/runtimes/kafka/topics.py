@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.errors import TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
 
 from grouping.runtimes.kafka.settings import (
     DEAD_LETTERS,
@@ -68,17 +69,22 @@ async def create(settings: Settings, partitions: int, replicas: int | None = Non
         await admin.close()
 
 
-async def look(settings: Settings) -> Topics:
-    """Read what the topics are like. Raises BadSettings where they cannot be worked with."""
+async def look(settings: Settings, further: Iterable[str] = ()) -> Topics:
+    """Read what the topics are like. ``further``: full names of others that must be there.
+
+    Raises BadSettings where they cannot be worked with, KafkaError.
+    """
+    further = list(further)
+    for name in (settings.topic(name) for name in _MADE if name != INBOX):
+        if name in further:
+            raise BadSettings(f"ingress of {name}: the worker writes to it, and would feed itself for ever; read another")
     admin = AIOKafkaAdminClient(**settings.connection())
     await admin.start()
     try:
         names = {settings.topic(name): name for name in _MADE}
-        described = await admin.describe_topics(list(names))
-        counts = {one["topic"]: len(one["partitions"]) for one in described if not one["error_code"]}
-        absent = [name for name in names if name not in counts]
-        if absent:
-            raise BadSettings(f"topic {', '.join(absent)}: not there; make it, or start with --create-topics N")
+        described = await admin.describe_topics([*names, *further])
+        _check_there(described, set(names))
+        counts = {one["topic"]: len(one["partitions"]) for one in described}
         aligned = {settings.topic(name): counts[settings.topic(name)] for name in ALIGNED}
         if len(set(aligned.values())) > 1:
             shown = ", ".join(f"{name} {count}" for name, count in aligned.items())
@@ -99,6 +105,20 @@ async def look(settings: Settings) -> Topics:
         {name: int(config["max.message.bytes"]) for name, config in configs.items()},
         int(configs[settings.topic(STATE)]["delete.retention.ms"]) / 1000,
     )
+
+
+def _check_there(described: Iterable[Mapping[str, Any]], ours: Container[str]) -> None:
+    """Raises BadSettings where a topic cannot be had: one whose name is a typo would be waited for in silence."""
+    refused: dict[int, list[str]] = {}
+    for one in described:
+        if one["error_code"]:
+            refused.setdefault(one["error_code"], []).append(one["topic"])
+    for code, topics in refused.items():
+        error, names = for_code(code), ", ".join(topics)
+        if error is UnknownTopicOrPartitionError:
+            make = ", or start with --create-topics N" if any(name in ours for name in topics) else ""
+            raise BadSettings(f"topic {names}: not there; make it{make}")
+        raise BadSettings(f"topic {names}: {error.__name__}: {error.description}")
 
 
 def _configs(replies: list[Any]) -> dict[str, dict[str, str]]:

@@ -74,8 +74,10 @@ class Engine(Service):
 class Ingress(Service):
     """Forwards what agents read, and acknowledges it once the brokers have it."""
 
-    def __init__(self, settings: Settings, **kwargs: Any) -> None:
+    def __init__(self, settings: Settings, topics: Iterable[str], **kwargs: Any) -> None:
+        """``topics``: full names of those that agents read."""
         self._settings = settings
+        self._topics = list(topics)
         self._producer: AIOKafkaProducer | None = None
         self._largest: dict[str, int] = {}
         self._stuck = False
@@ -83,7 +85,7 @@ class Ingress(Service):
 
     async def on_start(self) -> None:
         """Connect."""
-        self._largest = (await look(self._settings)).largest
+        self._largest = (await look(self._settings, self._topics)).largest
         self._producer = AIOKafkaProducer(
             **self._settings.connection(),
             enable_idempotence=True,
@@ -212,10 +214,11 @@ def build(settings: Settings, ingress: Iterable[Source] = (), metrics: Metrics |
         worker_redirect_stdouts=False,
         autodiscover=False,
     )
-    forwarder = Ingress(settings)
-    app.ours = (Engine(settings, metrics), forwarder)
     inbox = source(settings.topic(INBOX), {"format": "canonical"}, INBOX)
-    for one in {each.topic: each for each in (inbox, *ingress)}.values():
+    sources = {each.topic: each for each in (inbox, *ingress)}
+    forwarder = Ingress(settings, sources)
+    app.ours = (Engine(settings, metrics), forwarder)
+    for one in sources.values():
         _agent(app, forwarder, one)
     return app
 
