@@ -8,12 +8,10 @@ are the probabilities that the off-policy value is made of.
 
 from __future__ import annotations
 
-import tempfile
 from array import array
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -40,7 +38,7 @@ from grouping.records import (
 )
 from grouping.runtimes.asked import Asked, Odds, explored, odds, worth
 from grouping.runtimes.replay import CHUNK, COMMIT_LINES, Ticker, calm_collector, lines_of, open_sources
-from grouping.runtimes.store import Store
+from grouping.runtimes.scratch import Scratch
 
 UNTOLD = "(without title)"
 
@@ -110,8 +108,7 @@ def backtest(
     Raises BadInput, StoreError, OSError.
     """
     with ExitStack() as stack:
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="grouping-")))
-        player = _Player(config, policy, scratch, stack)
+        player = _Player(config, policy, stack)
         calm_collector(stack)
         lines = 0
         for source in open_sources(paths, stack):
@@ -131,7 +128,7 @@ def backtest(
 class _Side:
     """One play: an engine, its records, and where each alert is."""
 
-    def __init__(self, engine: Engine, store: Store) -> None:
+    def __init__(self, engine: Engine, store: Scratch) -> None:
         self.engine, self._store = engine, store
         self.ledger = Ledger()
         self.incidents: dict[Ids, int] = {}  # in order of appearance
@@ -159,10 +156,10 @@ class _Side:
 class _Player:
     """Takes the lines of a log."""
 
-    def __init__(self, config: Config, policy: str, scratch: Path, stack: ExitStack) -> None:
+    def __init__(self, config: Config, policy: str, stack: ExitStack) -> None:
         self._config, self._policy = config, policy
         other = replace(config, policy=policy)
-        stores = {name: Store(scratch / name, durable=False) for name in ("log", "new", "asked")}
+        stores = {name: Scratch() for name in ("log", "new", "asked")}
         for store in stores.values():
             stack.callback(store.close)
         self._asked = Asked(other, stores["asked"])

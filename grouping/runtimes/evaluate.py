@@ -10,14 +10,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import repeat
 from math import inf
-from pathlib import Path
 from typing import NamedTuple
 
 from grouping.config import Config
@@ -28,7 +26,7 @@ from grouping.parse import Malformed, parse
 from grouping.records import Event, Feedback
 from grouping.responder import Habits, Responder, arrivals
 from grouping.runtimes.replay import calm_collector, lines_of, open_sources
-from grouping.runtimes.store import Store
+from grouping.runtimes.scratch import Scratch
 
 COMMIT = 4096  # events between two commits to the scratch store
 MAX_NAME = 65_536  # characters of a field of the truth; longer is no name
@@ -94,8 +92,7 @@ def play(
     by time. Raises StoreError, OSError.
     """
     with ExitStack() as stack:
-        scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="grouping-"))
-        store = Store(Path(scratch) / "store", durable=False)
+        store = Scratch()
         stack.callback(store.close)
         calm_collector(stack)
         engine, decided = Engine(config, store), Decided()

@@ -10,7 +10,6 @@ import gc
 import gzip
 import os
 import sys
-import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -27,6 +26,7 @@ from grouping.engine import Engine
 from grouping.parse import MAX_LINE, Malformed, parse
 from grouping.records import Event, Output, Refused
 from grouping.runtimes.reread import Reread
+from grouping.runtimes.scratch import Scratch
 from grouping.runtimes.store import Store
 from grouping.runtimes.whole import put
 
@@ -73,11 +73,7 @@ def replay(
     Raises BadInput, StoreError, OSError.
     """
     with ExitStack() as stack:
-        if state is None:
-            scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="grouping-"))
-            store = Store(Path(scratch) / "store", durable=False)
-        else:
-            store = Store(state)
+        store = Scratch() if state is None else Store(state)
         stack.callback(store.close)
         run = _Run(config, store, out, live="-" in paths, watch=watch, tick=tick)
         stack.callback(run.close)
@@ -89,7 +85,14 @@ class _Run:
     """One replay under way."""
 
     def __init__(
-        self, config: Config, store: Store, out: Path | None, *, live: bool, watch: Watcher | None, tick: Ticker | None
+        self,
+        config: Config,
+        store: Store | Scratch,
+        out: Path | None,
+        *,
+        live: bool,
+        watch: Watcher | None,
+        tick: Ticker | None,
     ) -> None:
         self._store = store
         self._watch = watch
@@ -233,7 +236,7 @@ def lines_of(source: Source) -> Iterator[bytes]:
             line = read(limit)
 
 
-def _continued(out: Path, store: Store, written: int) -> BinaryIO:
+def _continued(out: Path, store: Store | Scratch, written: int) -> BinaryIO:
     """The output file, cut back to what was committed; what is missing of that comes from the store."""
     if out.exists() and not out.is_file():  # a device or a pipe: nothing to cut back
         return out.open("wb")

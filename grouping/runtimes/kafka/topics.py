@@ -77,7 +77,9 @@ async def look(settings: Settings, further: Iterable[str] = ()) -> Topics:
     further = list(further)
     for name in (settings.topic(name) for name in _MADE if name != INBOX):
         if name in further:
-            raise BadSettings(f"ingress of {name}: the worker writes to it, and would feed itself for ever; read another")
+            raise BadSettings(
+                f"ingress of {name}: the worker writes to it, and would feed itself for ever; read another"
+            )
     admin = AIOKafkaAdminClient(**settings.connection())
     await admin.start()
     try:
