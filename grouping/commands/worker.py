@@ -86,7 +86,8 @@ def command(
         if create_topics is not None:
             for name in asyncio.run(topics.create(told, create_topics, replication)):
                 click.echo(f"made the topic {name}", err=True)
-        asyncio.run(topics.look(told, [source.topic for source in further]))
+        wait_s = 0.0 if create_topics is None else topics.WAIT_S
+        asyncio.run(topics.look(told, [source.topic for source in further], wait_s))
         told.state.mkdir(parents=True, exist_ok=True)
     except BadSettings as error:
         raise click.UsageError(str(error)) from None

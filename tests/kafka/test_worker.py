@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import os
 import random
@@ -17,6 +18,8 @@ import orjson
 import pytest
 
 from grouping import Engine, parse
+from grouping.runtimes.kafka.settings import Settings
+from grouping.runtimes.kafka.topics import create, look
 from grouping.runtimes.store import Store
 from grouping.state import FORMAT
 from tests.kafka.broker import PASSWORD, USER, free_ports
@@ -502,6 +505,23 @@ def test_topics_that_do_not_fit_are_refused_at_once(stage):
     stage.create()
     assert stage.worker().wait(20) == 2
     assert "must have the same number of partitions" in stage.log()
+
+
+def test_topics_are_made_with_so_many_replicas(stage, tmp_path):
+    """As many as the brokers can have; where they cannot, it is said why. They may take a while to be known."""
+    stage.prefix = f"{stage.prefix}more-"
+    settings = Settings(brokers=stage.brokers, state=tmp_path, prefix=stage.prefix)
+    assert stage.worker("one", "--create-topics", "2", "--replication", "32").wait(20) == 2
+    assert "InvalidReplicationFactorError" in stage.log()
+
+    async def made_late() -> tuple[int, list[str]]:
+        looking = asyncio.create_task(look(settings))
+        await asyncio.sleep(0)
+        made = await create(settings, 2, 1)
+        return (await looking).partitions, made
+
+    partitions, made = asyncio.run(made_late())
+    assert (partitions, len(made)) == (2, 6)
 
 
 # -- around the engine

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import time
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +36,12 @@ _MADE: dict[str, dict[str, str]] = {
     INBOX: {},
     DEAD_LETTERS: {},
 }
+WAIT_S, AGAIN_S = 10.0, 0.1  # for topics that were just made, and between two looks
 ALIGNED = (EVENTS, DECISIONS, INCIDENTS, STATE)  # partition n of one belongs to partition n of the others
+
+
+class NotThere(BadSettings):
+    """A topic that the brokers do not know, or not yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +64,10 @@ async def create(settings: Settings, partitions: int, replicas: int | None = Non
         known = set(await admin.list_topics())
         missing = [name for name in _MADE if settings.topic(name) not in known]
         safe = {"min.insync.replicas": "2"} if replicas is not None and replicas >= 3 else {}
-        count = -1 if replicas is None else replicas  # -1: the brokers' default
-        topics = [NewTopic(settings.topic(name), partitions, count, {}, _MADE[name] | safe) for name in missing]
+        # The client takes a number of replicas or an assignment of them: an empty one and -1 are the brokers' default.
+        where: dict[int, list[int]] | None = {} if replicas is None else None
+        count = -1 if replicas is None else replicas
+        topics = [NewTopic(settings.topic(name), partitions, count, where, _MADE[name] | safe) for name in missing]
         if topics:
             reply = await admin.create_topics(topics)
             for name, code, *message in reply.topic_errors:
@@ -69,12 +78,23 @@ async def create(settings: Settings, partitions: int, replicas: int | None = Non
         await admin.close()
 
 
-async def look(settings: Settings, further: Iterable[str] = ()) -> Topics:
+async def look(settings: Settings, further: Iterable[str] = (), wait_s: float = WAIT_S) -> Topics:
     """Read what the topics are like. ``further``: full names of others that must be there.
 
-    Raises BadSettings where they cannot be worked with, KafkaError.
+    ``wait_s``: how long a topic may be missing, as each broker hears by itself of one that was just made. Raises
+    BadSettings where they cannot be worked with, KafkaError.
     """
-    further = list(further)
+    until = time.monotonic() + wait_s
+    while True:
+        try:
+            return await _looked(settings, list(further))
+        except NotThere:
+            if time.monotonic() >= until:
+                raise
+        await asyncio.sleep(AGAIN_S)
+
+
+async def _looked(settings: Settings, further: list[str]) -> Topics:
     for name in (settings.topic(name) for name in _MADE if name != INBOX):
         if name in further:
             raise BadSettings(
@@ -119,7 +139,7 @@ def _check_there(described: Iterable[Mapping[str, Any]], ours: Container[str]) -
         error, names = for_code(code), ", ".join(topics)
         if error is UnknownTopicOrPartitionError:
             make = ", or start with --create-topics N" if any(name in ours for name in topics) else ""
-            raise BadSettings(f"topic {names}: not there; make it{make}")
+            raise NotThere(f"topic {names}: not there; make it{make}")
         raise BadSettings(f"topic {names}: {error.__name__}: {error.description}")
 
 
@@ -128,6 +148,7 @@ def _configs(replies: list[Any]) -> dict[str, dict[str, str]]:
     for reply in replies:
         for code, message, _, name, entries in reply.resources:
             if code:
-                raise BadSettings(f"topic {name}: {for_code(code).__name__}: {message}")
+                error = NotThere if for_code(code) is UnknownTopicOrPartitionError else BadSettings
+                raise error(f"topic {name}: {for_code(code).__name__}: {message}")
             found[name] = {entry[0]: entry[1] for entry in entries}
     return found
