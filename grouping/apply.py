@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from typing import Final
 
 from grouping.config import Config
 from grouping.featurise import Features
@@ -11,7 +12,7 @@ from grouping.records import SEVERITY_RANK, Action, Alert, Change, Decision, Out
 from grouping.scope import Incident, OpenAlert, Scope, Standing, Written
 from grouping.state import State
 
-SWEEP = 64  # events of a scope between two looks for incidents that have gone quiet
+SWEEP: Final = 64  # events of a scope between two looks for incidents that have gone quiet
 
 
 def open_alert(state: State, scope: Scope, dedup_key: str) -> tuple[OpenAlert, Incident] | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from heapq import heapify, heappop, heappush
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +24,10 @@ Counts = NDArray[np.uint8]
 Singles = NDArray[np.float32]
 Places = NDArray[np.intp]
 
-HALVE_AT = 128.0  # alerts after which a slot's counts are halved: the recent ones weigh more, and counts fit a byte
-MIN_SLOTS = 16
-STRONG = 8  # rarest features of an alert by which alike incidents are looked up
-NEVER = -1e18  # LAST of a free slot: no window reaches back to it
+HALVE_AT: Final = 128.0  # alerts after which a slot's counts are halved: recent ones weigh more, counts fit a byte
+MIN_SLOTS: Final = 16
+STRONG: Final = 8  # rarest features of an alert by which alike incidents are looked up
+NEVER: Final = -1e18  # LAST of a free slot: no window reaches back to it
 
 
 class Arena:
@@ -88,8 +89,9 @@ class Arena:
     def describe(self, slot: int, last: float, first: float, count: int, limit: float) -> None:
         """Write down a slot's times (s), number of alerts and the silence (s) it survives."""
         stats = self.stats
-        if kernel.compiled is not None:
-            kernel.compiled.times(stats, slot, last, first, count, limit)
+        compiled = kernel.compiled
+        if compiled is not None:
+            compiled.times(stats, slot, last, first, count, limit)
             return
         length = last - first
         stats[LAST, slot] = last
@@ -106,8 +108,9 @@ class Arena:
         halve = weight >= HALVE_AT
         if halve:
             weight *= 0.5
-        if kernel.compiled is not None:
-            kernel.compiled.add(self.profile, slot, rows, halve)
+        compiled = kernel.compiled
+        if compiled is not None:
+            compiled.add(self.profile, slot, rows, halve)
         else:
             _add(self.profile[:, slot], rows, halve=halve)
         self.stats[SHARE, slot] = 1.0 / (weight + 1.0)
@@ -115,8 +118,9 @@ class Arena:
 
     def sparse(self, slots: list[int]) -> list[bytes]:
         """The profiles of slots, each once, without the zeros: the rows (u2, ascending) and then their counts (u1)."""
-        if kernel.compiled is not None:
-            return kernel.compiled.sparse(self.profile, slots)
+        compiled = kernel.compiled
+        if compiled is not None:
+            return compiled.sparse(self.profile, slots)
         columns = self.profile.take(slots, 1).T
         rows = [column.nonzero()[0] for column in columns]
         return [
@@ -133,9 +137,10 @@ class Arena:
         times. Slots without an alert since ``since`` are left out; of equal ones the lower slots are taken. With the
         ``known`` ones, which have their places already, there are at most ``keep``.
         """
-        if kernel.compiled is not None:
+        compiled = kernel.compiled
+        if compiled is not None:
             last = self.stats[LAST, : self.top]
-            return kernel.compiled.alike(self.profile, last, since, rows, usual, bits, STRONG, keep, known)
+            return compiled.alike(self.profile, last, since, rows, usual, bits, STRONG, keep, known)
         strong = _strong(rows, bits.take(usual))
         places = _most(self.profile.take(strong, 0), self.stats[LAST], since, keep)
         return [slot for slot in places.tolist() if slot not in known][: max(keep - len(known), 0)]
@@ -145,8 +150,9 @@ class Arena:
 
         That have one since ``since``, began from ``oldest`` on and by ``until``, and hold fewer than ``full``.
         """
-        if kernel.compiled is not None:
-            return kernel.compiled.fitting(self.stats, slots, since, until, oldest, full)
+        compiled = kernel.compiled
+        if compiled is not None:
+            return compiled.fitting(self.stats, slots, since, until, oldest, full)
         last, first, count = self.stats[LAST, slots], self.stats[FIRST, slots], self.stats[COUNT, slots]
         fits = (last >= since) & (oldest <= first) & (first <= until) & (count < full)
         return [slot for slot, fit in zip(slots, fits.tolist(), strict=True) if fit]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,10 @@ from grouping.layout import CANDIDATES, VALUES
 from grouping.records import Bound, LeftOut
 from grouping.scope import Incident, Scope
 
-RECENT = 4  # places for the incidents touched last, whatever they look like
-HINTED = 8  # and for those that lessons speak of ...
-PARTNERS = 32  # ... looked for by so many codes
-INFINITE = float("inf")
+RECENT: Final = 4  # places for the incidents touched last, whatever they look like
+HINTED: Final = 8  # and for those that lessons speak of ...
+PARTNERS: Final = 32  # ... looked for by so many codes
+INFINITE: Final = float("inf")
 
 
 Singles = NDArray[np.float32]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Final
 
-NEAR = 0.1  # scores this close are a near tie: only there is anything explored
-GAMMA = 20.0  # of SquareCB: how fast the probability falls with the gap
+NEAR: Final = 0.1  # scores this close are a near tie: only there is anything explored
+GAMMA: Final = 20.0  # of SquareCB: how fast the probability falls with the gap
 
 
 def distribution(scores: list[float], explore: float) -> tuple[list[float] | None, int, int]:
@@ -17,9 +18,8 @@ def distribution(scores: list[float], explore: float) -> tuple[list[float] | Non
     SquareCB (Foster & Rakhlin, 2020) among the near ties: 1 / (K + gamma x gap) for K actions, the best takes what is
     left, all others have zero. The near ties but the best together have at most ``explore``.
     """
-    top = max(scores)
-    best = scores.index(top)
-    second = runner(scores, best) if len(scores) > 1 else -1
+    best, second = _two_best(scores)
+    top = scores[best]
     edge = top - NEAR
     if explore <= 0.0 or second < 0 or scores[second] < edge:
         return None, best, second
@@ -32,6 +32,19 @@ def distribution(scores: list[float], explore: float) -> tuple[list[float] | Non
         pmf[index] *= scale
     pmf[best] = 1.0 - sum(pmf)
     return pmf, best, second
+
+
+def _two_best(scores: list[float]) -> tuple[int, int]:
+    """The best action and the next best, of equals the first; -1 for one that is not there."""
+    best, second = 0, -1
+    top, next_ = scores[0], -math.inf
+    for index in range(1, len(scores)):
+        score = scores[index]
+        if score > top:
+            best, top, second, next_ = index, score, best, top
+        elif second < 0 or score > next_:
+            second, next_ = index, score
+    return best, second
 
 
 def runner(scores: list[float], chosen: int) -> int:

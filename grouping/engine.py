@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,9 +50,9 @@ from grouping.score import Evidence, pair_features
 from grouping.shadow import Shadow
 from grouping.state import Records, Sorted, State, Under, pack, unpack
 
-USUALLY = 0.5  # from here on two kinds of alert are seen together often enough to be told
-CLEARED = 256  # records of a policy that plays along no more, deleted with each event
-SHADOWS = b"S"  # before the keys of records of policies that play along
+USUALLY: Final = 0.5  # from here on two kinds of alert are seen together often enough to be told
+CLEARED: Final = 256  # records of a policy that plays along no more, deleted with each event
+SHADOWS: Final = b"S"  # before the keys of records of policies that play along
 
 Met = tuple[int, int] | None  # how often two kinds met, and how often the rarer one was seen
 Decide = Callable[

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grouping.layout import (
-    FEATURES,
     FRESH_MINUTE,
     FRESH_PACE,
     IN_TIME,
@@ -62,7 +61,7 @@ class Case(NamedTuple):
 def contributions(name: str, option: Option) -> dict[str, float]:
     """What each feature of an option added to its score under the policy of that name; what added nothing is left out."""
     learner = policy(name).learner
-    return learner.parts(option) if isinstance(learner, Linear | Rules) else {}
+    return learner.parts(option) if isinstance(learner, (Linear, Rules)) else {}
 
 
 def why(decision: Decision) -> dict[str, float]:
@@ -70,8 +69,8 @@ def why(decision: Decision) -> dict[str, float]:
     choice = decision.choice
     if choice is None or not choice.columns:
         return {}
-    table = np.frombuffer(choice.features, "<f4").reshape(FEATURES, len(choice.columns))
-    return contributions(choice.policy, table[:, int(decision.action is Action.JOIN)])
+    option = np.frombuffer(choice.features, "<f4")[int(decision.action is Action.JOIN) :: len(choice.columns)]
+    return contributions(choice.policy, option)
 
 
 def nearest(table: NDArray[np.float32], action: Action, reason: Reason) -> Option | None:

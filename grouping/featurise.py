@@ -9,7 +9,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,12 +19,12 @@ from grouping.layout import ABSENT, HASHED, NAMED_FIELDS, PROFILE_ROWS, USUAL_BI
 from grouping.records import Alert
 from grouping.template import mask, words
 
-MAX_DETAILS = 12  # pairs under details that count: labels before prose and addresses, first by name
-MAX_LABEL = 64  # characters of a value that may be a label
-MAX_WORDS = 12  # words and masked values of the title that count
-MAX_VALUE = 256  # characters; a longer value is prose, equal only by copy, and tells nothing as a field
-LABEL = 80  # characters of what a person reads of a kind
-MEMO = 8192  # alerts of the same content remembered
+MAX_DETAILS: Final = 12  # pairs under details that count: labels before prose and addresses, first by name
+MAX_LABEL: Final = 64  # characters of a value that may be a label
+MAX_WORDS: Final = 12  # words and masked values of the title that count
+MAX_VALUE: Final = 256  # characters; a longer value is prose, equal only by copy, and tells nothing as a field
+LABEL: Final = 80  # characters of what a person reads of a kind
+MEMO: Final = 8192  # alerts of the same content remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +91,10 @@ def _features(
 
 def places(known: list[int], texts: list[str | None]) -> NDArray[np.intp]:
     """``known`` (K,), then the row of each of the texts (T,) in a profile, then its counter of how usual it is."""
-    if kernel.compiled is not None:
+    compiled = kernel.compiled
+    if compiled is not None:
         out = np.empty(len(known) + 2 * len(texts), np.intp)
-        kernel.compiled.places(out, known, texts)
+        compiled.places(out, known, texts)
         return out
     hashes = [zlib.crc32(text.encode()) if text else None for text in texts]
     both = known + [ABSENT if value is None else HASHED + value % _ROWS for value in hashes]
@@ -129,8 +130,8 @@ def _code(text: str) -> int:
     return zlib.crc32(text.encode()) or 1
 
 
-_ROWS = PROFILE_ROWS - HASHED
-_COUNTERS = (1 << USUAL_BITS) - 1
+_ROWS: Final = PROFILE_ROWS - HASHED
+_COUNTERS: Final = (1 << USUAL_BITS) - 1
 
 
 def details_of(alert: Alert) -> list[tuple[str, str]]:

@@ -149,7 +149,7 @@ def _families(work: Work) -> list[list[int]]:
     for kind in range(len(together)):  # Warshall: whoever is linked to somebody of the family is of the family
         together |= together[:, kind, None] & together[kind]
     first = together.argmax(axis=1)
-    return [(first == number).nonzero()[0].tolist() for number in np.unique(first).tolist() if number]
+    return [(first == number).nonzero()[0].tolist() for number in sorted(set(first.tolist())) if number]
 
 
 def _alone(ground: Ground, family: list[int]) -> bool:

@@ -16,7 +16,7 @@ import zlib
 from typing import Final
 
 NAMED_FIELDS: Final = ("source", "severity", "class", "group", "component", "service", "host")
-NAMED: Final = len(NAMED_FIELDS)
+NAMED: Final = 7  # of them; what is a literal here is one in the compiled road too
 
 VALUES: Final = NAMED + 1
 TITLE: Final = VALUES + NAMED
@@ -29,12 +29,12 @@ HASHED: Final = 1 + VALUES  # rows before are ABSENT and "is known"; hashed feat
 USUAL_BITS: Final = 13  # 8,192 counters of how usual a feature is in a scope; counter 0 stands for ABSENT
 
 # -- rows of the numbers kept per incident
-LAST = 0  # time of its latest alert, s
-FIRST = 1  # time of its earliest alert, s
-SHARE = 2  # 1 / alerts counted in its profile; 0 for a free slot
-LIMIT = 3  # silence it survives under the scope's policy, s
-COUNT = 4  # its alerts
-LENGTH_NOW = 5  # s from first to last alert / (that + 10 minutes)
+LAST: Final = 0  # time of its latest alert, s
+FIRST: Final = 1  # time of its earliest alert, s
+SHARE: Final = 2  # 1 / alerts counted in its profile; 0 for a free slot
+LIMIT: Final = 3  # silence it survives under the scope's policy, s
+COUNT: Final = 4  # its alerts
+LENGTH_NOW: Final = 5  # s from first to last alert / (that + 10 minutes)
 STATS: Final = 6
 
 # -- columns of a decision: opening a new incident, then up to 16 open ones
@@ -42,31 +42,31 @@ CANDIDATES: Final = 16
 COLUMNS: Final = 1 + CANDIDATES
 
 # -- rows of a decision: what is known of each option. Shares and freshness lie in [0, 1], matches in [-1, 1].
-OPEN = 0  # 1 for opening
-JOIN = 1  # 1 for joining
-TURN = 2  # 1 for the incident that last took an alert with this alert's key
-IN_TIME = 3  # limit / (limit + silence), limit = what the policy allows: 1 at once, 1/2 at the limit, towards 0
-FRESH_PACE = 4  # 1 / (1 + silence / scope's pace)
-FRESH_MINUTE = 5  # ... / a minute
-FRESH_HOUR = 6  # ... / an hour
-SIZE = 7  # alerts / (alerts + 8)
-LENGTH = 8  # s from its first to its last alert / (that + 10 minutes)
-MATCH = 9  # one row per named field: share of the incident's alerts that agree minus share that differ
-TEMPLATE = MATCH + NAMED  # the same for the title's template
-SAME = TEMPLATE + 1  # share of named fields and template, weighted by rarity
-TEXT = SAME + 1  # share of the title's words and values, weighted by rarity
-DETAILS = TEXT + 1  # share of the pairs under details, weighted by rarity
-RARE = DETAILS + 1  # rarity (bits / 16) of the rarest thing shared, times its share
-TOGETHER = RARE + 1  # how often this kind of alert is seen next to the incident's latest kind
-CROSS = TOGETHER + 1  # service, host, template, same, text, each times FRESH_MINUTE
-BEST = CROSS + 5  # for opening: the highest RARE of any candidate
-MARGIN = BEST + 1  # for opening: how far that is above the next
-NEW_TITLE = MARGIN + 1  # for opening: how unusual the title is in this scope
-NEW_HOST = NEW_TITLE + 1  # for opening: how unusual the host is
-STORM = NEW_HOST + 1  # for opening: pace now against the usual one, 1/2 = as usual, towards 1 = storm
-RULED = STORM + 1  # TURN times IN_TIME: what the rule of the policy says, 1/2 and more = join
-TOLD = RULED + 1  # what responders said of such alerts: 1 belongs, -1 does not, 0 nothing
-FEATURES = TOLD + 1
+OPEN: Final = 0  # 1 for opening
+JOIN: Final = 1  # 1 for joining
+TURN: Final = 2  # 1 for the incident that last took an alert with this alert's key
+IN_TIME: Final = 3  # limit / (limit + silence), limit = what the policy allows: 1 at once, 1/2 at the limit, towards 0
+FRESH_PACE: Final = 4  # 1 / (1 + silence / scope's pace)
+FRESH_MINUTE: Final = 5  # ... / a minute
+FRESH_HOUR: Final = 6  # ... / an hour
+SIZE: Final = 7  # alerts / (alerts + 8)
+LENGTH: Final = 8  # s from its first to its last alert / (that + 10 minutes)
+MATCH: Final = 9  # one row per named field: share of the incident's alerts that agree minus share that differ
+TEMPLATE: Final = MATCH + NAMED  # the same for the title's template
+SAME: Final = TEMPLATE + 1  # share of named fields and template, weighted by rarity
+TEXT: Final = SAME + 1  # share of the title's words and values, weighted by rarity
+DETAILS: Final = TEXT + 1  # share of the pairs under details, weighted by rarity
+RARE: Final = DETAILS + 1  # rarity (bits / 16) of the rarest thing shared, times its share
+TOGETHER: Final = RARE + 1  # how often this kind of alert is seen next to the incident's latest kind
+CROSS: Final = TOGETHER + 1  # service, host, template, same, text, each times FRESH_MINUTE
+BEST: Final = CROSS + 5  # for opening: the highest RARE of any candidate
+MARGIN: Final = BEST + 1  # for opening: how far that is above the next
+NEW_TITLE: Final = MARGIN + 1  # for opening: how unusual the title is in this scope
+NEW_HOST: Final = NEW_TITLE + 1  # for opening: how unusual the host is
+STORM: Final = NEW_HOST + 1  # for opening: pace now against the usual one, 1/2 = as usual, towards 1 = storm
+RULED: Final = STORM + 1  # TURN times IN_TIME: what the rule of the policy says, 1/2 and more = join
+TOLD: Final = RULED + 1  # what responders said of such alerts: 1 belongs, -1 does not, 0 nothing
+FEATURES: Final = TOLD + 1
 
 FEATURE_NAMES: Final = (
     "open join turn in_time fresh_pace fresh_minute fresh_hour size length "

@@ -5,6 +5,8 @@ Counts and means only. What responders teach is kept in memory.py and promote.py
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,11 +16,11 @@ from grouping.recent import PAGE
 from grouping.scope import CLOCK, COUNT_GENERATION, Doubt, Pace, Scope, Usual
 from grouping.score import log2_table
 
-REFRESH = 256  # alerts between two looks at what is rare; early on they come at 1, 2, 4, 8 ... alerts
-KINDS = 1024  # pairs of kinds counted per generation; further ones wait for the next
-FOREVER = float("inf")
-QUIET = 31_536_000.0  # s; after a longer silence a scope begins anew: it tells nothing of the pace
-_BITS = log2_table(2 * COUNT_GENERATION + 2)
+REFRESH: Final = 256  # alerts between two looks at what is rare; early on they come at 1, 2, 4, 8 ... alerts
+KINDS: Final = 1024  # pairs of kinds counted per generation; further ones wait for the next
+FOREVER: Final = float("inf")
+QUIET: Final = 31_536_000.0  # s; after a longer silence a scope begins anew: it tells nothing of the pace
+_BITS: Final = log2_table(2 * COUNT_GENERATION + 2)
 
 
 def tell_time(scope: Scope, at: float | None, reach: float) -> float:
@@ -95,8 +97,9 @@ def bits(usual: Usual) -> NDArray[np.float32]:
 
 def together(usual: Usual, kind: int, kinds: list[int]) -> list[float]:
     """How often alerts of ``kind`` stand next to each of ``kinds`` in the stream: of the rarer one's, the share."""
-    if kernel.compiled is not None:
-        return kernel.compiled.together(*usual.together, *usual.kind, kind, kinds)
+    compiled = kernel.compiled
+    if compiled is not None:
+        return compiled.together(*usual.together, *usual.kind, kind, kinds)
     (now, before), (all_now, all_before) = usual.together, usual.kind
     own = all_now.get(kind, 0) + (all_before.get(kind, 0) >> 1)
     shares: list[float] = []

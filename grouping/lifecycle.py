@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from grouping.draw import name
 from grouping.featurise import Features, Featuriser, kind_of, value_of
@@ -14,8 +15,8 @@ from grouping.scope import SEEN, Incident, Scope, Sight, Standing, StoredAlert
 from grouping.state import State
 from grouping.title import Title
 
-REBUILT_FROM = 64  # latest alerts from which an incident's profile is built anew after a correction
-PARTS = 128  # incidents merged into it that are looked at for these
+REBUILT_FROM: Final = 64  # latest alerts from which an incident's profile is built anew after a correction
+PARTS: Final = 128  # incidents merged into it that are looked at for these
 
 
 def policy_key(policy: Policy, alert: Alert, same: int, kin: Mapping[int, int]) -> str | None:

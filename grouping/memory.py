@@ -14,15 +14,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-LESSONS = 1024  # remembered per scope; then the oldest of whoever gave most is forgotten
-AGREEING = 2  # incidents whose lessons have to agree on a pair of kinds ...
-DOUBT = 2  # ... and be more than so many times those that differ
-DISPUTED = (
-    5  # so many lessons of an actor that somebody else contradicted or took back, if they are the most: none counts
+LESSONS: Final = 1024  # remembered per scope; then the oldest of whoever gave most is forgotten
+AGREEING: Final = 2  # incidents whose lessons have to agree on a pair of kinds ...
+DOUBT: Final = 2  # ... and be more than so many times those that differ
+DISPUTED: Final = (
+    5  # lessons of an actor that somebody else contradicted or took back: if they are the most, none counts
 )
-NEVER = float("inf")
+NEVER: Final = float("inf")
 
 Pair = tuple[int, int]
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, NoReturn, TypeGuard, TypeVar
+from typing import Any, Final, NoReturn, TypeGuard, TypeVar
 
 import orjson
 
@@ -19,22 +19,22 @@ from grouping.draw import content_id
 from grouping.records import Alert, Bypass, Event, Feedback, Mode, PolicyEvent, Severity, Status, Tick, Verb
 from grouping.unread import unread
 
-MAX_LINE = 512 * 1024  # bytes; what PagerDuty's Events API takes
-MAX_NAME = 255  # characters of an id, a scope, a dedup key, an actor, a policy
-MAX_TEXT = 1024  # characters of a named field
-MAX_SUMMARY = 1024  # characters kept of the summary
-MAX_DEPTH = 16  # of objects and arrays under details
-MAX_KEYS = 512  # keys and array items under details, all levels together
-MAX_LIST = 10_000  # alerts or incidents named in one feedback
-LAST_SECOND = 32_503_680_000.0  # the year 3000
-MAX_SHOWN = 80  # characters of a value told in a message
+MAX_LINE: Final = 512 * 1024  # bytes; what PagerDuty's Events API takes
+MAX_NAME: Final = 255  # characters of an id, a scope, a dedup key, an actor, a policy
+MAX_TEXT: Final = 1024  # characters of a named field
+MAX_SUMMARY: Final = 1024  # characters kept of the summary
+MAX_DEPTH: Final = 16  # of objects and arrays under details
+MAX_KEYS: Final = 512  # keys and array items under details, all levels together
+MAX_LIST: Final = 10_000  # alerts or incidents named in one feedback
+LAST_SECOND: Final = 32_503_680_000.0  # the year 3000
+MAX_SHOWN: Final = 80  # characters of a value told in a message
 
 _Word = TypeVar("_Word", bound=StrEnum)
-_STATUS = {str(word): word for word in Status}
-_SEVERITY = {str(word): word for word in Severity}
-_VERB = {str(word): word for word in Verb}
-_BYPASS = {str(word): word for word in Bypass}
-_MODE = {str(word): word for word in Mode}
+_STATUS: Final = {str(word): word for word in Status}
+_SEVERITY: Final = {str(word): word for word in Severity}
+_VERB: Final = {str(word): word for word in Verb}
+_BYPASS: Final = {str(word): word for word in Bypass}
+_MODE: Final = {str(word): word for word in Mode}
 
 
 class Malformed(ValueError):
@@ -188,17 +188,17 @@ def _tick(raw: dict[str, Any]) -> Tick:
     return Tick(at, _scope(raw))
 
 
-_READERS: dict[str, Callable[[dict[str, Any]], Event]] = {
+_READERS: Final[dict[str, Callable[[dict[str, Any]], Event]]] = {
     "alert": _alert,
     "feedback": _feedback,
     "policy": _policy,
     "tick": _tick,
 }
-_ALERT_KEYS = frozenset(
+_ALERT_KEYS: Final = frozenset(
     "kind id at scope status dedup_key severity source service host component group class summary details bypass".split()
 )
-_TEXTS = ("source", "service", "host", "component", "group", "class")
-_NESTED = frozenset((dict, list))
+_TEXTS: Final = ("source", "service", "host", "component", "group", "class")
+_NESTED: Final = frozenset((dict, list))
 
 
 def _is_name(value: object) -> TypeGuard[str]:
@@ -278,7 +278,7 @@ def _time(raw: dict[str, Any]) -> float | None:
 
 
 # RFC 3339 and nothing else: what fromisoformat takes beyond it depends on the version of Python.
-_RFC_3339 = re.compile(
+_RFC_3339: Final = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}:)([0-9]{2})(?:\.([0-9]+))?(?:[Zz]|([+-][0-9]{2}:[0-9]{2}))"
 )
 

@@ -16,17 +16,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from grouping.layout import NAMED_FIELDS
 from grouping.learners.base import Learner
 from grouping.learners.linear import PACE, RULE, Linear
 from grouping.learners.rules import Rules
 
-DEFAULT = "linear(*~2s)"
-RELATIVE = 40.0  # times an incident's mean inter-arrival time
-KIN = "kin"  # the key that is no field: the family of an alert's kind, see kin.py
-HIGH_S = 30.0  # the longest silence of a relative rule that names none
+DEFAULT: Final = "linear(*~2s)"
+RELATIVE: Final = 40.0  # times an incident's mean inter-arrival time
+KIN: Final = "kin"  # the key that is no field: the family of an alert's kind, see kin.py
+HIGH_S: Final = 30.0  # the longest silence of a relative rule that names none
 
 
 class BadPolicy(ValueError):
@@ -66,7 +66,7 @@ class Policy:
         return isinstance(self.learner, Linear)
 
 
-_RULE = re.compile(
+_RULE: Final = re.compile(
     r"(?P<key>\*|[^~=+()]+(?:\+[^~=+()]+){0,3})(?P<kind>[~=])"
     r"(?P<low>[0-9]{1,9}(?:\.[0-9]{1,6})?)(?:-(?P<high>[0-9]{1,9}(?:\.[0-9]{1,6})?))?s"
 )

@@ -8,21 +8,22 @@ from __future__ import annotations
 import struct
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-KEPT = 4096  # alerts looked back upon
-SPARE = 512  # and those that may come while they are looked at
-PAGE = 64  # alerts written down together
-FIELDS = 24  # fields followed; those named later are not
-SAME = FIELDS  # the row that says which alerts are the same
-ROWS = FIELDS + 1
-NEIGHBOURS = 32  # alerts back among which ...
-REPEATS = 4  # ... so many of the same are enough
-_SIZE = KEPT + SPARE
-_ROW = struct.Struct(f"={ROWS}I")
-PAGES = _SIZE // PAGE
+KEPT: Final = 4096  # alerts looked back upon
+SPARE: Final = 512  # and those that may come while they are looked at
+PAGE: Final = 64  # alerts written down together
+FIELDS: Final = 24  # fields followed; those named later are not
+SAME: Final = FIELDS  # the row that says which alerts are the same
+ROWS: Final = FIELDS + 1
+NEIGHBOURS: Final = 32  # alerts back among which ...
+REPEATS: Final = 4  # ... so many of the same are enough
+_SIZE: Final = KEPT + SPARE
+_ROW: Final = struct.Struct(f"={ROWS}I")
+PAGES: Final = _SIZE // PAGE
 
 
 class Recent:

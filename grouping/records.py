@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 
 class Status(StrEnum):
@@ -32,8 +32,8 @@ class Severity(StrEnum):
     INFO = "info"
 
 
-SEVERITY_RANK = {None: 0, Severity.INFO: 1, Severity.WARNING: 2, Severity.ERROR: 3, Severity.CRITICAL: 4}
-SEVERITY_BY_RANK = {rank: severity for severity, rank in SEVERITY_RANK.items()}
+SEVERITY_RANK: Final = {None: 0, Severity.INFO: 1, Severity.WARNING: 2, Severity.ERROR: 3, Severity.CRITICAL: 4}
+SEVERITY_BY_RANK: Final = {rank: severity for severity, rank in SEVERITY_RANK.items()}
 
 
 class Verb(StrEnum):
@@ -184,7 +184,7 @@ class Choice(NamedTuple):
     left_out: LeftOut | None = None
 
 
-ALONE = Choice(["open"], [0.0], [], b"", "")  # nothing else was looked at
+ALONE: Final = Choice(["open"], [0.0], [], b"", "")  # nothing else was looked at
 
 
 class Decision(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,15 +19,15 @@ from grouping.shadow import Shadow
 from grouping.title import Title
 from grouping.tune import Tuning
 
-ID_GENERATION = 32_768  # ids of repeats and status changes remembered: this many to twice as many
-ID_PAGE = 1024
-MEMBER_PAGE = 64
-CLOCK = 5  # event times whose median is a scope's present: one wrong clock, or two, cannot move it
-SEEN = 32  # codes an incident remembers having seen
-COUNT_GENERATION = 8192  # alerts after which counts of what is usual become the past, which weighs half
+ID_GENERATION: Final = 32_768  # ids of repeats and status changes remembered: this many to twice as many
+ID_PAGE: Final = 1024
+MEMBER_PAGE: Final = 64
+CLOCK: Final = 5  # event times whose median is a scope's present: one wrong clock, or two, cannot move it
+SEEN: Final = 32  # codes an incident remembers having seen
+COUNT_GENERATION: Final = 8192  # alerts after which counts of what is usual become the past, which weighs half
 
 
-NO_LIMIT = Limit(0.0, 1.0, 1.0)
+NO_LIMIT: Final = Limit(0.0, 1.0, 1.0)
 
 
 class Standing(StrEnum):

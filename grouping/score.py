@@ -8,7 +8,7 @@ scored.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,7 +78,7 @@ class Evidence(NamedTuple):
     told: list[int] | None  # (C,) whether responders said that it belongs (1) or not (-1); None: never any
 
 
-_BLANK = np.zeros((FEATURES, COLUMNS))
+_BLANK: Final = np.zeros((FEATURES, COLUMNS))
 _BLANK[OPEN, 0] = 1.0
 _BLANK[JOIN, 1:] = 1.0
 _BLANK[FRESH_MINUTE, 1:] = 60.0
@@ -87,10 +87,11 @@ _BLANK[FRESH_HOUR, 1:] = 3600.0
 
 def pair_features(seen: Evidence) -> Singles:
     """(FEATURES, COLUMNS): the rows named in layout.py, for opening (column 0) and each candidate, then zeros."""
-    if kernel.compiled is None:
+    compiled = kernel.compiled
+    if compiled is None:
         return _by_numpy(seen)
     out = np.empty((FEATURES, COLUMNS), np.float32)
-    kernel.compiled.pair_features(out, seen)
+    compiled.pair_features(out, seen)
     return out
 
 
@@ -150,11 +151,12 @@ def linear_score(weights: Singles, features: Singles) -> Singles:
 
     The sum runs down the rows in order, the same for every column.
     """
-    if kernel.compiled is None:
+    compiled = kernel.compiled
+    if compiled is None:
         summed: Singles = np.add.reduce(weights * features, 0)
         return summed
     scores = np.empty(COLUMNS, np.float32)
-    kernel.compiled.linear_score(scores, weights, features)
+    compiled.linear_score(scores, weights, features)
     return scores
 
 

@@ -23,7 +23,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from hashlib import blake2b
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 import orjson
@@ -56,12 +56,12 @@ from grouping.shadow import Shadow
 from grouping.title import Title
 from grouping.tune import Look, Tuning
 
-FORMAT = 8  # of the records; a store or snapshot of another format is refused
-KEYS_KEPT = 65_536  # decoded dedup keys held in memory per scope
-INCIDENTS_KEPT = 1024  # decoded incidents held beyond the joinable ones
-KINDS = [bytes([letter]) for letter in b"abefiklmprstu"]  # first letters of keys
-MERGED = 5  # place of what was merged into it in an incident's record
-_MAGIC = b"grouping-snapshot"
+FORMAT: Final = 8  # of the records; a store or snapshot of another format is refused
+KEYS_KEPT: Final = 65_536  # decoded dedup keys held in memory per scope
+INCIDENTS_KEPT: Final = 1024  # decoded incidents held beyond the joinable ones
+KINDS: Final = [bytes([letter]) for letter in b"abefiklmprstu"]  # first letters of keys
+MERGED: Final = 5  # place of what was merged into it in an incident's record
+_MAGIC: Final = b"grouping-snapshot"
 
 
 class BadState(ValueError):

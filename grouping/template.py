@@ -13,17 +13,18 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import Final
 
-_CUT = r"\s\"'`<>()\[\]{};=|#!?&*^"  # never inside a chunk
-_ENDS = r"\s\"'`<>)\]}"  # ends a URL
+_CUT: Final = r"\s\"'`<>()\[\]{};=|#!?&*^"  # never inside a chunk
+_ENDS: Final = r"\s\"'`<>)\]}"  # ends a URL
 
-_ANY = re.compile(r"[\d/@\\]|\.\w")
-_OCTETS = r"(?:\d{1,3}\.){3}\d{1,3}"
-_GROUPS = r"[0-9a-fA-F]{1,4}(?::[0-9a-fA-F]{1,4}){0,6}+"
-_CLOCK = r"\d\d?:\d\d(?::\d\d)?(?:[.,]\d++)?"
+_ANY: Final = re.compile(r"[\d/@\\]|\.\w")
+_OCTETS: Final = r"(?:\d{1,3}\.){3}\d{1,3}"
+_GROUPS: Final = r"[0-9a-fA-F]{1,4}(?::[0-9a-fA-F]{1,4}){0,6}+"
+_CLOCK: Final = r"\d\d?:\d\d(?::\d\d)?(?:[.,]\d++)?"
 
 # The first kind that fits a whole chunk, or a part of one, names it: the narrow ones stand before the wide ones.
-_KINDS = {
+_KINDS: Final = {
     "ip": rf"/?{_OCTETS}(?:/\d{{1,2}})?"
     rf"|(?=[^\d]*+\d)(?:(?:[0-9a-fA-F]{{1,4}}:){{7}}[0-9a-fA-F]{{1,4}}|(?:{_GROUPS})?::(?:{_GROUPS})?(?::{_OCTETS})?)"
     r"(?:%\w++)?(?:/\d{1,3})?",
@@ -40,20 +41,20 @@ _KINDS = {
     r"|(?=[^\d]*+\d)[a-zA-Z]++(?:\d{1,6}[a-zA-Z]?)?(?:-[a-zA-Z]*+(?:\d{1,6}[a-zA-Z]?)?)*+(?:\.[a-zA-Z][\w$-]*+)*+",
     "id": r"(?=[^\d]*+\d)[^/\\~+%]++",
 }
-_KIND = re.compile("|".join(f"(?P<{kind}>{pattern})" for kind, pattern in _KINDS.items()))
-_FIRST = rf"(?<![^{_CUT}])"
-_VARIED = (
+_KIND: Final = re.compile("|".join(f"(?P<{kind}>{pattern})" for kind, pattern in _KINDS.items()))
+_FIRST: Final = rf"(?<![^{_CUT}])"
+_VARIED: Final = (
     rf"(?=[^{_CUT}\d/@\\.]*+(?:[\d/@\\]|\.++[\w/]))"
     rf"(?:(?P<url>[a-zA-Z][a-zA-Z0-9+.-]*+://[^{_ENDS}]++)|(?P<path>/[^{_CUT}]*+\?[^{_ENDS}]++)|[^{_CUT}]++)"
 )
-_CHUNK = re.compile(_FIRST + _VARIED)
+_CHUNK: Final = re.compile(_FIRST + _VARIED)
 # The same where a title holds masks already: what is glued to one stays, so that masking twice is masking once.
-_AGAIN = re.compile(rf"{_FIRST}(?:(?P<kept>[^{_CUT}]*+(?:<(?:url|{'|'.join(_KINDS)})>[^{_CUT}]*+)++)|{_VARIED})")
-_PARTS = re.compile(r"([:,@]+)")
-_SMALLER = re.compile(r"([/\\~+%]+|\.{2,}|-{2,})")
+_AGAIN: Final = re.compile(rf"{_FIRST}(?:(?P<kept>[^{_CUT}]*+(?:<(?:url|{'|'.join(_KINDS)})>[^{_CUT}]*+)++)|{_VARIED})")
+_PARTS: Final = re.compile(r"([:,@]+)")
+_SMALLER: Final = re.compile(r"([/\\~+%]+|\.{2,}|-{2,})")
 
 # Names that hold a digit and yet stand for a kind of thing: they tell titles apart.
-_TERMS = frozenset(
+_TERMS: Final = frozenset(
     "x86 x86-64 x86_64 amd64 arm64 i386 i686 ipv4 ipv6 utf-8 utf8 sha1 sha256 sha512 md5 base64 oauth2 log4j k8s s3 ec2 "
     "p50 p75 p90 p95 p99 1xx 2xx 3xx 4xx 5xx".split()
 )
@@ -119,12 +120,12 @@ def _part(text: str, cuts: tuple[re.Pattern[str], ...], values: list[str]) -> st
 
 
 # The words of a date before or after its clock: "Sun Jul 10 <time> 2005", "Mon, 3 Nov <time>".
-_DATE = re.compile(
+_DATE: Final = re.compile(
     r"\b(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)(?=,? +(?:<num>|(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\b))"
     r"|(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)(?= +<num>))"
 )
 
-_TOKEN = re.compile(r"<[a-z]+>|([^\W\d_][\w'-]+)")
+_TOKEN: Final = re.compile(r"<[a-z]+>|([^\W\d_][\w'-]+)")
 
 
 def words(template: str) -> list[str]:

@@ -7,10 +7,13 @@ template speaks for the incident.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
-KINDS_KEPT = 8  # templates remembered per incident; further ones are only counted
-MAX_TEXT = 1024  # characters of a title, as of a summary: masks are longer than what they stand for
-_ONE_LINE = dict.fromkeys((*range(32), *range(127, 160), 0x2028, 0x2029), " ")  # what breaks a line or a terminal
+KINDS_KEPT: Final = 8  # templates remembered per incident; further ones are only counted
+MAX_TEXT: Final = 1024  # characters of a title, as of a summary: masks are longer than what they stand for
+_ONE_LINE: Final = dict.fromkeys(
+    (*range(32), *range(127, 160), 0x2028, 0x2029), " "
+)  # what breaks a line or a terminal
 
 
 @dataclass(slots=True)

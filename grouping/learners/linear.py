@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,11 +14,11 @@ from grouping.score import linear_score
 # inter-arrival time of the scope, and both together have to be worth 2.6. The last incident has a small head start.
 # Weights on what alerts look like helped on some streams and hurt on others: they wait until a scope learns its own.
 # What responders said outweighs all else.
-PACE = {"join": -2.6, "turn": 0.2, "in_time": 4.0, "fresh_pace": 2.0, "told": 8.0}
+PACE: Final = {"join": -2.6, "turn": 0.2, "in_time": 4.0, "fresh_pace": 2.0, "told": 8.0}
 
 # The policy's rule and nothing else: above 0, which is what opening scores, while the key's last incident is in time.
 # Opening gives way at the limit itself.
-RULE = {"open": -1e-6, "join": -1.0, "ruled": 2.0, "told": 8.0}
+RULE: Final = {"open": -1e-6, "join": -1.0, "ruled": 2.0, "told": 8.0}
 
 
 class Linear:

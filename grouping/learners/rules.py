@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
 from grouping.layout import COLUMNS, IN_TIME, OPEN, TURN
 
-_OPENING = np.zeros(COLUMNS, np.float32)
+_OPENING: Final = np.zeros(COLUMNS, np.float32)
 _OPENING[0] = 0.5
-_LIMIT = np.float32(0.5)  # IN_TIME when the silence is just what the policy allows
+_LIMIT: Final = 0.5  # IN_TIME when the silence is just what the policy allows
 
 
 class Rules:
@@ -21,12 +23,12 @@ class Rules:
         turns: list[float] = features[TURN].tolist()
         if 1.0 in turns:  # one at most has it
             turn = turns.index(1.0)
-            if features[IN_TIME, turn] >= _LIMIT:
+            if features.item(IN_TIME, turn) >= _LIMIT:
                 scores[turn] = 1.0
         return scores
 
     def parts(self, option: NDArray[np.float32]) -> dict[str, float]:
         """Where the score of an option (FEATURES,) comes from; empty for 0."""
-        if option[OPEN]:
+        if option.item(OPEN):
             return {"open": 0.5}
-        return {"ruled": 1.0} if option[TURN] and option[IN_TIME] >= _LIMIT else {}
+        return {"ruled": 1.0} if option.item(TURN) and option.item(IN_TIME) >= _LIMIT else {}
