@@ -382,6 +382,32 @@ def test_incidents_in_pages_and_by_what_they_are(live: Live) -> None:
     assert live.ask("GET", "/incidents/i-none").status == 404
 
 
+def test_what_is_misspelt_is_refused_and_changes_nothing(live: Live) -> None:
+    """A filter that was passed over would show, or delete, more than was meant; a field, do what nobody asked for."""
+    first, *_ = open_three(live, "misspelt")
+    events = live.ask("GET", "/scopes/misspelt").json["events"]
+    as_pagerduty = "application/vnd.pagerduty+json"
+    for method, path, body, name in (
+        ("GET", "/incidents?stauts=open", None, "stauts"),
+        ("GET", "/incidents?offset=10&statuses[]=resolved", None, "offset, statuses[]"),  # of the other shape
+        ("GET", f"/incidents/{first}/alerts?page=2", None, "page"),
+        ("GET", "/scopes?from=a", None, "from"),
+        ("GET", "/stream?sope=misspelt", None, "sope"),
+        ("DELETE", "/deadletters?subscription=chat&numbers=3", None, "numbers"),
+        ("POST", "/feedback/f1/undo?scop=misspelt", {}, "scop"),
+        ("PUT", "/scopes/misspelt/policy", {"mode": "auto", "polcy": "service~5s"}, "body.polcy"),
+        ("PUT", "/scopes/misspelt/policy", {}, "$.policy"),
+        ("POST", f"/incidents/{first}/resolve", {"acter": "ana"}, "body.acter"),
+    ):
+        refused = live.ask(method, path, body)
+        assert (refused.status, refused.json["error"].split(":")[0]) == (400, name), path
+    there = live.ask("GET", "/incidents?service_ids[]=x", Accept=as_pagerduty)
+    assert (there.status, there.json["error"]["errors"][0].split(":")[0]) == (400, "service_ids[]")
+    assert live.ask("GET", "/incidents?include[]=services&time_zone=UTC", Accept=as_pagerduty).status == 200
+    assert live.ask("GET", "/scopes/misspelt").json["events"] == events
+    assert live.ask("GET", "/incidents?scope=misspelt&token=none").status == 200  # a token may stand there
+
+
 def test_an_incident_s_alerts_and_how_they_were_decided(live: Live) -> None:
     """All options with their scores and named features."""
     first, *_ = open_three(live, "why")

@@ -19,7 +19,7 @@ from grouping.runtimes.http import letters, operation, pagerduty, responders, se
 from grouping.runtimes.http.doors import CORRECTIONS, Answer, Door, reply, trace_of
 from grouping.runtimes.http.limits import Denied, Gate, Held, Message, Receive, Scope, Send, body_of, has_body
 from grouping.runtimes.http.metrics import Metrics, Tally
-from grouping.runtimes.http.parts import Parts
+from grouping.runtimes.http.parts import Parts, names_of
 from grouping.runtimes.http.stream import Feed
 from grouping.runtimes.logs import TRACE
 from grouping.runtimes.outbox.outbox import Outbox
@@ -162,6 +162,7 @@ def application(service: Service, outbox: Outbox) -> Front:
     app.include_router(letters.router)
     _say_errors(app)
     document = _described(app)
+    app.state.names = names_of(document)
 
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi() -> JSONResponse:

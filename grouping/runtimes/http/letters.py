@@ -9,13 +9,13 @@ from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from grouping.runtimes.http.parts import Administrator, Live, Reader
+from grouping.runtimes.http.parts import Administrator, ByKnownNames, Live, Reader
 from grouping.runtimes.outbox.ledger import LedgerError
 from grouping.runtimes.service import Unavailable
 
 logger = logging.getLogger("grouping.outbox")
 
-router = APIRouter(tags=["notifications"])
+router = APIRouter(tags=["notifications"], dependencies=[ByKnownNames])
 
 Name = Annotated[str | None, Query(max_length=64, description="Of this subscription only.")]
 Number = Annotated[int, Field(ge=1, le=2**53)]

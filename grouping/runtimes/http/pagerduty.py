@@ -17,14 +17,16 @@ from pydantic import BaseModel, Field
 
 from grouping.parse import MAX_LIST, MAX_NAME
 from grouping.runtimes.http.doors import trace_of
-from grouping.runtimes.http.parts import Live, Parts, Responder
+from grouping.runtimes.http.parts import ByKnownNames, Live, Parts, Responder, refuse_unknown
 from grouping.runtimes.http.say import By, Said, acknowledged, answered, correct, scope_of, scope_with
 from grouping.runtimes.settings import Token
 
 WANTED = "application/vnd.pagerduty+json"
 LISTED = 10_000  # incidents that can be reached by `offset`, as there
 PAGE = 100  # incidents on one page
-_ASKED = {"offset", "limit", "total", "statuses[]", "since", "until", "sort_by", "date_range", "include[]", "time_zone"}
+ALONE = frozenset(
+    ("offset", "total", "statuses[]", "since", "until", "sort_by", "date_range", "include[]", "time_zone")
+)  # what a list is asked for in this shape, and in no other
 _CODES = {400: 2001, 401: 2006, 403: 2010, 404: 2100, 429: 2020}  # as its errors are numbered
 _URGENT = ("critical", "error", None)
 
@@ -35,7 +37,7 @@ From = Annotated[str | None, Header(alias="From", max_length=MAX_NAME)]
 class Paging:
     """Which incidents a list in PagerDuty's shape is to hold."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 — one per parameter of the address
         self,
         offset: Annotated[int, Query(ge=0, le=LISTED, description="So many are left out; as PagerDuty alone.")] = 0,
         total: Annotated[bool, Query(description="Count them; as PagerDuty alone.")] = False,
@@ -52,6 +54,12 @@ class Paging:
             Literal["created_at:desc"] | None, Query(description="As PagerDuty alone.")
         ] = None,
         date_range: Annotated[Literal["all"] | None, Query(description="As PagerDuty alone.")] = None,
+        include: Annotated[  # noqa: ARG002 — there is nothing to include, and its clients ask for it
+            list[str] | None, Query(alias="include[]", max_length=20, description="As PagerDuty alone; nothing is.")
+        ] = None,
+        time_zone: Annotated[  # noqa: ARG002 — times are told in UTC
+            str | None, Query(max_length=64, description="As PagerDuty alone; times are in UTC.")
+        ] = None,
     ) -> None:
         self.offset = offset
         self.total = total
@@ -115,7 +123,7 @@ class Updates(BaseModel):
     incidents: Annotated[list[Named], Field(min_length=1, max_length=250)]
 
 
-router = APIRouter(tags=["as PagerDuty"])
+router = APIRouter(tags=["as PagerDuty"], dependencies=[ByKnownNames])
 
 
 @router.put("/incidents/{id}/merge")
@@ -188,9 +196,7 @@ async def listed(live: Parts, paging: Paging, limit: int, asked: Iterable[str]) 
     limit = min(limit, PAGE)
     if paging.offset + limit > LISTED:
         raise HTTPException(400, f"offset and limit come to {paging.offset + limit}, at most {LISTED} are shown")
-    unknown = sorted(set(asked) - _ASKED)
-    if unknown:  # a list that ignored a filter would hold what nobody asked for
-        raise HTTPException(400, f"{', '.join(unknown)}: not known here; leave it out, or filter what comes")
+    refuse_unknown(asked, (*ALONE, "limit"))
     page = await live.service.ask(
         "listed",
         statuses=paging.statuses,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, NamedTuple, cast
+from collections.abc import Iterable
+from typing import Annotated, Any, NamedTuple, cast
 
-from fastapi import Depends, Request
+from fastapi import Depends, HTTPException, Request
 
 from grouping.runtimes.http.limits import Gate
 from grouping.runtimes.http.metrics import Metrics
@@ -46,3 +47,29 @@ async def _administrator(request: Request, live: Live) -> Token:
 Reader = Annotated[Token, Depends(_reader)]
 Responder = Annotated[Token, Depends(_responder)]
 Administrator = Annotated[Token, Depends(_administrator)]
+
+
+def refuse_unknown(asked: Iterable[str], known: Iterable[str]) -> None:
+    """Refuse a question with names that nothing goes by: what was misspelt would be done to more than was meant. Raises HTTPException."""
+    unknown = sorted(set(asked) - {*known, "token"})  # limits.py reads that one
+    if unknown:
+        raise HTTPException(400, f"{', '.join(unknown)[:200]}: not known here; leave it out, or correct the name")
+
+
+def names_of(document: dict[str, Any]) -> dict[tuple[str, str], frozenset[str]]:
+    """By path and method of an OpenAPI document: the names that a question may have there."""
+    return {
+        (path, method.upper()): frozenset(
+            one["name"] for one in described.get("parameters", ()) if one["in"] == "query"
+        )
+        for path, operations in document["paths"].items()
+        for method, described in operations.items()
+    }
+
+
+async def _by_known_names(request: Request) -> None:
+    names: dict[tuple[str, str], frozenset[str]] = request.app.state.names
+    refuse_unknown(request.query_params, names[request.scope["route"].path, request.method])
+
+
+ByKnownNames = Depends(_by_known_names)

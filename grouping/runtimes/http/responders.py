@@ -16,7 +16,7 @@ from grouping.parse import MAX_LIST, MAX_NAME
 from grouping.runtimes.http import pagerduty
 from grouping.runtimes.http.doors import trace_of
 from grouping.runtimes.http.limits import Denied
-from grouping.runtimes.http.parts import Administrator, Live, Reader, Responder
+from grouping.runtimes.http.parts import Administrator, ByKnownNames, Live, Reader, Responder, refuse_unknown
 from grouping.runtimes.http.say import By, acknowledged, answered, correct, found, say, scope_with
 from grouping.runtimes.settings import Right
 
@@ -53,7 +53,7 @@ class SetPolicy(By):
     policy: Annotated[str | None, Field(max_length=MAX_NAME, examples=["default", "service~5s"])] = None
 
 
-router = APIRouter()
+router = APIRouter(dependencies=[ByKnownNames])
 
 
 @router.get("/incidents", tags=["incidents"])
@@ -74,10 +74,11 @@ async def incidents(  # noqa: PLR0913 — one per parameter of the address
     """Incidents, the one opened last first. A page may be short of `limit` and yet have a `next`.
 
     In PagerDuty's shape for those who ask for `application/vnd.pagerduty+json`, with `offset`, `limit`, `total`, `statuses[]`, `since`
-    and `until`; what else it is asked for there is refused.
+    and `until`. What either shape does not know is refused.
     """
     if pagerduty.wanted(request):
         return JSONResponse(await pagerduty.listed(live, paging, limit, request.query_params))
+    refuse_unknown(request.query_params, request.query_params.keys() - pagerduty.ALONE)
     page = await live.service.ask(
         "incidents", scope=scope, status=status, severity=severity, text=text, before=after, most=limit
     )
@@ -191,8 +192,7 @@ async def model(live: Live, _: Reader, scope: str) -> JSONResponse:
 @router.put("/scopes/{scope}/policy", tags=["policies"])
 async def set_policy(live: Live, token: Administrator, request: Request, scope: str, body: SetPolicy) -> JSONResponse:
     """Set what decides in a scope from here on, go back to what decided before, or let a policy play along."""
-    named = body.policy or (None if body.mode == "rollback" else "default")
-    event = {"kind": "policy", "mode": body.mode} | ({} if named is None else {"policy": named})
+    event = {"kind": "policy", "mode": body.mode} | ({} if body.policy is None else {"policy": body.policy})
     return answered(await say(live, token, trace_of(request.scope), scope, body, event))
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, NamedTuple
 import orjson
 from fastapi import HTTPException
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from grouping.formats.base import name as shortened
 from grouping.parse import MAX_LIST, MAX_NAME
@@ -20,6 +20,8 @@ from grouping.runtimes.settings import Token
 
 class By(BaseModel):
     """Who does it; without tokens as anybody wants, with them the token's name by default."""
+
+    model_config = ConfigDict(extra="forbid")  # what was misspelt would be left out
 
     actor: Annotated[str | None, Field(max_length=MAX_NAME)] = None
     id: Annotated[
