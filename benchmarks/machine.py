@@ -31,6 +31,11 @@ def machine() -> dict[str, Any]:
     }
 
 
+def usual() -> dict[str, str]:
+    """The environment without what bends Python: a user's process finds its modules compiled from the second start on."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+
+
 def _processor() -> str:
     info = Path("/proc/cpuinfo")
     names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")]

@@ -26,7 +26,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.machine import machine
+from benchmarks.machine import machine, usual
 
 CROWDS = (256, 1000, 4000, 20_000)
 RUNS = 2  # of each replay; the faster one counts, as noise only slows down
@@ -84,7 +84,7 @@ def _measure(load: Load, scratch: Path) -> dict[str, Any]:
     for number in range(RUNS):
         state = ["--state", str(scratch / f"state-{load.path.stem}-{number}")] if load.state else []
         begun = time.perf_counter()
-        process = subprocess.Popen([*command, *state])
+        process = subprocess.Popen([*command, *state], env=usual())
         _, _, used = os.wait4(process.pid, 0)
         runs.append((time.perf_counter() - begun, used.ru_maxrss / 1024))
     probe = [sys.executable, "-m", "benchmarks.whole", "--probe", str(load.path), load.policy]
