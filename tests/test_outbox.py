@@ -146,6 +146,19 @@ def test_retry_after_is_honoured(tmp_path: Path, receiver: Receiver) -> None:
         assert min(row["at"] for row in others) - first["at"] >= 1.9
 
 
+def test_what_failed_with_all_others_goes_out_when_the_receiver_is_back(tmp_path: Path, receiver: Receiver) -> None:
+    """As soon as one is taken, however long its own pause would be; and nothing is said to be wrong any more."""
+    receiver.orders({"status": 500, "times": 1})
+    with service(tmp_path, subscription(receiver.url, retry_s=3600.0, retry_max_s=3600.0)) as live:
+        live.ask("POST", "/events", alert("a", "web"))
+        until(lambda: live.ask("GET", "/subscriptions").json["subscriptions"][0]["failing_s"])
+        live.ask("POST", "/events", [alert(f"b{n}", f"s{n}") for n in range(20)])
+        until(lambda: len(receiver.taken()) == 21)
+        until(lambda: live.ask("GET", "/subscriptions").json["subscriptions"][0]["waiting"] == 0)
+        (state,) = live.ask("GET", "/subscriptions").json["subscriptions"]
+        assert (state["failing_s"], state["why"], state["again"]) == (None, None, 1)
+
+
 def test_a_receiver_that_dies_and_comes_back_misses_nothing(tmp_path: Path, receiver: Receiver) -> None:
     """While it is gone the service takes alerts as ever."""
     with service(tmp_path, subscription(receiver.url)) as live:

@@ -11,6 +11,7 @@ import logging
 import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -60,7 +61,7 @@ class Delivery:
         self.position = position
         self.counts: Counter[str] = Counter()  # taken, again, dead, resent, dropped
         self.failing_since: float | None = None  # monotonic s
-        self.why = ""  # the last failure
+        self.why = ""  # the last failure, until it delivers again
         self._service = service
         self._ledger = ledger
         self._off = off
@@ -71,6 +72,7 @@ class Delivery:
         self._lanes: list[asyncio.Queue[Item]] = [asyncio.Queue() for _ in range(LANES)]
         self._room = asyncio.Event()
         self._moved = asyncio.Event()
+        self._back = asyncio.Event()  # set for a moment when one is taken after others failed
         self._closed_until = 0.0  # the receiver asked to be left alone until then, monotonic s
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -190,12 +192,18 @@ class Delivery:
         self.counts["taken"] += 1
         if self.failing_since is not None:
             logger.warning("delivers again", extra={"subscription": self.to.name})
-        self.failing_since = None
+            self.failing_since, self.why = None, ""
+            self._back.set()
+            self._back.clear()
+
+    def _others(self, item: Item) -> int:
+        """Messages of others that were taken since it was tried first."""
+        return self.counts["taken"] - item.taken_before - item.part
 
     def _hopeless(self, item: Item) -> bool:
         """Whether it was tried for long enough, or fails by itself: others are taken meanwhile."""
-        others = self.counts["taken"] - item.taken_before - item.part
-        return time.monotonic() - item.since >= self.to.give_up_s or (item.tries >= POISON and others > 0)
+        alone = item.tries >= POISON and self._others(item) > 0
+        return time.monotonic() - item.since >= self.to.give_up_s or alone
 
     async def _wait(self, item: Item, outcome: Outcome) -> None:
         self.counts["again"] += 1
@@ -205,7 +213,12 @@ class Delivery:
         self.why = outcome.why
         if outcome.after is not None:
             self._closed_until = max(self._closed_until, time.monotonic() + outcome.after)
-        await asyncio.sleep(pause(self.to, item.tries, outcome.after))
+        rest = pause(self.to, item.tries, outcome.after)
+        if self._others(item) > 0:  # it fails by itself
+            await asyncio.sleep(rest)
+            return
+        with suppress(TimeoutError):  # when the receiver is back, what failed along with others need not wait any more
+            await asyncio.wait_for(self._back.wait(), rest)
 
     async def _give_up(self, item: Item, outcome: Outcome) -> None:
         self.counts["dead"] += 1
