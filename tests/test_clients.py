@@ -50,6 +50,12 @@ def test_pagerduty_s_client_merges_moves_acknowledges_and_resolves(live: Live) -
     assert merged.json()["incident"]["alert_counts"]["all"] == 4
     gone = client.rget(f"/incidents/{second}")
     assert (gone["status"], gone["resolve_reason"]["incident"]["id"]) == ("resolved", first)
+    with_all = {"include[]": ["channels"], "limit": 3}
+    members = list(client.iter_all(f"/incidents/{first}/alerts", params=with_all))  # in pages of 3
+    assert {(one["id"], one["alert_key"], one["status"], one["incident"]["id"]) for one in members} == {
+        (f"a{number}", f"a{number}", "triggered", first) for number in range(4)
+    }
+    assert members[0]["body"]["details"]["host"] in {"h0", "h1"}
     target = {"id": third, "type": "incident_reference"}
     moved = client.put(
         f"/incidents/{first}/alerts", json={"alerts": [{"id": "a2", "type": "alert", "incident": target}]}

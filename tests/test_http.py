@@ -550,6 +550,9 @@ def test_the_stream_goes_on_where_one_was(live: Live) -> None:
     ids = [id for id, _ in found]
     assert all((id is None) == (seq == after) for id, seq, after in zip(ids, seqs, [*seqs[1:], -1], strict=True))
 
+    beyond = live.ask("GET", "/stream", last_event_id=str(10**6))  # of another log, as after a restore
+    assert (beyond.status, beyond.json["error"].split(",")[0]) == (400, "there is no event 1000000")
+
     connection = live.connect()
     connection.request("GET", "/stream?scope=flow-b")
     response = connection.getresponse()

@@ -1,4 +1,4 @@
-"""PagerDuty's REST shapes for responders' tools: list, merge, move, acknowledge, resolve; `From:` names who does it.
+"""PagerDuty's REST shapes for responders' tools: list, alerts, merge, move, acknowledge, resolve; `From:` names who does it.
 
 Who asks for `application/vnd.pagerduty+json` gets these, errors too. https://developer.pagerduty.com/api-reference: Incidents. What they leave out of an incident (services, teams,
 escalations) does not exist here.
@@ -27,7 +27,9 @@ PAGE = 100  # incidents on one page
 ALONE = frozenset(
     ("offset", "total", "statuses[]", "since", "until", "sort_by", "date_range", "include[]", "time_zone")
 )  # what a list is asked for in this shape, and in no other
+MEMBERS_ALONE = frozenset(("offset", "total", "include[]"))  # the same of the alerts of an incident
 _CODES = {400: 2001, 401: 2006, 403: 2010, 404: 2100, 429: 2020}  # as its errors are numbered
+_TOLD = ("id", "incident", "status", "summary", "severity", "dedup_key", "at")  # of an alert, under other names
 _URGENT = ("critical", "error", None)
 
 Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
@@ -66,6 +68,21 @@ class Paging:
         self.statuses = sorted(set(statuses or ()))
         self.since = None if date_range else _seconds(since)
         self.until = None if date_range else _seconds(until)
+
+
+class Turning:
+    """Which of an incident's alerts a list in PagerDuty's shape is to hold."""
+
+    def __init__(
+        self,
+        offset: Annotated[int, Query(ge=0, le=LISTED, description="So many are left out; as PagerDuty alone.")] = 0,
+        total: Annotated[bool, Query(description="Count them; as PagerDuty alone.")] = False,
+        include: Annotated[  # noqa: ARG002 — as above
+            list[str] | None, Query(alias="include[]", max_length=20, description="As PagerDuty alone; nothing is.")
+        ] = None,
+    ) -> None:
+        self.offset = offset
+        self.total = total
 
 
 def _seconds(time: datetime | None) -> float | None:
@@ -193,9 +210,7 @@ def failure(status: int, *errors: str) -> dict[str, Any]:
 
 async def listed(live: Parts, paging: Paging, limit: int, asked: Iterable[str]) -> dict[str, Any]:
     """A page of incidents, the one opened last first. Raises HTTPException beyond the last that can be reached."""
-    limit = min(limit, PAGE)
-    if paging.offset + limit > LISTED:
-        raise HTTPException(400, f"offset and limit come to {paging.offset + limit}, at most {LISTED} are shown")
+    limit = _within(paging.offset, limit)
     refuse_unknown(asked, (*ALONE, "limit"))
     page = await live.service.ask(
         "listed",
@@ -209,6 +224,31 @@ async def listed(live: Parts, paging: Paging, limit: int, asked: Iterable[str]) 
     )
     shown = [_shown(found) for found in page["incidents"]]
     return {"incidents": shown, "limit": limit, "offset": paging.offset, "more": page["more"], "total": page["total"]}
+
+
+async def alerts_of(live: Parts, id: str, turning: Turning, limit: int, asked: Iterable[str]) -> dict[str, Any]:
+    """A page of the alerts that belong to an incident now. Raises HTTPException where there is none, and beyond the last one."""
+    limit = _within(turning.offset, limit)
+    refuse_unknown(asked, (*MEMBERS_ALONE, "limit"))
+    rows = await live.service.ask("alerts", id=id, skip=turning.offset, most=limit + 1)
+    if rows is None:
+        raise HTTPException(404, f"there is no incident {id}")
+    total = (await live.service.ask("incident", id=id))["alerts"] if turning.total else None
+    return {
+        "alerts": [_member(row) for row in rows[:limit]],
+        "limit": limit,
+        "offset": turning.offset,
+        "more": len(rows) > limit,
+        "total": total,
+    }
+
+
+def _within(offset: int, limit: int) -> int:
+    """How long a page is. Raises HTTPException beyond the last that can be reached."""
+    limit = min(limit, PAGE)
+    if offset + limit > LISTED:
+        raise HTTPException(400, f"offset and limit come to {offset + limit}, at most {LISTED} are shown")
+    return limit
 
 
 def _partly(request: Request, done: dict[str, Any], others: list[Said]) -> JSONResponse:
@@ -268,6 +308,19 @@ def _shown(found: dict[str, Any]) -> dict[str, Any]:
         incident = {"id": found["into"], "type": "incident_reference"}
         shown["resolve_reason"] = {"type": "merge_resolve_reason", "incident": incident}
     return shown
+
+
+def _member(row: dict[str, Any]) -> dict[str, Any]:
+    details = {key: value for key, value in row.items() if key not in _TOLD}
+    return _alert(row["id"], row["incident"]) | {
+        "summary": row["summary"],
+        "status": "resolved" if row["status"] == "resolved" else "triggered",
+        "alert_key": row.get("dedup_key"),
+        "severity": row.get("severity"),
+        "created_at": datetime.fromtimestamp(row["at"], UTC).isoformat(),
+        "suppressed": False,
+        "body": {"type": "alert_body", "details": details},
+    }
 
 
 def _alert(id: str, into: str) -> dict[str, Any]:

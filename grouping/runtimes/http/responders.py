@@ -94,8 +94,22 @@ async def incident(live: Live, _: Reader, request: Request, id: str) -> JSONResp
 
 
 @router.get("/incidents/{id}/alerts", tags=["incidents"])
-async def alerts(live: Live, _: Reader, id: str, skip: Skip = 0, limit: Limit = 100) -> JSONResponse:
-    """The alerts that belong to an incident now, newest first."""
+async def alerts(
+    live: Live,
+    _: Reader,
+    request: Request,
+    id: str,
+    turning: Annotated[pagerduty.Turning, Depends()],
+    skip: Skip = 0,
+    limit: Limit = 100,
+) -> JSONResponse:
+    """The alerts that belong to an incident now, newest first.
+
+    In PagerDuty's shape for those who ask for `application/vnd.pagerduty+json`, with `offset`, `limit` and `total`.
+    """
+    if pagerduty.wanted(request):
+        return JSONResponse(await pagerduty.alerts_of(live, id, turning, limit, request.query_params))
+    refuse_unknown(request.query_params, ("skip", "limit"))
     return found(await live.service.ask("alerts", id=id, skip=skip, most=limit), f"incident {id}", "alerts")
 
 
@@ -209,6 +223,10 @@ async def stream(
 ) -> StreamingResponse:
     """Everything that is decided, as server-sent events: kind, seq as id, the output line as data."""
     first = next((seq for seq in (last_event_id, after) if seq is not None), live.service.decided)
+    if first > live.service.log.end:  # of a log that is no more: what is new would be passed over without a word
+        raise Denied(
+            400, f"there is no event {first}, the last is {live.service.log.end}; begin anew: after=0, or without it"
+        )
 
     def allowed() -> bool:
         """Whether the token that it was opened with still is one."""
