@@ -321,6 +321,30 @@ def test_the_broker_restarts(stage, broker):
     assert [process.poll() for process in (worker, command)] == [None, None]
 
 
+def test_a_transaction_that_no_broker_answers_is_given_up(stage, broker):
+    """Its partition asks no more, and is taken over again once a broker answers; nothing is missing, nothing twice."""
+    if stage.brokers != broker.address:
+        pytest.skip("the broker is somebody else's")
+    stage.produce(events(0, 8000))
+    worker = stage.loop("one", transaction_s=3)
+    stage.until(lambda: stage.written() > 200)
+    broker.stop(signal.SIGKILL)
+    try:
+        given_up = r"partition (\d): TimeoutError: no broker has answered for 3 s; taken over again"
+        stage.until(lambda: set(re.findall(given_up, stage.log())) == {"0", "1"}, what="giving up")
+        consumer, anybody = "Group Coordinator Request failed", "Unable connect to node"
+        for what in ("the last of the producers", "the consumer alone"):
+            size = len(stage.log())
+            stage.until(lambda size=size: stage.log()[size:].count(consumer) > 100, what=what)
+        since = stage.log()[size:]
+        assert since.count(anybody) < 6 * since.count(consumer)
+    finally:
+        broker.start()
+    stage.produce(events(8000, 300))
+    stage.until_settled()
+    assert worker.poll() is None
+
+
 def test_a_worker_that_is_told_to_stop_ends_where_no_broker_answers(stage, broker):
     """And what it had committed is the beginning of what the next one writes."""
     if stage.brokers != broker.address:

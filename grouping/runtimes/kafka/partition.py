@@ -13,11 +13,12 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
 
 from grouping.emit import emit
 from grouping.engine import Engine
@@ -111,7 +112,7 @@ class Partition:
     async def take(self) -> None:
         """Make sure that this partition is ours alone, and bring its state up to date; `next` is where to go on.
 
-        Raises Lost, StoreError, KafkaError.
+        Raises Lost, StoreError, KafkaError, TimeoutError.
         """
         began, shared, settings = time.monotonic(), self._shared, self._settings
         self._partitions = max(self._counted(), self.number + 1)  # the group may know of a new one before we do
@@ -123,7 +124,8 @@ class Partition:
         await shared.consumer.commit({self.tp: first if committed is None else committed})
         self._watch("owned")
         self._producer = self._new_producer()
-        await self._producer.start()  # ends what a predecessor had under way, and locks it out
+        async with self._in_time():
+            await self._producer.start()  # ends what a predecessor had under way, and locks it out
         self._watch("fenced")
         state = TopicPartition(settings.topic(STATE), self.number)
         position = await changelog.catch_up(
@@ -148,7 +150,7 @@ class Partition:
             **shared.connection,
             # One id per partition: the next owner uses the same and so locks this one out, even one that slept.
             transactional_id=f"{self._settings.group}-{self.number}",
-            transaction_timeout_ms=30_000,
+            transaction_timeout_ms=round(self._settings.transaction_s * 1000),
             max_batch_size=min(MAX_BATCH, *(size - 4096 for size in shared.topics.largest.values())),
             max_request_size=MAX_RECORD,
             retry_backoff_ms=20,
@@ -248,21 +250,39 @@ class Partition:
         await self._send(outbox, self._ends)
 
     async def _send(self, outbox: Outbox, reach: Mapping[str, int]) -> dict[str, int]:
-        """One transaction; the offsets after it, by topic. ``reach``: what they are at least. Raises Lost, KafkaError."""
-        assert self._producer is not None
-        producer = self._producer
+        """One transaction; the offsets after it, by topic. ``reach``: what they are at least.
+
+        Raises Lost, KafkaError, TimeoutError.
+        """
         async with self._shared.turn:
             self._watch("turn")
-            await producer.begin_transaction()
-            self._watch("begun")
-            ends = await outbox.send(producer, self.number)
-            for name, least in reach.items():
-                topic = self._settings.topic(name)
-                if ends.get(topic, least) < least:
-                    raise Lost(f"{topic}/{self.number}: was made anew while it was written to; looking again")
-            self._watch("sent")
-            await producer.commit_transaction()
+            async with self._in_time():
+                ends = await self._transact(outbox, reach)
         self._watch("committed")
+        return ends
+
+    @contextlib.asynccontextmanager
+    async def _in_time(self) -> AsyncIterator[None]:
+        """Ends what waits for the brokers for too long: the client would ask for ever, many times a second."""
+        seconds = self._settings.transaction_s
+        try:
+            async with asyncio.timeout(seconds):
+                yield
+        except TimeoutError:
+            raise TimeoutError(f"no broker has answered for {seconds:g} s") from None
+
+    async def _transact(self, outbox: Outbox, reach: Mapping[str, int]) -> dict[str, int]:
+        assert self._producer is not None
+        producer = self._producer
+        await producer.begin_transaction()
+        self._watch("begun")
+        ends = await outbox.send(producer, self.number)
+        for name, least in reach.items():
+            topic = self._settings.topic(name)
+            if ends.get(topic, least) < least:
+                raise Lost(f"{topic}/{self.number}: was made anew while it was written to; looking again")
+        self._watch("sent")
+        await producer.commit_transaction()
         return ends
 
     async def _commit(self, outbox: Outbox, *, checkpoint: bool = False) -> None:
@@ -319,6 +339,14 @@ class Partition:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(producer.stop(), 2)
                 return
-            # It waits for an answer that may never come: end its task and connections.
-            await producer._sender.close()  # noqa: SLF001 — there is no public way that does not wait
-            await producer.client.close()
+            await _end(producer)
+
+
+async def _end(producer: AIOKafkaProducer) -> None:
+    """Stop a producer that waits for an answer that may never come. There is no public way that does not wait."""
+    producer._message_accumulator.fail_all(KafkaError("given up"))  # noqa: SLF001
+    task: asyncio.Task[None] | None = producer._sender.sender_task  # noqa: SLF001
+    while task is not None and not task.done():
+        task.cancel()  # first itself, and then what it waits for: that looks for the brokers for ever
+        await asyncio.wait([task], timeout=0.1)
+    await producer.client.close()

@@ -44,6 +44,7 @@ class Settings:
     checkpoint_s: float = 5.0  # ... and what came in longer ago than this not at all
     session_s: float = 10.0  # silence after which the group gives a worker's partitions to others
     transactions: int = 6  # at most so many under way at once in this worker
+    transaction_s: float = 30.0  # one that takes longer is given up, by the brokers and by us
 
     def topic(self, name: str) -> str:
         """The full name of a topic."""
