@@ -741,6 +741,46 @@ done:
     return result;
 }
 
+/* -- where a title may vary */
+
+static uint8_t cuts[128]; /* template._CUT: never inside a chunk */
+
+static void make_cuts(void) {
+    for (const char *at = "\t\n\v\f\r\x1c\x1d\x1e\x1f \"'`<>()[]{};=|#!?&*^"; *at; at++) cuts[(uint8_t)*at] = 1;
+}
+
+static int of_word(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
+
+/* Whether a chunk holds a digit, a slash, a backslash or an at-sign, or dots before a word, whichever comes first. */
+static int varies(const char *at, const char *end) {
+    while (at < end && *at != '/' && *at != '@' && *at != '\\' && *at != '.' && !(*at >= '0' && *at <= '9')) at++;
+    if (at == end || *at != '.') return at < end;
+    while (at < end && *at == '.') at++;
+    return at < end && (of_word(*at) || *at == '/');
+}
+
+/* chunks(title) -> start and end of each that may vary, or None: only the pattern can tell; as template.mask needs it. */
+static PyObject *chunks(PyObject *Py_UNUSED(module), PyObject *title) {
+    if (!PyUnicode_Check(title)) return PyErr_Format(PyExc_TypeError, "the title must be a str");
+    if (!PyUnicode_IS_COMPACT_ASCII(title)) Py_RETURN_NONE;
+    Py_ssize_t length;
+    const char *text = PyUnicode_AsUTF8AndSize(title, &length);
+    if (text == NULL) return NULL;
+    PyObject *found = PyList_New(0);
+    for (Py_ssize_t at = 0; found != NULL && at < length; at++) {
+        const Py_ssize_t start = at;
+        int address = 0;
+        for (; at < length && !cuts[(uint8_t)text[at]]; at++)
+            address |= text[at] == ':' && at + 2 < length && text[at + 1] == '/' && text[at + 2] == '/';
+        if (address || (at < length && (text[at] == '<' || text[at] == '?'))) { /* a URL, a query, a mask */
+            Py_DECREF(found);
+            Py_RETURN_NONE;
+        }
+        if (varies(text + start, text + at) && (append(found, start) < 0 || append(found, at) < 0)) Py_CLEAR(found);
+    }
+    return found;
+}
+
 /* -- how often two kinds stand next to each other */
 
 /* counts[0][key] + counts[1][key] / 2, what is missing counting as 0; -1: an error. */
@@ -784,6 +824,7 @@ static PyMethodDef methods[] = {
     {"add", (PyCFunction)(void (*)(void))add, METH_FASTCALL, NULL},
     {"times", (PyCFunction)(void (*)(void))times, METH_FASTCALL, NULL},
     {"sparse", (PyCFunction)(void (*)(void))sparse, METH_FASTCALL, NULL},
+    {"chunks", chunks, METH_O, NULL},
     {"places", (PyCFunction)(void (*)(void))places, METH_FASTCALL, NULL},
     {"paced", (PyCFunction)(void (*)(void))paced, METH_FASTCALL, NULL},
     {"around", (PyCFunction)(void (*)(void))around, METH_FASTCALL, NULL},
@@ -800,6 +841,7 @@ static struct PyModuleDef definition = {
 
 PyMODINIT_FUNC PyInit__kernel(void) {
     make_crc_table();
+    make_cuts();
     PyObject *module = PyModule_Create(&definition);
     if (module != NULL && PyModule_AddIntConstant(module, "LAYOUT", G_CODE) < 0) Py_CLEAR(module);
     return module;

@@ -31,6 +31,7 @@ from grouping.learners.rules import Rules
 from grouping.policy import KIN, Policy, policy
 from grouping.records import Action, Bound, Decision, LeftOut, Reason
 
+_SINGLE = np.dtype("<f4")
 ALIKE = 0.5  # from here on a match is worth a word
 
 Option = NDArray[np.float32]  # (FEATURES,)
@@ -69,7 +70,7 @@ def why(decision: Decision) -> dict[str, float]:
     choice = decision.choice
     if choice is None or not choice.columns:
         return {}
-    option = np.frombuffer(choice.features, "<f4")[int(decision.action is Action.JOIN) :: len(choice.columns)]
+    option = np.frombuffer(choice.features, _SINGLE)[int(decision.action is Action.JOIN) :: len(choice.columns)]
     return contributions(choice.policy, option)
 
 

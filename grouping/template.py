@@ -15,6 +15,8 @@ import re
 from functools import lru_cache
 from typing import Final
 
+from grouping import kernel
+
 _CUT: Final = r"\s\"'`<>()\[\]{};=|#!?&*^"  # never inside a chunk
 _ENDS: Final = r"\s\"'`<>)\]}"  # ends a URL
 
@@ -63,9 +65,34 @@ _TERMS: Final = frozenset(
 @lru_cache(maxsize=4096)
 def mask(title: str) -> tuple[str, tuple[str, ...]]:
     """The template of a title, and what was masked in it but for numbers and times, in order. The cache only saves work."""
-    if _ANY.search(title) is None:
+    compiled = kernel.compiled
+    places = None if compiled is None else compiled.chunks(title)
+    if places == [] or (places is None and _ANY.search(title) is None):
         return title, ()
     values: list[str] = []
+    template = _by_pattern(title, values) if places is None else _by_place(title, places, values)
+    if "<time>" in template:
+        template = _DATE.sub("<time>", template)
+    return template, tuple(values)
+
+
+def _by_place(title: str, places: list[int], values: list[str]) -> str:
+    """The title with its chunks masked, which start and end at ``places``; what was masked goes to ``values``."""
+    parts: list[str] = []
+    done = 0
+    for index in range(0, len(places), 2):
+        start, end = places[index], places[index + 1]
+        template, found = _chunk(title[start:end])
+        parts.append(title[done:start])
+        parts.append(template)
+        values.extend(found)
+        done = end
+    parts.append(title[done:])
+    return "".join(parts)
+
+
+def _by_pattern(title: str, values: list[str]) -> str:
+    """The same for any title."""
 
     def name(match: re.Match[str]) -> str:
         text = match.group()
@@ -80,10 +107,7 @@ def mask(title: str) -> tuple[str, tuple[str, ...]]:
         values.append(value)
         return f"<{kind}>{text[len(value) :]}"
 
-    template = (_AGAIN if "<" in title else _CHUNK).sub(name, title)
-    if "<time>" in template:
-        template = _DATE.sub("<time>", template)
-    return template, tuple(values)
+    return (_AGAIN if "<" in title else _CHUNK).sub(name, title)
 
 
 @lru_cache(maxsize=4096)

@@ -11,9 +11,8 @@ from typing import Final
 
 KINDS_KEPT: Final = 8  # templates remembered per incident; further ones are only counted
 MAX_TEXT: Final = 1024  # characters of a title, as of a summary: masks are longer than what they stand for
-_ONE_LINE: Final = dict.fromkeys(
-    (*range(32), *range(127, 160), 0x2028, 0x2029), " "
-)  # what breaks a line or a terminal
+# What breaks a line or a terminal.
+_ONE_LINE: Final = dict.fromkeys((*range(32), *range(127, 160), 0x2028, 0x2029), " ")
 
 
 @dataclass(slots=True)
@@ -28,7 +27,10 @@ class Title:
         known = self.kinds.get(template)
         if known is not None:
             count, shared = known
-            self.kinds[template] = (count + 1, shared if shared == summary else _common(template, shared, summary))
+            self.kinds[template] = (
+                count + 1,
+                shared if shared in (summary, template) else _common(template, shared, summary),
+            )
         elif len(self.kinds) < KINDS_KEPT:
             self.kinds[template] = (1, summary)
         else:

@@ -13,7 +13,7 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from grouping import kernel, kin, pairs
@@ -25,6 +25,7 @@ from grouping.policy import Limit
 from grouping.promote import paced
 from grouping.scope import Usual
 from grouping.score import Evidence, linear_score, pair_features
+from grouping.template import mask
 
 ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.skipif(kernel.compiled is None, reason="no compiler was there: numpy does it all")
@@ -250,6 +251,34 @@ SEEN = Evidence(
     [0.0],
     None,
 )
+TITLE_PIECES = [chr(code) for code in range(128)] + [
+    "://",
+    "..",
+    ".a",
+    "a1",
+    "db-7",
+    "1.5%",
+    " ",
+    " ",
+    "é",
+    "\u00a0",
+    "٣",
+    "<num>",
+]
+
+
+@given(st.lists(st.sampled_from(TITLE_PIECES) | st.characters(), max_size=20).map("".join))
+@settings(max_examples=1000, deadline=None)
+@example("a.-5 b..5 ../x 12:30")
+@example("see http://a.b/c?d=(1 2) for db-7")
+@example("Sun Jul 10 12:30:00 2005")
+@example("Sun <time>")
+def test_titles_are_masked_the_same(title):
+    """Any characters in any order; a pattern defines what the compiled core finds."""
+    compiled, pattern = both(mask.__wrapped__, title)
+    assert compiled == pattern
+
+
 WRONG = {
     "a row beyond the profile": ("alike", (*ALIKE[:3], ROWS * PROFILE_ROWS, *ALIKE[4:])),
     "a row below it": ("alike", (*ALIKE[:3], -ROWS, *ALIKE[4:])),
@@ -291,6 +320,7 @@ WRONG = {
     "a profile of more rows than can be told": ("sparse", (np.zeros((1 << 16, 1), np.uint8), [0])),
     "too little room for places": ("places", (np.zeros(2, np.intp), [1], ["a"])),
     "a text that is a number": ("places", (np.zeros(3, np.intp), [1], [7])),
+    "a title that is a number": ("chunks", (7,)),
     "a text that is no Unicode": ("places", (np.zeros(3, np.intp), [1], ["\ud800"])),
     "a row that is a text": ("places", (np.zeros(3, np.intp), ["a"], ["a"])),
     "a probe beyond the times": ("counts", (*COUNTS[:4], ROWS * 4, *COUNTS[5:])),
