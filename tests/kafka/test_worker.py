@@ -592,6 +592,7 @@ def test_the_metrics_say_what_waits_and_what_is_refused(stage):
     assert sum(scraped("grouping_events_total").values()) == 300
     assert scraped("grouping_partitions") == {"": 2}
     assert set(scraped("grouping_partition_refused").values()) == {0}
+    assert scraped("grouping_faults_total") == scraped("grouping_bypassed_total") == {"0": 0, "1": 0}
     assert stop(worker) == 0
     stage.drop_topic("decisions")
     stage.create()

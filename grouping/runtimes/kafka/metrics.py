@@ -66,6 +66,10 @@ class Metrics:
                 self._replayed.inc(amount)
             case "taken":
                 self._taken.observe(amount)
+                for counter in (self._faults, self._bypassed):
+                    counter.labels(
+                        label
+                    )  # 0 is seen before 1: a series that begins with 1 is no increase to Prometheus
                 self._refused.labels(label).set(0)
             case "left":
                 self._refused.labels(label).set(0)
