@@ -28,7 +28,7 @@ from grouping.quality import Quality
 from grouping.runtimes.files import OWN
 from grouping.runtimes.http.short import SPARE
 from grouping.tune import FIRST as FIRST_LOOK
-from tests.live import PATIENCE, Live, grouping, until
+from tests.live import PATIENCE, Answer, Live, grouping, until
 
 T = 1_760_000_000.0
 
@@ -683,6 +683,29 @@ def test_tokens_give_rights_and_have_a_rate(tmp_path: Path) -> None:
         assert status("PUT", "/scopes/default/policy", "respond", {"policy": "default"}) == 403
         assert "ingest" not in [line.get("token") for line in live.logs()]
         assert len(live.log()) == 3
+
+
+def test_whoever_is_turned_away_is_counted_wherever_that_was(tmp_path: Path) -> None:
+    """Who tries tokens on incidents is seen as one who tries them on events; the line has the trace of the answer."""
+    with Live(tmp_path / "state", TOKENS) as live:
+
+        def ask(method: str, path: str, token: str, body: Any = None) -> Answer:
+            return live.ask(method, path, body, Authorization=f"Bearer {token}")
+
+        def denied(status: int) -> float:
+            text = ask("GET", "/metrics", "read").body.decode()
+            found = re.search(rf'grouping_denied_total{{status="{status}"}} (\S+)', text)
+            return float(found[1]) if found else 0.0
+
+        unknown = [ask("GET", "/incidents", "guess"), ask("POST", "/incidents/i-1/confirm", "guess", {"id": "x"})]
+        assert [answer.status for answer in unknown] == [401, 401]
+        assert (ask("GET", "/scopes", "ingest").status, denied(401), denied(403)) == (403, 2.0, 1.0)
+        lines = [line for line in live.logs() if line["say"] == "denied"]
+        assert [(line["path"], line["status"]) for line in lines] == [
+            ("/incidents", 401),
+            ("/incidents/i-1/confirm", 401),
+        ]
+        assert [line["trace"] for line in lines] == [answer.headers["x-trace-id"] for answer in unknown]
 
 
 @pytest.mark.parametrize("path", ["/events", "/v1/webhooks/canonical"])

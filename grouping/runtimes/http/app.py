@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,6 +26,8 @@ from grouping.runtimes.logs import TRACE
 from grouping.runtimes.outbox.outbox import Outbox
 from grouping.runtimes.service import Service, Unavailable
 from grouping.runtimes.settings import Right, Settings
+
+logger = logging.getLogger("grouping.http")
 
 DOORS = {"/events": ("events", canonical.read, "Canonical events: one, an array, or one a line.")}
 
@@ -89,7 +92,7 @@ class Front:
         if door is not None:
             await door.deny(scope, send, denied, trace)
         else:
-            self._tally.denied[denied.status] += 1
+            _note(self._tally, scope, denied.status, str(denied))
             told = _failure(scope, denied.status, str(denied)) | {"trace": trace}
             answer = Answer(denied.status, orjson.dumps(told))
             await reply(send, answer, trace, denied.after)
@@ -160,7 +163,7 @@ def application(service: Service, outbox: Outbox) -> Front:
     app.include_router(pagerduty.router)
     app.include_router(senders.router)
     app.include_router(letters.router)
-    _say_errors(app)
+    _say_errors(app, tally)
     document = _described(app)
     app.state.names = names_of(document)
 
@@ -181,17 +184,29 @@ def _failure(scope: Scope, status: int, *errors: str) -> dict[str, Any]:
     return {"error": "; ".join(errors)}
 
 
-def _say_errors(app: FastAPI) -> None:
+def _note(tally: Tally, scope: Scope, status: int, why: str) -> None:
+    """Count a request that is not taken, and log who is unknown; as the doors do it."""
+    tally.denied[status] += 1
+    logger.log(
+        logging.INFO if status == 401 else logging.DEBUG,
+        "denied",
+        extra={"path": scope["path"], "status": status, "why": why, "trace": trace_of(scope)},
+    )
+
+
+def _say_errors(app: FastAPI, tally: Tally) -> None:
     """One shape for all errors: a sentence under `error`; for PagerDuty's clients theirs."""
 
     @app.exception_handler(Denied)
     async def denied(request: Request, error: Denied) -> JSONResponse:
+        _note(tally, request.scope, error.status, str(error))
         headers = {"Retry-After": str(error.after)} if error.after is not None else {}
         headers |= {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
         return JSONResponse(_failure(request.scope, error.status, str(error)), error.status, headers)
 
     @app.exception_handler(Unavailable)
     async def unavailable(request: Request, error: Unavailable) -> JSONResponse:
+        _note(tally, request.scope, 503, str(error))
         return JSONResponse(_failure(request.scope, 503, str(error)), 503, {"Retry-After": str(error.after)})
 
     @app.exception_handler(Malformed)
