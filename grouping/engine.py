@@ -7,7 +7,7 @@ and start state, give the same bytes, on any machine, in any batching, with a re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from grouping.correct import Desk, Impossible, correct
 from grouping.decide import distribution, pick
 from grouping.draw import draw, name
 from grouping.featurise import Features, Featuriser
+from grouping.forget import forget, forget_beside
 from grouping.layout import IN_TIME, RULED, TOLD, TURN
 from grouping.lifecycle import policy_key
 from grouping.policy import BadPolicy, Policy, policy
@@ -99,6 +100,18 @@ class Engine:
         if self._shadows is not None:
             drained |= {SHADOWS + key: value for key, value in self._shadows.state.drain().items()}
         return drained
+
+    def forget(self, name: str, ids: Iterable[str]) -> list[str]:
+        """Delete incidents of a scope for good; those that were, by id, with all that was merged into them.
+
+        What a policy that plays along made of their alerts goes too, incident by incident.
+        """
+        scope = self.state.scope(name)
+        gone = forget(self.state, scope, ids)
+        if scope.shadow is not None:
+            side = self._side(scope, scope.shadow.by)
+            forget_beside(self.state, scope, self._other().state, side, gone.alerts)
+        return gone.incidents
 
     def open_incidents(self) -> int:
         """How many incidents take alerts, in the scopes held in memory."""

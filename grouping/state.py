@@ -309,6 +309,14 @@ class State:
             self.drop_before(scope, id, orjson.loads(value).get("before", ()))
         self._pending[key] = None
 
+    def drop_feedbacks(self, scope: Scope) -> None:
+        """Delete all feedback of a scope: none of it can be undone any more; what it taught stays."""
+        prefix = record_key(b"f", scope.name)
+        keys = [key for key, value in self._pending.items() if value is not None and key.startswith(prefix)]
+        keys += [key for key, _ in under(self._below, prefix) if key not in self._pending]
+        for key in sorted(keys):
+            self.drop_feedback(scope.name, key[len(prefix) :].decode())
+
     def add_member(self, scope: Scope, incident: Incident, alert: str) -> None:
         """Add a direct member to an incident's list, in which it must not be yet."""
         incident.page.append(alert)

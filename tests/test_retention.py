@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -27,9 +27,9 @@ from grouping.runtimes.log import Log, LogError, note, read, remove, removed, se
 from grouping.runtimes.retention import _resolved
 from grouping.runtimes.store import Store
 from grouping.scope import ID_GENERATION
-from grouping.state import State
+from grouping.state import State, record_key, unpack
 from tests.live import Live, grouping, until
-from tests.logs import Player, logs
+from tests.logs import SCOPES, Player, logs
 
 # -- the engine
 
@@ -75,7 +75,7 @@ class Noting:
         for resolve in (True, False):
             after = None
             while True:
-                _, opened, after = forget_incidents(self.state, self.index, self.announcer, upto, after)
+                _, opened, after = forget_incidents(self.engine, self.index, self.announcer, upto, after)
                 self.commit()
                 assert resolve or not opened
                 for line in _resolved(opened, upto):
@@ -121,6 +121,88 @@ def test_what_is_left_goes_on(
     twin = Player(Engine.restore(engine.engine.snapshot()))
     twin.opened, twin.number = {scope: list(ids) for scope, ids in player.opened.items()}, player.number
     assert [player.play(event) for event in events[middle:]] == [twin.play(event) for event in events[middle:]]
+    store.close()
+
+
+@settings(max_examples=60)
+@given(logs(), st.data())
+def test_what_plays_along_forgets_with_it_and_goes_on(
+    tmp_path_factory: pytest.TempPathFactory, events: list[dict[str, Any]], data: st.DataObject
+) -> None:
+    """An incident of a shadow is there as long as one of its alerts is; any log can follow, undoing too, as after a restart."""
+    middle = data.draw(st.integers(0, len(events)))
+    store = Store(tmp_path_factory.mktemp("kept") / "store", sync=False)
+    engine = Noting(store)
+    player = Player(engine)
+    playing = {"kind": "policy", "mode": "shadow", "policy": "host+service=60s", "at": events[0]["at"]}
+    for event in [*(playing | {"scope": scope} for scope in SCOPES), *events[:middle]]:
+        player.play(event)
+    engine.commit()
+    engine.forget(data.draw(st.integers(0, engine.number)))
+    records = unpack(engine.engine.snapshot())
+    for name in SCOPES:
+        shadow = engine.state.scope(name).shadow
+        if shadow is not None:
+            scope = f"{len(name)} {name} {shadow.by}"
+            held = _roots(records, b"S", scope)
+            assert set(held.values()) == {held[alert] for alert in _roots(records, b"", name) if alert in held}
+    twin = Player(Engine.restore(engine.engine.snapshot()))
+    twin.opened, twin.number = {scope: list(ids) for scope, ids in player.opened.items()}, player.number
+    assert [player.play(event) for event in events[middle:]] == [twin.play(event) for event in events[middle:]]
+    store.close()
+
+
+def _roots(records: Mapping[bytes, bytes], under: bytes, scope: str) -> dict[str, str]:
+    """The alerts of a scope, each with the incident that it belongs to."""
+    kept = {key.removeprefix(under): value for key, value in records.items() if key.startswith(under)}
+    alerts, incidents = (record_key(kind, scope) for kind in (b"a", b"i"))
+    found = {}
+    for key, value in kept.items():
+        if key.startswith(alerts):
+            id = orjson.loads(value.partition(b"\n")[0])[0]
+            while (into := orjson.loads(kept[incidents + id.encode()].partition(b"\n")[0])[4]) is not None:
+                id = into
+            found[key[len(alerts) :].decode()] = id
+    return found
+
+
+def test_a_shadow_takes_no_more_room_for_what_is_gone(tmp_path: Path) -> None:
+    """As many records after a year as after a day, where as much is kept."""
+    store = Store(tmp_path / "store", sync=False)
+    engine = Noting(store)
+    player = Player(engine)
+    player.play({"kind": "policy", "mode": "shadow", "policy": "service=60s", "at": 0.0})
+    sizes = []
+    for number in range(5):
+        for part in range(20):
+            id = f"{number}-{part}"
+            told = {"service": f"s{part}", "summary": f"s{part} down", "at": number * 1e6 + part}
+            player.play({"kind": "alert", "id": id, **told})
+        engine.commit()
+        engine.forget(engine.number - 20)
+        sizes.append(sum(key[:2] in (b"Sa", b"Si") for key in unpack(engine.engine.snapshot())))
+    assert sizes == [40] * 5  # an alert and an incident of its own each
+    store.close()
+
+
+def test_a_shadow_does_not_look_for_what_is_gone_when_a_correction_is_undone(tmp_path: Path) -> None:
+    """An alert was taken out of an incident that the shadow alone had, and whose other alert is gone."""
+    store = Store(tmp_path / "store", sync=False)
+    engine = Noting(store)
+    player = Player(engine)
+    for mode, name in (("auto", "service=60s"), ("shadow", "*=60s")):
+        player.play({"kind": "policy", "mode": mode, "policy": name, "at": 0.0})
+    for id, at in (("a", 1.0), ("m", 2.0), ("y", 5000.0)):
+        player.play({"kind": "alert", "id": id, "service": f"of {id}", "summary": "down", "at": at})
+    assert len(player.opened["default"]) == 3
+    before = engine.number
+    feedback = {"kind": "feedback", "id": "f", "action": "move", "alerts": ["m"], "into": 2, "at": 5001.0}
+    assert b'"moved"' in player.play(feedback)
+    engine.commit()
+    engine.forget(before)
+    assert engine.state.alert(engine.state.scope("default"), "a") is None
+    undo = {"kind": "feedback", "id": "u", "action": "undo", "feedback": "f", "at": 5002.0}
+    assert b'"moved"' in player.play(undo)
     store.close()
 
 

@@ -99,7 +99,7 @@ class Decider:
         self._counts: dict[str, int] = {}
         self._quality = Quality()
         self._next_commit = self._commit_soon = 0.0
-        forgetting = Forgetting(directory, self._store, self._engine.state, self._index, self._announcer, self._settle)
+        forgetting = Forgetting(directory, self._store, self._engine, self._index, self._announcer, self._settle)
         self._answers = Answers(config, self._store, self._index, forgetting)
         self._answers.committed(self._committed)
 

@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from grouping.forget import forget
+from grouping.engine import Engine
 from grouping.outlets.announce import NOTICES, Announcer
 from grouping.runtimes import base
 from grouping.runtimes.index import FEEDBACK, Entry, Index
@@ -25,14 +25,14 @@ class Forgetting:
         self,
         directory: Path,
         store: Store,
-        state: State,
+        engine: Engine,
         index: Index,
         announcer: Announcer,
         commit: Callable[[], None],
     ) -> None:
         self._directory = directory
         self._store = store
-        self._state = state
+        self._engine = engine
         self._index = index
         self._announcer = announcer
         self._commit = commit
@@ -44,8 +44,8 @@ class Forgetting:
         """
         start = None if after is None else bytes.fromhex(after)
         if start is None:
-            forget_feedback(self._state, self._index, upto)
-        count, opened, last = forget_incidents(self._state, self._index, self._announcer, upto, start)
+            forget_feedback(self._engine.state, self._index, upto)
+        count, opened, last = forget_incidents(self._engine, self._index, self._announcer, upto, start)
         self._commit()
         if last is None:
             forget_lines(self._store, upto)
@@ -67,7 +67,7 @@ def forget_feedback(state: State, index: Index, upto: int) -> None:
 
 
 def forget_incidents(
-    state: State, index: Index, announcer: Announcer, upto: int, after: bytes | None
+    engine: Engine, index: Index, announcer: Announcer, upto: int, after: bytes | None
 ) -> tuple[int, list[tuple[str, str]], bytes | None]:
     """Delete some incidents that nothing was said of after event ``upto``, but none that is open.
 
@@ -77,11 +77,11 @@ def forget_incidents(
     count = 0
     opened: list[tuple[str, str]] = []
     for name, ids in _by_scope(entries).items():
-        scope = state.scope(name)
-        found = {id: state.incident(scope, id) for id in ids}
+        scope = engine.state.scope(name)
+        found = {id: engine.state.incident(scope, id) for id in ids}
         still = [id for id, one in found.items() if one is not None and one.standing is Standing.OPEN]
         opened += [(name, id) for id in still]
-        for id in forget(state, scope, [id for id in ids if id not in still]):
+        for id in engine.forget(name, [id for id in ids if id not in still]):
             index.drop(id)
             announcer.forget(scope, id)
             count += 1

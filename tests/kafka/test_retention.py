@@ -31,7 +31,7 @@ class Keeping:
         self.engine = Engine(None, store)
         self.state = self.engine.state
         self.store, self.number = store, number
-        self.retention = Retention(store, self.engine.state, keep_s)
+        self.retention = Retention(store, self.engine, keep_s)
 
     def step(self, event: Event) -> list[Output]:
         self.number += 1

@@ -137,7 +137,7 @@ class Partition:
         losses = Losses(settings, self.tp, shared.consumer, shared.connection)
         position = await losses.check(position, self._position(first - 1, first - 1), first, committed)
         self._engine = Engine(settings.config, self._store)
-        self._retention = Retention(self._store, self._engine.state, settings.keep_days * DAY)
+        self._retention = Retention(self._store, self._engine, settings.keep_days * DAY)
         self._done, self._stepped, self.next = position.done, position.stepped, position.stepped + 1
         self._bypassed, self._last, self._ends = position.bypassed, position.last, position.ends
         # Partitions that are taken over together must not write all their checkpoints in the same moment.

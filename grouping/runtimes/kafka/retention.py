@@ -15,14 +15,14 @@ from typing import NamedTuple
 
 import orjson
 
-from grouping.forget import forget
+from grouping.engine import Engine
 from grouping.learn import clock
 from grouping.lifecycle import tree
 from grouping.records import Action, Decision, Event, Feedback, Output, Refused, incidents_of
 from grouping.runtimes.index import KEEPER
 from grouping.runtimes.store import Store
 from grouping.scope import Incident, Scope, Standing
-from grouping.state import State, last_alert, record_key
+from grouping.state import last_alert, record_key
 
 BITE = 256  # incidents looked at with each checkpoint, and one more for each event since the one before
 ALERTS = 4096  # of incidents that are deleted at once, about
@@ -43,10 +43,10 @@ class Old(NamedTuple):
 class Retention:
     """Of one partition. Takes every event right after the engine."""
 
-    def __init__(self, store: Store, state: State, keep_s: float) -> None:
+    def __init__(self, store: Store, engine: Engine, keep_s: float) -> None:
         """``keep_s`` 0: for ever; what feedback spoke of is written down in any case."""
         self._store = store
-        self._state = state
+        self._engine, self._state = engine, engine.state
         self._keep_s = keep_s
         self._changes: dict[bytes, bytes | None] = {}
         self._heard: dict[str, float] = {}
@@ -87,7 +87,7 @@ class Retention:
                 found.resolve.extend(self._end(scope, incident))
                 continue
             alerts += incident.count
-            for part in forget(self._state, scope, [id]):
+            for part in self._engine.forget(name, [id]):
                 found.gone.append(part)
                 self._unspeak(name, part)
             if alerts >= ALERTS:
