@@ -91,7 +91,7 @@ class Stage:
     async def _produce(
         self, records: list[tuple[bytes | None, bytes | None]], topic: str, more: dict[str, Any]
     ) -> None:
-        producer = AIOKafkaProducer(bootstrap_servers=self.brokers, max_request_size=8_000_000, linger_ms=5)
+        producer = AIOKafkaProducer(bootstrap_servers=self.brokers, max_request_size=8_000_000, linger_ms=5, acks="all")
         await producer.start()
         try:
             await asyncio.gather(*[await producer.send(topic, value, key, **more) for key, value in records])
