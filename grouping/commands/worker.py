@@ -88,14 +88,14 @@ def command(
                 click.echo(f"made the topic {name}", err=True)
         wait_s = 0.0 if create_topics is None else topics.WAIT_S
         asyncio.run(topics.look(told, [source.topic for source in further], wait_s))
-        told.state.mkdir(parents=True, exist_ok=True)
+        app = worker.build(told, further, listening(metrics))
     except BadSettings as error:
         raise click.UsageError(str(error)) from None
     except KafkaError as error:
         raise click.UsageError(f"--brokers {told.brokers}: {error}; is one of them up?") from None
     except OSError as error:
         raise click.UsageError(f"{error.filename}: {error.strerror}") from None
-    worker.run(told, further, listening(metrics), log_level)
+    worker.run(app, log_level)
 
 
 def from_environment() -> tuple[Settings, list[Source], str | None]:

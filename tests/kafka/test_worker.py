@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -18,6 +19,7 @@ import orjson
 import pytest
 
 from grouping import Engine, parse
+from grouping.runtimes.kafka.home import claim
 from grouping.runtimes.kafka.settings import Settings
 from grouping.runtimes.kafka.topics import create, look
 from grouping.runtimes.store import Store
@@ -520,6 +522,35 @@ def test_partitions_added_while_workers_run_are_refused(stage):
     assert stage.decisions() == [*before, b""]
 
 
+def test_a_directory_is_of_one_worker_alone(stage):
+    """A second one with it is refused; after a kill -9 it is free again."""
+    stage.produce(events(0, 100))
+    first = stage.worker("one")
+    stage.until_settled()
+    assert stage.worker("one").wait(20) == 2
+    assert "one: another worker has it; give each a directory of its own" in stage.log()
+    first.kill()
+    first.wait()
+    stage.produce(events(100, 100))
+    stage.worker("one")
+    stage.until_settled()
+
+
+def test_a_worker_is_known_again_by_its_directory(tmp_path, monkeypatch):
+    """And by its host: neither two hosts of one name nor a copied directory are the same one."""
+
+    def name(directory: str) -> str:
+        program = "import pathlib, sys; from grouping.runtimes.kafka.home import claim; print(claim(pathlib.Path(sys.argv[1])))"
+        command = [sys.executable, "-c", program, str(tmp_path / directory)]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    assert name("one") == name("one") != name("two")
+    shutil.copytree(tmp_path / "one", tmp_path / "copy")
+    assert name("copy") == name("one")
+    monkeypatch.setattr("socket.gethostname", lambda: "another")
+    assert claim(tmp_path / "copy") != name("one").strip()
+
+
 def test_topics_that_do_not_fit_are_refused_at_once(stage):
     """Exit status 2, and what to do."""
     stage.drop_topic("state")
@@ -611,12 +642,15 @@ def test_the_faust_command_starts_it_too(stage):
     stage.produce(events(0, 100))
     stage.produce([(None, value) for _, value in events(100, 50)], "further")
     names = {"BROKERS": stage.brokers, "STATE": str(stage.home / "one"), "TOPIC_PREFIX": stage.prefix}
-    names |= {"INGRESS": f"{stage.prefix}further=canonical", "SESSION": "2"}
+    address = f"127.0.0.1:{free_ports(1)[0]}"
+    names |= {"INGRESS": f"{stage.prefix}further=canonical", "SESSION": "2", "METRICS": address}
     environment = {f"GROUPING_{name}": value for name, value in names.items()}
     faust = ["-m", "faust", "-A", "grouping.runtimes.kafka.worker", "worker", "--without-web"]
     worker = stage.start("-W", "ignore", *faust, **environment)
     stage.until(lambda: sum(map(len, stage.read("events"))) == 150, what="the last of the further topic")
     stage.until_settled()
+    with urlopen(f"http://{address}/metrics", timeout=10) as answer:
+        assert b"grouping_partitions 2.0" in answer.read()
     assert stop(worker) == 0
 
 

@@ -11,12 +11,11 @@ import asyncio
 import gc
 import logging
 import os
-import socket
 import sys
 from collections.abc import Iterable, Mapping
-from hashlib import blake2b
 from typing import Any, NoReturn
 
+import click
 import faust
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -25,13 +24,14 @@ from mode import Service
 
 from grouping.commands.worker import from_environment, listening
 from grouping.parse import Malformed
+from grouping.runtimes.kafka.home import claim
 from grouping.runtimes.kafka.ingress import translate
 from grouping.runtimes.kafka.logs import calm
 from grouping.runtimes.kafka.loop import Loop
 from grouping.runtimes.kafka.metrics import Metrics
 from grouping.runtimes.kafka.outbox import OVERHEAD
 from grouping.runtimes.kafka.partition import Watch
-from grouping.runtimes.kafka.settings import DEAD_LETTERS, EVENTS, INBOX, MAX_RECORD, Settings
+from grouping.runtimes.kafka.settings import DEAD_LETTERS, EVENTS, INBOX, MAX_RECORD, BadSettings, Settings
 from grouping.runtimes.kafka.sources import Source, source
 from grouping.runtimes.kafka.topics import look
 
@@ -188,13 +188,11 @@ def _end() -> None:
 
 
 def build(settings: Settings, ingress: Iterable[Source] = (), metrics: Metrics | None = None) -> App:
-    """The app. ``ingress``: further topics to read.
+    """The app, with its directory claimed. ``ingress``: further topics to read.
 
     Raises BadSettings, OSError.
     """
-    connection = settings.connection()
-    settings.state.mkdir(parents=True, exist_ok=True)
-    who = blake2b(f"{socket.gethostname()} {settings.state.resolve()}".encode(), digest_size=8).hexdigest()
+    connection, who = settings.connection(), claim(settings.state)
     app = App(
         f"{settings.prefix}grouping-ingress",
         broker=[f"kafka://{address.strip()}" for address in settings.brokers.split(",")],
@@ -244,9 +242,8 @@ def _credentials(connection: Mapping[str, Any]) -> Any:
     return faust.SSLCredentials(context) if context is not None else None
 
 
-def run(settings: Settings, ingress: Iterable[Source], metrics: Metrics | None, loglevel: str) -> NoReturn:
+def run(app: App, loglevel: str) -> NoReturn:
     """Work until a signal says stop; ends the process."""
-    app = build(settings, ingress, metrics)
     app.finalize()
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)  # as in a replay: millions of records without cycles
@@ -258,11 +255,14 @@ def run(settings: Settings, ingress: Iterable[Source], metrics: Metrics | None, 
 
 def _from_environment() -> App:
     settings, ingress, metrics = from_environment()
-    return build(settings, ingress, listening(metrics))
+    try:
+        return build(settings, ingress, listening(metrics))
+    except BadSettings as error:
+        raise click.UsageError(str(error)) from None
 
 
 def __getattr__(name: str) -> Any:
-    """``app``, built when the faust command asks for it."""
+    """``app``, built when the faust command asks for it; it asks twice."""
     if name == "app":
-        return _from_environment()
+        return globals().setdefault("app", _from_environment())
     raise AttributeError(name)
