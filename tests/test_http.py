@@ -16,6 +16,7 @@ from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 import pytest
@@ -406,6 +407,24 @@ def test_what_is_misspelt_is_refused_and_changes_nothing(live: Live) -> None:
     assert live.ask("GET", "/incidents?include[]=services&time_zone=UTC", Accept=as_pagerduty).status == 200
     assert live.ask("GET", "/scopes/misspelt").json["events"] == events
     assert live.ask("GET", "/incidents?scope=misspelt&token=none").status == 200  # a token may stand there
+
+
+def test_names_in_an_address_are_any_text(live: Live) -> None:
+    """Scopes, alerts and feedback are called as their senders like, also with a slash, as ids of Kubernetes are."""
+    for name in ("pay/eu", "50%2F", "a b+c", "\u00fc/%"):
+        scope, id = quote(name, safe=""), quote(f"{name}/alert", safe="")
+        live.ask("POST", "/events", [event(f"{name}/{end}", scope=name) for end in ("first", "alert")])
+        live.settled()
+        assert live.ask("GET", f"/scopes/{scope}").json["scope"] == name
+        alert = live.ask("GET", f"/alerts/{id}?scope={scope}").json
+        assert alert["id"] == f"{name}/alert"
+        assert live.ask("PUT", f"/scopes/{scope}/policy", {"policy": "service~5s"}).json["status"] == "done"
+        assert live.ask("GET", f"/scopes/{scope}/model").status == 200
+        told = {"alerts": [alert["id"]], "id": f"{name}/said"}
+        assert live.ask("POST", f"/incidents/{alert['incident']}/split", told).json["status"] == "done"
+        undone = live.ask("POST", f"/feedback/{quote(told['id'], safe='')}/undo?scope={scope}")
+        assert undone.json["status"] == "done", name
+    assert live.ask("GET", "/scopes/pay/eu").status == 404  # two parts
 
 
 def test_an_incident_s_alerts_and_how_they_were_decided(live: Live) -> None:

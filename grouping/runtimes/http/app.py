@@ -20,6 +20,7 @@ from grouping.runtimes.http import letters, operation, pagerduty, responders, se
 from grouping.runtimes.http.doors import CORRECTIONS, Answer, Door, reply, trace_of
 from grouping.runtimes.http.limits import Denied, Gate, Held, Message, Receive, Scope, Send, body_of, has_body
 from grouping.runtimes.http.metrics import Metrics, Tally
+from grouping.runtimes.http.names import in_parts
 from grouping.runtimes.http.parts import Parts, names_of
 from grouping.runtimes.http.stream import Feed
 from grouping.runtimes.logs import TRACE
@@ -62,9 +63,9 @@ class Front:
         if door is not None:
             await door(scope, receive, send)
         elif has_body(scope):
-            await self._with_body(scope, receive, _traced(scope, send))
+            await self._with_body(in_parts(scope), receive, _traced(scope, send))
         else:
-            await self._app(scope, receive, _traced(scope, send))
+            await self._app(in_parts(scope), receive, _traced(scope, send))
 
     async def _with_body(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take a request of a responder: who it is comes first, then a body of bounded size, and then the rest."""

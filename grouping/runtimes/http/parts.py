@@ -69,7 +69,7 @@ def names_of(document: dict[str, Any]) -> dict[tuple[str, str], frozenset[str]]:
 
 async def _by_known_names(request: Request) -> None:
     names: dict[tuple[str, str], frozenset[str]] = request.app.state.names
-    refuse_unknown(request.query_params, names[request.scope["route"].path, request.method])
+    refuse_unknown(request.query_params, names[request.scope["route"].path_format, request.method])
 
 
 ByKnownNames = Depends(_by_known_names)

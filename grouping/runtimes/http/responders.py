@@ -11,11 +11,13 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import Field
+from starlette.convertors import register_url_convertor
 
 from grouping.parse import MAX_LIST, MAX_NAME
 from grouping.runtimes.http import pagerduty
 from grouping.runtimes.http.doors import trace_of
 from grouping.runtimes.http.limits import Denied
+from grouping.runtimes.http.names import Name
 from grouping.runtimes.http.parts import Administrator, ByKnownNames, Live, Reader, Responder, refuse_unknown
 from grouping.runtimes.http.say import By, acknowledged, answered, correct, found, say, scope_with
 from grouping.runtimes.settings import Right
@@ -52,6 +54,8 @@ class SetPolicy(By):
     mode: Literal["auto", "rollback", "shadow", "suggest"] = "auto"
     policy: Annotated[str | None, Field(max_length=MAX_NAME, examples=["default", "service~5s"])] = None
 
+
+register_url_convertor("name", Name())
 
 router = APIRouter(dependencies=[ByKnownNames])
 
@@ -119,7 +123,7 @@ async def decisions(live: Live, _: Reader, id: str, skip: Skip = 0, limit: Limit
     return found(await live.service.ask("decisions", id=id, skip=skip, most=limit), f"incident {id}", "decisions")
 
 
-@router.get("/alerts/{id}", tags=["incidents"])
+@router.get("/alerts/{id:name}", tags=["incidents"])
 async def alert(live: Live, _: Reader, id: str, scope: str = "default") -> JSONResponse:
     """One alert, where it belongs now, how it was decided, and in `words` why."""
     return found(await live.service.ask("alert", scope=scope, id=id), f"alert {id} in scope {scope}")
@@ -166,7 +170,7 @@ async def judge(
     return answered(await correct(live, token, trace_of(request.scope), id, body or By(), action, incident=id))
 
 
-@router.post("/feedback/{id}/undo", tags=["corrections"])
+@router.post("/feedback/{id:name}/undo", tags=["corrections"])
 async def undo(
     live: Live,
     token: Responder,
@@ -191,19 +195,19 @@ async def scopes(
     return JSONResponse({"scopes": await live.service.ask("scopes", after=after, most=limit)})
 
 
-@router.get("/scopes/{scope}", tags=["policies"])
+@router.get("/scopes/{scope:name}", tags=["policies"])
 async def scope_state(live: Live, _: Reader, scope: str) -> JSONResponse:
     """What decides in a scope."""
     return found(await live.service.ask("scope", name=scope), f"scope {scope}")
 
 
-@router.get("/scopes/{scope}/model", tags=["policies"])
+@router.get("/scopes/{scope:name}/model", tags=["policies"])
 async def model(live: Live, _: Reader, scope: str) -> JSONResponse:
     """What a scope has learned: its rules and lessons, as `grouping model` takes them."""
     return found(await live.service.ask("model", name=scope), f"scope {scope}")
 
 
-@router.put("/scopes/{scope}/policy", tags=["policies"])
+@router.put("/scopes/{scope:name}/policy", tags=["policies"])
 async def set_policy(live: Live, token: Administrator, request: Request, scope: str, body: SetPolicy) -> JSONResponse:
     """Set what decides in a scope from here on, go back to what decided before, or let a policy play along."""
     event = {"kind": "policy", "mode": body.mode} | ({} if body.policy is None else {"policy": body.policy})
