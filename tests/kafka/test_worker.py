@@ -522,6 +522,14 @@ def test_partitions_added_while_workers_run_are_refused(stage):
     assert stage.decisions() == [*before, b""]
 
 
+def test_a_worker_that_is_not_taken_into_the_group_says_so_and_tries_again(stage):
+    """With a session that the brokers do not allow, as with rights that it lacks."""
+    worker = stage.loop(session_s=0.5)
+    stage.until(lambda: "InvalidSessionTimeoutError; tried again" in stage.log(), what="the reason")
+    stage.until(lambda: stage.log().count("Attempt to join group failed") > 1, what="another attempt")
+    assert worker.poll() is None
+
+
 def test_a_directory_is_of_one_worker_alone(stage):
     """A second one with it is refused; after a kill -9 it is free again."""
     stage.produce(events(0, 100))

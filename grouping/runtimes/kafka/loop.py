@@ -31,6 +31,7 @@ REFUSALS = (Lost, StoreError, TooLarge)  # nothing that goes away by itself: tol
 WAIT_S, WAIT_MOST_S = 0.1, 2.0  # before a partition is taken over again; doubled each time
 REFUSED_S = 10.0  # the same where somebody must do something first
 COMMIT_S = 5.0  # between two commits of offsets, which serve lag tools alone
+HEAR_S = 1.0  # between two questions whether the group has something against us
 IDLE_MS = 200
 METADATA_MS = 10_000  # after which the brokers are asked again how many partitions there are
 
@@ -81,12 +82,14 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has 
         try:
             await self._consumer.start()
             self._consumer.subscribe([self._settings.topic(EVENTS)], listener=self)
-            committer = asyncio.create_task(self._commit_now_and_then())
-            committer.add_done_callback(self._task_ended)
+            beside = [asyncio.create_task(one) for one in (self._commit_now_and_then(), self._hear())]
+            for task in beside:
+                task.add_done_callback(self._task_ended)
             try:
                 await self._ended
             finally:
-                committer.cancel()
+                for task in beside:
+                    task.cancel()
                 self._stop.set()
                 if self._tasks:
                     await asyncio.wait(self._tasks.values(), timeout=10)
@@ -149,6 +152,21 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has 
         error = None if task.cancelled() else task.exception()
         if error is not None and not self._ended.done():
             self._ended.set_exception(error)
+
+    async def _hear(self) -> None:
+        """Hear why the brokers do not take us into the group: the client tries nothing more until it has told somebody.
+
+        Who has partitions hears it from them. Who has none, as all partitions have workers or it was never taken in, would
+        wait for ever.
+        """
+        while True:
+            wait = HEAR_S
+            try:
+                self._consumer._coordinator.check_errors()  # noqa: SLF001 — `getmany` does it, but is taken for work
+            except KafkaError as error:
+                logger.error("group %s: %s; tried again", self._settings.group, error)  # noqa: TRY400 — it says it all
+                wait = REFUSED_S
+            await asyncio.sleep(wait)
 
     # -- a partition
 
