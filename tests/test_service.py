@@ -170,6 +170,30 @@ def test_a_damaged_or_shortened_log_is_not_served(live: Live) -> None:
     assert b"Traceback" not in done.stderr
 
 
+def test_a_damaged_store_is_said_and_moving_it_away_is_enough(live: Live) -> None:
+    """Nothing of it is believed; all that was decided is decided again, to the same bytes."""
+    live.ask("POST", "/events", [alert(f"a{number}") for number in range(300)])
+    live.settled()
+    live.stop()
+    decided = grouping("outputs", live.state).stdout
+    with Live(live.state) as again:  # what was in its own log is in a table now
+        again.stop()
+    (table,) = (live.state / "store").glob("*.sst")
+    whole = bytearray(table.read_bytes())
+    for place in range(len(whole) // 3, len(whole) // 3 + 200):
+        whole[place] ^= 0xFF
+    table.write_bytes(whole)
+    done = grouping("outputs", live.state)
+    assert (done.returncode, done.stdout == decided) == (2, False)
+    assert b"store: damaged: Corruption" in done.stderr
+    assert b"move this directory away, and start again" in done.stderr
+    (live.state / "store").rename(live.state / "store.old")
+    with Live(live.state) as anew:
+        anew.settled()
+        anew.stop()
+    assert grouping("outputs", live.state).stdout == decided
+
+
 def test_a_full_disk_is_said_and_nothing_is_lost(live: Live, tmp_path: Path) -> None:
     """503 with Retry-After, before the disk is really full; what was accepted before is decided."""
     live.ask("POST", "/events", alert("a1"))

@@ -10,9 +10,10 @@ import click
 import orjson
 
 from grouping.commands.common import KEPT
+from grouping.commands.kept import kept
 from grouping.config import Config
 from grouping.explain import repeated
-from grouping.runtimes.store import Store, StoreError, kept_in
+from grouping.runtimes.store import Store
 from grouping.views import Views
 
 
@@ -28,14 +29,8 @@ def command(id: str, state: Path, scope: str, as_json: bool) -> None:
 
     The contributions, added up in order and in single precision, are the score to the last bit.
     """
-    try:
-        store = Store(kept_in(state, scope), reading=True)
-    except StoreError as error:
-        raise click.UsageError(str(error)) from None
-    try:
+    with kept(state, scope) as store:
         found = _found(store, scope, id)
-    finally:
-        store.close()
     if found is None:
         raise click.UsageError(
             f"{id}: no such alert or decision in scope {scope!r} of {state}; look up its id and scope"

@@ -11,10 +11,10 @@ import click
 import orjson
 
 from grouping.commands.common import KEPT, OUT_FILE
+from grouping.commands.kept import kept
 from grouping.config import Config
 from grouping.model import BadModel, contents, differences, exported, reset, start
 from grouping.runtimes.base import make
-from grouping.runtimes.store import Store, StoreError, kept_in
 from grouping.state import State
 from grouping.views import Views
 
@@ -36,7 +36,7 @@ def command() -> None:
 @click.option("--out", type=OUT_FILE, help="Write it here instead of printing it.")
 def export(state: Path, scope: str, out: Path | None) -> None:
     """Write down the model of a scope: the policy set, the rules found and promoted, and the lessons."""
-    with _store(state, scope, reading=True) as store:
+    with kept(state, scope, reading=True) as store:
         views = Views(Config(), store)
         if not views.knows(scope):
             raise click.UsageError(f"--scope: no scope {scope!r} in {state}")
@@ -62,7 +62,7 @@ def import_(file: Path, state: Path, scopes: tuple[str, ...], *, service: bool) 
             now = exported(records, scope)
             said.append(f"scope {scope} starts with {contents(now)}; {now['decides']} decides")
     if service:
-        with _store(state / "store", reading=False) as store:
+        with kept(state / "store", reading=False) as store:
             make(store, state)  # the log cannot say what was there before it
     click.echo("\n".join(said), err=True)
 
@@ -102,20 +102,6 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def _store(state: Path, scope: str | None = None, *, reading: bool) -> Iterator[Store]:
-    try:
-        store = Store(kept_in(state, scope), reading=reading)
-    except StoreError as error:
-        raise click.UsageError(str(error)) from None
-    try:
-        yield store
-    except StoreError as error:
-        raise click.UsageError(str(error)) from None
-    finally:
-        store.close()
-
-
-@contextmanager
 def _changed(state: Path) -> Iterator[State]:
     """The state in a directory, written back. Raises UsageError where it belongs to a log, which would not know."""
     if any((state / "log").glob("*.log")) or any((state.parent / "log").glob("*.log")):
@@ -123,7 +109,7 @@ def _changed(state: Path) -> Iterator[State]:
             f"{state}: belongs to the log of a service, which decides it anew; send `policy` events, or undo lessons "
             "with `grouping unlearn`"
         )
-    with _store(state, reading=False) as store:
+    with kept(state, reading=False) as store:
         if "stepped" in store.position():
             raise click.UsageError(
                 f"{state}: the state of a worker on Kafka, whose truth is the topic: send `policy` events, or undo "

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from grouping.commands.common import KEPT
-from grouping.runtimes.store import Store, StoreError, kept_in
+from grouping.commands.kept import kept
 from grouping.runtimes.whole import put
 
 
@@ -19,15 +19,9 @@ def command(state: Path) -> None:
 
     A service may go on meanwhile: what it has committed so far is printed.
     """
-    try:
-        store = Store(kept_in(state), reading=True)
-    except StoreError as error:
-        raise click.UsageError(str(error)) from None
-    try:
+    with kept(state) as store:
         if "stepped" in store.position():
             raise click.UsageError(f"{state}: the state of a worker on Kafka: its outputs are in the topic decisions")
         for lines in store.outputs():
             put(sys.stdout.buffer, lines)
         sys.stdout.buffer.flush()
-    finally:
-        store.close()

@@ -9,10 +9,10 @@ import click
 import orjson
 
 from grouping.commands.common import KEPT
+from grouping.commands.kept import kept
 from grouping.config import Config
 from grouping.draw import name, within
 from grouping.policy import BadPolicy, policy
-from grouping.runtimes.store import Store, StoreError, kept_in
 from grouping.views import Views
 
 
@@ -32,14 +32,11 @@ def command(policy_name: str, share: float, mode: str, state: Path, *, force: bo
     """
     try:
         policy(policy_name)
-        store = Store(kept_in(state), reading=True)
-    except (BadPolicy, StoreError) as error:
+    except BadPolicy as error:
         raise click.UsageError(str(error)) from None
-    try:
+    with kept(state) as store:
         views = Views(Config(), store)
         known = [views.scope(key[3:].decode()) for key, _ in store.under(b"s")]
-    finally:
-        store.close()
     for one in known:
         if not within(share, one["scope"]) or (one["set"] not in ("default", policy_name) and not force):
             continue

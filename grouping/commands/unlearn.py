@@ -9,10 +9,10 @@ import click
 import orjson
 
 from grouping.commands.common import KEPT
+from grouping.commands.kept import kept
 from grouping.config import Config
 from grouping.draw import name
 from grouping.parse import MAX_NAME
-from grouping.runtimes.store import Store, StoreError, kept_in
 from grouping.views import Views
 
 
@@ -26,14 +26,8 @@ def command(actor: str, state: Path, scope: str | None) -> None:
     Send them where feedback goes, e.g. `| curl --data-binary @- localhost:8080/events`. What was learned is then what
     the others alone would have taught; sent twice, they are no-ops.
     """
-    try:
-        store = Store(kept_in(state), reading=True)
-    except StoreError as error:
-        raise click.UsageError(str(error)) from None
-    try:
+    with kept(state) as store:
         given = Views(Config(), store).feedback_of(actor)
-    finally:
-        store.close()
     for where, id in given:
         if scope in (None, where):
             event = {

@@ -166,6 +166,8 @@ class Decider:
                 self._index.take(seq, event, outputs)
             except Malformed as error:  # taken by the door of another version
                 outputs = [Refused(error.scope, error.id, str(error))]
+            except StoreError:  # no event is to blame
+                raise
             except Exception as error:
                 raise Fault(seq) from error
             if outputs:

@@ -68,7 +68,7 @@ class Store:
         # Attributes, whatever the library's stubs say.
         self._how.disable_wal = not durable  # type: ignore[method-assign,assignment]
         self._how.sync = durable and sync
-        found = self._db.get(_FORMAT)
+        found = self.get(_FORMAT)
         if found is None and not reading:
             self._db.put(_FORMAT, str(FORMAT).encode(), self._how)
         elif found not in (None, str(FORMAT).encode()):
@@ -76,39 +76,60 @@ class Store:
             raise OtherFormat(path, found.decode())
 
     def get(self, key: bytes, /) -> bytes | None:
-        """The value under a key."""
-        value: bytes | None = self._db.get(key)
+        """The value under a key. Raises StoreError: damaged."""
+        try:
+            value: bytes | None = self._db.get(key)
+        except Exception as error:  # noqa: BLE001 — as below; without the context, which costs more than the look
+            raise _failure(self.path, error) from None
         return value
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
-        """All of the engine's records, in order of key."""
-        return iter(self._db.items(from_key=b"\x01"))  # type: ignore[arg-type]
+        """All of the engine's records, in order of key. Raises StoreError: damaged."""
+        last = b"\x01"
+        for key, value in self._db.items(from_key=last):
+            assert isinstance(key, bytes)
+            last = key
+            yield key, value
+        self._assure_end(last)
 
     def position(self) -> dict[str, Any]:
         """What ``commit`` last wrote down; empty for a new store."""
-        value = self._db.get(_POSITION)
+        value = self.get(_POSITION)
         return {} if value is None else orjson.loads(value)
 
     def outputs(self, after: int = 0) -> Iterator[bytes]:
         """All output lines committed so far, in order, several at a time.
 
-        ``after``: from those on that were committed with an input event after that number.
+        ``after``: from those on that were committed with an input event after that number. Raises StoreError: damaged.
         """
-        for key, value in self._db.items(from_key=_OUTPUT + (after + 1).to_bytes(8, "big")):
-            if not isinstance(key, bytes) or not key.startswith(_OUTPUT):
-                return
+        for _, value in self.under(_OUTPUT, _OUTPUT + (after + 1).to_bytes(8, "big")):
             yield value
 
     def under(
         self, prefix: bytes, start: bytes | None = None, *, backwards: bool = False
     ) -> Iterator[tuple[bytes, bytes]]:
-        """The records whose keys begin with ``prefix``, from key ``start`` on, in order of key or against it."""
+        """The records whose keys begin with ``prefix``, from key ``start`` on, in order of key or against it.
+
+        Raises StoreError: damaged.
+        """
         if start is None:
             start = prefix + b"\xff" * 8 if backwards else prefix
+        last = start
         for key, value in self._db.items(backwards=backwards, from_key=start):
             if not isinstance(key, bytes) or not key.startswith(prefix):
                 return
+            last = key
             yield key, value
+        self._assure_end(last, backwards=backwards)
+
+    def _assure_end(self, last: bytes, *, backwards: bool = False) -> None:
+        """Raise StoreError if what comes after the ``last`` record is damaged: the library ends there without a word."""
+        with _told(self.path):
+            cursor = self._db.iter()
+            cursor.seek_for_prev(last) if backwards else cursor.seek(last)
+            if cursor.valid():
+                cursor.prev() if backwards else cursor.next()
+            cursor.status()
 
     def commit(
         self, records: Mapping[bytes, bytes | None], lines: bytes, number: int, position: Mapping[str, Any]
@@ -179,20 +200,30 @@ def _batch(records: Iterable[tuple[bytes, bytes | None]]) -> WriteBatch:
     return batch
 
 
+_ANEW = "all in it is made anew, from the log or the input"
+
+
 @contextmanager
 def _told(path: Path) -> Iterator[None]:
     """Turn what RocksDB says into one sentence with a remedy."""
     try:
         yield
-    except OSError as error:
-        raise StoreError(f"{path}: {error.strerror}; choose another directory") from None
     except Exception as error:  # noqa: BLE001 — rocksdict raises nothing narrower
-        said = str(error)
-        if "lock hold" in said or "LOCK" in said:
-            raise StoreError(f"{path}: in use by another process; stop it or choose another directory") from None
-        if "No space left" in said:
-            raise StoreError(f"{path}: the disk is full; make room and run the same command again") from None
-        raise StoreError(f"{path}: {said}; restore a backup, or remove the directory and start anew") from None
+        raise _failure(path, error) from None
+
+
+def _failure(path: Path, error: Exception) -> StoreError:
+    """The sentence for what went wrong."""
+    if isinstance(error, OSError):
+        return StoreError(f"{path}: {error.strerror}; choose another directory")
+    said = str(error)
+    if "lock hold" in said or "LOCK" in said:
+        return StoreError(f"{path}: in use by another process; stop it or choose another directory")
+    if "No space left" in said:
+        return StoreError(f"{path}: the disk is full; make room and run the same command again")
+    if "Corruption" in said:
+        return StoreError(f"{path}: damaged: {said}; move this directory away, and start again: {_ANEW}")
+    return StoreError(f"{path}: {said}; see that it can be read and written, and start again")
 
 
 def _options() -> Options:
