@@ -17,15 +17,14 @@ from typing import Any
 import numpy as np
 
 from grouping.pairs import Codes, flood_weight
-from grouping.policy import DEFAULT, KIN, learned, policy
+from grouping.policy import KIN, learned, policy
 from grouping.recent import KEPT, SAME
-from grouping.tune import BURSTS, HALF, Tuning, play
+from grouping.tune import BURSTS, HALF, SILENCE, Tuning, play
 
 WATCHED = 1024  # alerts that are looked at
 SWALLOWED = 0.9  # of them in one incident
 SCATTERED = 0.9  # of those with a key alone
 PAUSE = KEPT - WATCHED  # alerts until the next look: then none of those before are in sight
-SILENCE = policy(DEFAULT).limit
 
 
 def failed(tuning: Tuning, promoted: str) -> dict[str, Any] | None:

@@ -12,7 +12,8 @@ taken where its peak is nearly as high; at the shortest scale of all there is no
     join the key's last incident while the silence <= clip(40 x its mean inter-arrival time, low, high)
 
 with high = the scale and low = the shortest one at which X is still 70 % of that. A rule is taken only if it would make
-at least 5 incidents of 3 or more alerts of what was looked at, and none that swallows half of it.
+at least 5 incidents of 3 or more alerts of what was looked at, none that swallows half of it, and where most alerts stand
+alone, not only pieces of what silence alone puts together.
 
 Where no field is the key, kinds of alert that keep to themselves (kin.py) are told apart from all others: the key is then
 ``kin``, the family of a kind.
@@ -31,7 +32,7 @@ import numpy as np
 from grouping import kin, pairs
 from grouping.layout import NAMED_FIELDS
 from grouping.pairs import Codes, Excess, Floats
-from grouping.policy import KIN, RELATIVE, Limit, policy, rule_name
+from grouping.policy import DEFAULT, KIN, RELATIVE, Limit, policy, rule_name
 from grouping.recent import KEPT, SAME, Recent
 
 FIRST = 128  # alerts before the first look
@@ -47,6 +48,8 @@ STAY = 1.05  # what the present key's score counts for: a rule should not change
 OUTER, DIP = 0.85, 0.95  # a peak at a longer scale is taken from this share of the best score on, past a dip this deep
 PLATEAU = 0.7  # share of X that the shortest silence must keep
 BURST, BURSTS, HALF = 3, 5, 0.5
+TEARS = 2  # times as many incidents as silence alone makes, and fewer alerts in them: they are pieces
+SILENCE = policy(DEFAULT).limit  # what decides until a rule was found
 TRIES = 12  # rules played before a look gives up
 NEAR = 0.5  # of the longest silence: how near kinds have to be to meet
 LABELS = 256  # kinds of which a person can be told
@@ -235,13 +238,16 @@ def _try(tuning: Tuning, look: Look, ground: pairs.Background, codes: Codes) -> 
         low -= 1
     limit = Limit(RELATIVE, look.scales[low], look.scales[scale])
     code = None if name == "*" else codes[tuning.recent.fields.index(name)]
-    bursts, largest, _ = play(ground.at, ground.weight, code, limit)
-    if bursts < BURSTS:  # and any other rule would be chosen for being worse: wait for more
-        why = f"{bursts} incidents of {BURST} or more alerts; {BURSTS} needed"
+    made = play(ground.at, ground.weight, code, limit)
+    if made.bursts < BURSTS:  # and any other rule would be chosen for being worse: wait for more
+        why = f"{made.bursts} incidents of {BURST} or more alerts; {BURSTS} needed"
         look.refused.append([name, look.scales[scale], why])
         return Found("", _evidence(look, table))
-    if largest > HALF:
-        look.refused.append([name, look.scales[scale], f"one incident with {round(100 * largest)} % of all"])
+    if tears(ground.at, ground.weight, code, made):
+        look.refused.append([name, look.scales[scale], "pieces of the incidents that silence alone makes"])
+        return Found("", _evidence(look, table))
+    if made.largest > HALF:
+        look.refused.append([name, look.scales[scale], f"one incident with {round(100 * made.largest)} % of all"])
         return None
     look.rule = rule_name(name, limit)
     return None if name == "*" else Found(look.rule, _evidence(look, table))
@@ -316,6 +322,22 @@ def play(at: Floats, weight: Floats, code: Codes | None, limit: Limit) -> Made:
     worth = np.diff(np.concatenate(([0.0], np.cumsum(weight)))[starts])
     largest = float(worth[sizes > 1].max(initial=0.0) / total)
     return Made(int((sizes >= BURST).sum()), largest, int((sizes == 1).sum()))
+
+
+def tears(at: Floats, weight: Floats, code: Codes | None, made: Made) -> bool:
+    """Whether a rule tears apart what silence alone puts together: that is ``made`` of (N,) alerts with its key's codes.
+
+    It leaves most alerts alone, and more of them than silence alone does, and yet makes twice as many incidents of 3 or
+    more: these can only be pieces of those. A key that keeps apart faults which overlap makes more of them, too. But faults
+    seldom overlap by chance where most alerts stand alone, so only there it is told.
+    """
+    known = len(at) if code is None else int(np.count_nonzero(code))
+    if made.alone <= HALF * known:
+        return False
+    plain = play(at, weight, None, SILENCE)
+    if plain.alone <= HALF * len(at) or made.alone * len(at) <= plain.alone * known:
+        return False
+    return made.bursts >= TEARS * plain.bursts
 
 
 def _evidence(look: Look, table: list[list[float]]) -> dict[str, Any]:

@@ -94,6 +94,55 @@ def test_noise_between_the_faults_does_not_hide_the_key() -> None:
     assert played(faults(every=60.0, lone=700))[-1].policy.startswith("learned(group~")
 
 
+def among_lone(seed: int) -> Events:
+    """Many lone alerts, and now and then a fault in three steps of four alerts, a second or two apart."""
+    chance, events, at = random.Random(seed), [], T
+    for number in range(2200):
+        at += chance.uniform(31, 60)
+        if number % 40 == 39:
+            for step in range(3):
+                events += [_alert(chance, step, at + chance.uniform(0, 0.2)) for _ in range(4)]
+                at += chance.uniform(0.5, 1.9)
+        else:
+            events.append(_alert(chance, chance.randrange(6), at))
+    events.sort(key=lambda event: event["at"])
+    return [event | {"id": f"a{number}"} for number, event in enumerate(events)]
+
+
+def test_faults_among_many_lone_alerts_are_not_torn_to_pieces() -> None:
+    """The more lone alerts there are, the better the shortest silences look: they hold the fewest of these."""
+    lines = played(among_lone(1))
+    assert [line.policy for line in lines] == ["learned(*~0.5-2s)", "default"]
+    refused = lines[-1].evidence["refused"]
+    assert [(one["key"], one["silence_s"]) for one in refused] == [("*", 1.0)]
+    assert "pieces" in refused[0]["why"]
+
+
+@pytest.mark.parametrize(
+    ("lone", "steps", "limit", "torn"),
+    [
+        (200, None, Limit(40.0, 0.5, 0.5), True),  # four pieces of each fault, and the straggler alone
+        (200, [1, 1, 2, 2], Limit(40.0, 0.5, 0.5), True),
+        (200, [0, 0, 2, 2], Limit(40.0, 0.5, 0.5), True),  # those without the key are not counted
+        (200, [0, 0, 0, 2], Limit(40.0, 0.5, 0.5), False),  # no more incidents than silence alone makes
+        (200, [1, 1, 2, 2], Limit(40.0, 30.0, 30.0), False),  # twice as many, but no more alerts are alone
+        (200, None, Limit(40.0, 2.0, 30.0), False),  # the same incidents
+        (20, None, Limit(40.0, 0.5, 0.5), False),  # few stand alone
+    ],
+)
+def test_a_rule_tears_if_it_leaves_more_alone_and_makes_more_incidents(
+    lone: int, steps: list[int] | None, limit: Limit, torn: bool
+) -> None:
+    """Five faults of four steps, a second apart, of four alerts each, and a straggler; ``steps``: the keys of the steps."""
+    fault = [(step + part / 10, step) for step in range(4) for part in range(4)] + [(4.0, 3)]
+    alerts = [(1000.0 * number + after, step) for number in range(5) for after, step in fault]
+    at = np.array([time for time, _ in alerts] + [5000.0 + 100.0 * number for number in range(lone)])
+    keys = [(steps or [1, 1, 1, 1])[step] for _, step in alerts]
+    code = np.array(keys + [9] * lone, np.uint32) if steps else None
+    weight = np.ones(len(at))
+    assert tune.tears(at, weight, code, tune.play(at, weight, code, limit)) is torn
+
+
 def test_a_field_that_only_tells_the_time_is_no_key() -> None:
     """The hour of the day is shared by all that stands together, and by everything else of that hour."""
     events = faults(every=40.0)
