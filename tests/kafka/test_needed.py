@@ -22,7 +22,7 @@ sys.modules["aiokafka"] = None
 def test_without_the_client_all_say_so(tmp_path, need, status):
     """Each file by name: skipped, and where Kafka is needed an error, as where there is no broker."""
     (tmp_path / "sitecustomize.py").write_text(HIDDEN)
-    files = ["tests/kafka/test_worker.py", "tests/kafka/test_retention.py", "tests/kafka/test_page.py"]
+    files = [f"tests/kafka/test_{name}.py" for name in ("worker", "retention", "page", "cluster")]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "--collect-only", *files],
         cwd=ROOT,
@@ -33,7 +33,7 @@ def test_without_the_client_all_say_so(tmp_path, need, status):
     )
     assert done.returncode == status, done.stdout
     said = [line for line in done.stdout.splitlines() if "no Kafka client" in line]
-    assert len(said) == 3 if need else said, done.stdout
+    assert len(said) == len(files) if need else said, done.stdout
 
 
 def test_without_a_broker_the_same(monkeypatch):

@@ -18,6 +18,9 @@ from urllib.request import urlopen
 import orjson
 import pytest
 
+import tests.kafka.needing  # noqa: F401 — before the client, which may not be there
+
+# isort: split
 from grouping import Engine, parse
 from grouping.runtimes.kafka.home import claim
 from grouping.runtimes.kafka.settings import Settings
