@@ -44,7 +44,10 @@ class Config:
         clean: dict[str, Any] = {}
         for key, value in settings.items():
             if key not in kinds:
-                raise BadConfig(f"{key}: no such setting; there are: {', '.join(kinds)}")
+                raise BadConfig(
+                    f"{key}: no such setting; there are: {', '.join(kinds)}; what is not of the engine stands in its table, "
+                    "[service], [formats] or [worker]"
+                )
             kind = kinds[key]
             fitting = float(value) if kind is float and type(value) is int else value
             if type(fitting) is not kind:

@@ -433,7 +433,11 @@ def test_the_ledger_keeps_positions_and_letters(tmp_path: Path, monkeypatch: pyt
 
 def test_a_ledger_that_cannot_be_used_is_said(tmp_path: Path) -> None:
     (tmp_path / ledger.FILE).write_bytes(b"no database at all, but long enough to be looked at" * 100)
-    with pytest.raises(LedgerError, match=r"outbox\.db"):
+    with pytest.raises(LedgerError, match=r"outbox\.db: file is not a database; restore it .* move it away"):
+        Ledger(tmp_path)
+    (tmp_path / ledger.FILE).unlink()
+    (tmp_path / ledger.FILE).mkdir()
+    with pytest.raises(LedgerError, match=r"outbox\.db: .*; make it readable"):
         Ledger(tmp_path)
 
 

@@ -60,6 +60,10 @@ class Letter(NamedTuple):
         return own | about | {"why": self.why, "tries": self.tries, "at": self.at, "again": self.again}
 
 
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_AWAY = "restore it from a backup, or move it away: then subscriptions hear of what is accepted from then on, and dead letters are gone"
+
+
 class Marked(NamedTuple):
     """Dead letters that will be sent again, and those that nobody is there for."""
 
@@ -207,4 +211,6 @@ class Ledger:
         try:
             yield
         except sqlite3.Error as error:
-            raise LedgerError(f"{self._path}: {error}; make it readable and writable, with room on the disk") from None
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest says more than is asked
+            remedy = _AWAY if code in _DAMAGED else "make it readable and writable, with room on the disk"
+            raise LedgerError(f"{self._path}: {error}; {remedy}") from None
