@@ -293,6 +293,9 @@ def test_the_root_says_what_answers_here_and_where_to_go_on(live: Live) -> None:
     assert (said["name"], said["ready"], said["why"]) == ("grouping", True, None)
     ways = [way for way in said["ways"] if way != "/stream"]  # that one does not end
     assert [live.ask("GET", way).status for way in ways] == [200] * len(ways)
+    for way in ("/", "/healthz", "/readyz"):  # as those ask who want to know no more than whether it is there
+        head = live.ask("HEAD", way)
+        assert (head.status, head.body, int(head.headers["content-length"]) > 0) == (200, b"", True)
 
 
 def test_what_a_request_causes_to_be_logged_has_its_trace(live: Live) -> None:

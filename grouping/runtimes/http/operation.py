@@ -13,6 +13,7 @@ router = APIRouter(tags=["operation"])
 
 
 @router.get("/")
+@router.head("/", include_in_schema=False)
 async def start(live: Live) -> JSONResponse:
     """What answers here, how it is, and where to go on."""
     ready, why = live.service.state()
@@ -21,6 +22,7 @@ async def start(live: Live) -> JSONResponse:
 
 
 @router.get("/healthz")
+@router.head("/healthz", include_in_schema=False)
 async def healthz(live: Live) -> JSONResponse:
     """Whether it is alive: 200 from when it was ready first until it can no longer go on. For what starts it again."""
     service = live.service
@@ -29,6 +31,7 @@ async def healthz(live: Live) -> JSONResponse:
 
 
 @router.get("/readyz")
+@router.head("/readyz", include_in_schema=False)
 async def readyz(live: Live) -> JSONResponse:
     """Whether events are taken and decided now, else why not; and how far the decisions are behind."""
     service = live.service
