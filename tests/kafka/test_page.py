@@ -118,14 +118,21 @@ def test_the_rights_of_the_page_are_enough(stage, broker, tools, tmp_path):
         command = f"kafka-acls.sh --bootstrap-server {broker.address} --add --allow-principal User:{LIMITED}"
         run(f"{command} --{kind} {stage.prefix}{name}{more}{told}", tools, tmp_path)
 
-    with ThreadPoolExecutor(3) as several:
-        list(several.map(allow, rows))
+    def allow_all(kind: str) -> None:
+        with ThreadPoolExecutor(3) as several:
+            list(several.map(allow, [row for row in rows if row[0] == kind]))
+
     security = tmp_path / "security.toml"
     lines = {"protocol": "SASL_SSL", "mechanism": "SCRAM-SHA-512", "username": LIMITED, "password": PASSWORD}
     lines["ca_file"] = str(broker.authority)
     security.write_text("".join(f"{key} = {value!r}\n" for key, value in lines.items()))
     secure = Stage(broker.secure, stage.prefix, stage.home)
     try:
+        for kind, missing in (("topic", "group"), ("group", "transactional id"), ("transactional-id", "")):
+            allow_all(kind)
+            if missing:
+                assert secure.worker(kind, "--security", str(security)).wait(60) == 2
+                assert f"Error: {missing} {stage.prefix}grouping" in stage.log(kind)
         worker = secure.worker("one", "--security", str(security))
         stage.produce([(None, value) for _, value in events(0, 100)], "inbox")
         stage.produce([(None, b"nonsense")], "inbox")

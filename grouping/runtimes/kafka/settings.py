@@ -56,6 +56,11 @@ class Settings:
         return f"{self.prefix}grouping"
 
     @property
+    def ingress_group(self) -> str:
+        """The consumer group of those that read `inbox` and the topics of foreign payloads."""
+        return f"{self.prefix}grouping-ingress"
+
+    @property
     def digest(self) -> str:
         """Of everything that decides what the engine answers: a state belongs to one."""
         return blake2b(orjson.dumps(asdict(self.config)), digest_size=8).hexdigest()

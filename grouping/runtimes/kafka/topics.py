@@ -11,7 +11,14 @@ from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
+from aiokafka.errors import (
+    BrokerResponseError,
+    GroupAuthorizationFailedError,
+    TopicAlreadyExistsError,
+    TransactionalIdAuthorizationFailed,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 
 from grouping.runtimes.kafka.settings import (
     DEAD_LETTERS,
@@ -42,6 +49,9 @@ ALIGNED = (EVENTS, DECISIONS, INCIDENTS, STATE)  # partition n of one belongs to
 
 class NotThere(BadSettings):
     """A topic that the brokers do not know, or not yet."""
+
+
+_GROUP, _IDS = 0, 1  # what coordinators are for, as the protocol has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +123,8 @@ async def _looked(settings: Settings, further: list[str]) -> Topics:
             raise BadSettings(f"topics must have the same number of partitions, and have: {shown}; make them anew")
         resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
         configs = _configs(await admin.describe_configs(resources))
+        for kind, name in ((_GROUP, settings.group), (_GROUP, settings.ingress_group), (_IDS, f"{settings.group}-0")):
+            await _check_allowed(admin, kind, name)
     finally:
         await admin.close()
     for name in (INCIDENTS, STATE):
@@ -141,6 +153,17 @@ def _check_there(described: Iterable[Mapping[str, Any]], ours: Container[str]) -
             make = ", or start with --create-topics N" if any(name in ours for name in topics) else ""
             raise NotThere(f"topic {names}: not there; make it{make}")
         raise BadSettings(f"topic {names}: {error.__name__}: {error.description}")
+
+
+async def _check_allowed(admin: AIOKafkaAdminClient, kind: int, name: str) -> None:
+    """Raises BadSettings where the worker may not use a group or a transactional id."""
+    try:
+        await admin.find_coordinator(name, kind)
+    except (GroupAuthorizationFailedError, TransactionalIdAuthorizationFailed) as error:
+        what = "group" if kind == _GROUP else "transactional id"
+        raise BadSettings(f"{what} {name}: {type(error).__name__}; see the table of rights in docs/kafka.md") from None
+    except BrokerResponseError:  # brokers that were never asked before have none yet
+        return
 
 
 def _configs(replies: list[Any]) -> dict[str, dict[str, str]]:

@@ -194,7 +194,7 @@ def build(settings: Settings, ingress: Iterable[Source] = (), metrics: Metrics |
     """
     connection, who = settings.connection(), claim(settings.state)
     app = App(
-        f"{settings.prefix}grouping-ingress",
+        settings.ingress_group,
         broker=[f"kafka://{address.strip()}" for address in settings.brokers.split(",")],
         broker_credentials=_credentials(connection),
         broker_session_timeout=settings.session_s,
