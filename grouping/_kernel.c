@@ -741,6 +741,63 @@ done:
     return result;
 }
 
+/* -- the last alerts in short */
+
+/* note(columns, place, rows, codes, same, full) -> whether it was written: a column of (SIZE, ROWS), as Recent.take has it.
+
+   rows: field -> its row; codes: list of (field, code). Of a field without a row nothing is written if ``full``; else
+   nothing at all: it needs one first. */
+static PyObject *note(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t nargs) {
+    if (nargs != 6) return PyErr_Format(PyExc_TypeError, "note takes 6 arguments, not %zd", nargs);
+    if (!PyDict_Check(args[2]) || !PyList_Check(args[3]))
+        return PyErr_Format(PyExc_TypeError, "rows must be a dict and codes a list");
+    const Py_ssize_t place = PyLong_AsSsize_t(args[1]);
+    const unsigned long same = PyLong_AsUnsignedLong(args[4]);
+    const int full = PyObject_IsTrue(args[5]);
+    if (PyErr_Occurred()) return NULL;
+    Array target = {.held = 0};
+    PyObject *result = NULL;
+    if (borrow(&target, args[0], sizeof(uint32_t), 2, 1) < 0) goto done;
+    const Py_ssize_t size = target.view.shape[0], wide = target.view.shape[1];
+    if (place < 0 || place >= size || wide < 1 || wide > MOST_ROWS) {
+        PyErr_SetString(PyExc_IndexError, "a place beyond the columns");
+        goto done;
+    }
+    uint32_t column[MOST_ROWS] = {0};
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(args[3]); i++) {
+        PyObject *pair = PyList_GET_ITEM(args[3], i);
+        if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2) {
+            PyErr_SetString(PyExc_TypeError, "codes must be pairs");
+            goto done;
+        }
+        PyObject *found = PyDict_GetItemWithError(args[2], PyTuple_GET_ITEM(pair, 0));
+        if (found == NULL && !PyErr_Occurred() && full) continue;
+        if (found == NULL) {
+            result = PyErr_Occurred() ? NULL : Py_False;
+            goto done;
+        }
+        const Py_ssize_t row = PyLong_AsSsize_t(found);
+        const unsigned long code = PyLong_AsUnsignedLong(PyTuple_GET_ITEM(pair, 1));
+        if (PyErr_Occurred()) goto done;
+        if (row < 0 || row >= wide - 1 || code > UINT32_MAX) {
+            PyErr_SetString(PyExc_IndexError, "a row or a code beyond the columns");
+            goto done;
+        }
+        column[row] = (uint32_t)code;
+    }
+    if (same > UINT32_MAX) {
+        PyErr_SetString(PyExc_IndexError, "a code beyond the columns");
+        goto done;
+    }
+    column[wide - 1] = (uint32_t)same;
+    memcpy((uint32_t *)target.view.buf + place * wide, column, (size_t)wide * sizeof(uint32_t));
+    result = Py_True;
+done:
+    Py_XINCREF(result);
+    give_back(&target, 1);
+    return result;
+}
+
 /* -- where a title may vary */
 
 static uint8_t cuts[128]; /* template._CUT: never inside a chunk */
@@ -824,6 +881,7 @@ static PyMethodDef methods[] = {
     {"add", (PyCFunction)(void (*)(void))add, METH_FASTCALL, NULL},
     {"times", (PyCFunction)(void (*)(void))times, METH_FASTCALL, NULL},
     {"sparse", (PyCFunction)(void (*)(void))sparse, METH_FASTCALL, NULL},
+    {"note", (PyCFunction)(void (*)(void))note, METH_FASTCALL, NULL},
     {"chunks", chunks, METH_O, NULL},
     {"places", (PyCFunction)(void (*)(void))places, METH_FASTCALL, NULL},
     {"paced", (PyCFunction)(void (*)(void))paced, METH_FASTCALL, NULL},

@@ -33,6 +33,9 @@ class Compiled(Protocol):
     def places(self, *arguments: Any) -> None:
         """(out, known, texts): see featurise.places."""
 
+    def note(self, *arguments: Any) -> bool:
+        """(columns, place, rows, codes, same, full): see Recent.take."""
+
     def chunks(self, title: str, /) -> list[int] | None:
         """Where each chunk of a title that may vary starts and ends; None where only the pattern can tell, see template.mask."""
 

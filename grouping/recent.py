@@ -13,6 +13,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from grouping import kernel
+
 KEPT: Final = 4096  # alerts looked back upon
 SPARE: Final = 512  # and those that may come while they are looked at
 PAGE: Final = 64  # alerts written down together
@@ -38,7 +40,7 @@ class Recent:
         self._latest: list[int] = []
         self._near: dict[int, int] = {}  # how many of these are of each kind
 
-    def take(self, at: float, same: int, codes: Sequence[tuple[str, int]]) -> bool:
+    def take(self, at: float, same: int, codes: list[tuple[str, int]]) -> bool:
         """Take an alert in: its time (s), the code of what it is, and (field, code) pairs. Whether it was."""
         seen = self._near.get(same, 0)
         if seen >= REPEATS:
@@ -46,6 +48,18 @@ class Recent:
         times, columns = self._arrays()
         place = self.count % _SIZE
         times[place] = at
+        compiled, rows = kernel.compiled, self._rows
+        if compiled is None or not compiled.note(columns, place, rows, codes, same, len(rows) == FIELDS):
+            self._write(columns, place, same, codes)
+        self.count += 1
+        self._near[same] = seen + 1
+        self._latest.append(same)
+        if len(self._latest) > NEIGHBOURS:
+            self._leave(self._latest.pop(0))
+        return True
+
+    def _write(self, columns: NDArray[np.uint32], place: int, same: int, codes: list[tuple[str, int]]) -> None:
+        """Write an alert's codes to its place; a field that is new gets a row if there is one left."""
         rows = self._rows
         column = [0] * ROWS
         for field, code in codes:
@@ -58,12 +72,6 @@ class Recent:
             column[row] = code
         column[SAME] = same
         _ROW.pack_into(columns.data, place * _ROW.size, *column)  # a third of the time of an assignment
-        self.count += 1
-        self._near[same] = seen + 1
-        self._latest.append(same)
-        if len(self._latest) > NEIGHBOURS:
-            self._leave(self._latest.pop(0))
-        return True
 
     def _leave(self, same: int) -> None:
         left = self._near[same] - 1

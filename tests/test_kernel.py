@@ -23,6 +23,7 @@ from grouping.layout import CANDIDATES, COLUMNS, FEATURES, PROFILE_ROWS, STATS, 
 from grouping.learn import together
 from grouping.policy import Limit
 from grouping.promote import paced
+from grouping.recent import Recent
 from grouping.scope import Usual
 from grouping.score import Evidence, linear_score, pair_features
 from grouping.template import mask
@@ -251,6 +252,24 @@ SEEN = Evidence(
     [0.0],
     None,
 )
+CODES = st.lists(st.tuples(st.sampled_from([f"f{n}" for n in range(30)]), st.integers(0, 2**32 - 1)), max_size=12)
+
+
+@given(st.lists(st.tuples(st.integers(0, 6) | st.integers(0, 2**32 - 1), CODES), max_size=40))
+@settings(max_examples=100, deadline=None)
+def test_the_last_alerts_are_written_down_the_same(alerts):
+    """More fields than there are rows, none, and one of them twice."""
+
+    def written(alerts):
+        recent = Recent()
+        for number, (same, codes) in enumerate(alerts):
+            recent.take(float(number), same, codes)
+        return recent.count, recent.fields, [recent.page(number) for number in recent.pages()]
+
+    compiled, plain = both(written, alerts)
+    assert compiled == plain
+
+
 TITLE_PIECES = [chr(code) for code in range(128)] + [
     "://",
     "..",
@@ -279,6 +298,7 @@ def test_titles_are_masked_the_same(title):
     assert compiled == pattern
 
 
+NOTED = np.zeros((2, 2), np.uint32)
 WRONG = {
     "a row beyond the profile": ("alike", (*ALIKE[:3], ROWS * PROFILE_ROWS, *ALIKE[4:])),
     "a row below it": ("alike", (*ALIKE[:3], -ROWS, *ALIKE[4:])),
@@ -320,6 +340,13 @@ WRONG = {
     "a profile of more rows than can be told": ("sparse", (np.zeros((1 << 16, 1), np.uint8), [0])),
     "too little room for places": ("places", (np.zeros(2, np.intp), [1], ["a"])),
     "a text that is a number": ("places", (np.zeros(3, np.intp), [1], [7])),
+    "a place beyond the columns": ("note", (NOTED, 2, {}, [], 1, False)),
+    "a row beyond the columns": ("note", (NOTED, 0, {"host": 2}, [("host", 1)], 1, False)),
+    "the last row, which is no field's": ("note", (NOTED, 0, {"host": 1}, [("host", 1)], 1, False)),
+    "a code beyond the columns": ("note", (NOTED, 0, {"host": 0}, [("host", 2**32)], 1, False)),
+    "a kind beyond the columns": ("note", (NOTED, 0, {}, [], 2**32, False)),
+    "codes that are no pairs": ("note", (NOTED, 0, {}, ["host"], 1, False)),
+    "codes in no list": ("note", (NOTED, 0, {}, (), 1, False)),
     "a title that is a number": ("chunks", (7,)),
     "a text that is no Unicode": ("places", (np.zeros(3, np.intp), [1], ["\ud800"])),
     "a row that is a text": ("places", (np.zeros(3, np.intp), ["a"], ["a"])),
