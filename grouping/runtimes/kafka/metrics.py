@@ -66,10 +66,9 @@ class Metrics:
                 self._replayed.inc(amount)
             case "taken":
                 self._taken.observe(amount)
+                # 0 is seen before 1: a series that begins with 1 is no increase to Prometheus.
                 for counter in (self._faults, self._bypassed):
-                    counter.labels(
-                        label
-                    )  # 0 is seen before 1: a series that begins with 1 is no increase to Prometheus
+                    counter.labels(label)
                 self._refused.labels(label).set(0)
             case "left":
                 self._refused.labels(label).set(0)
