@@ -23,15 +23,29 @@ JARS = Path(__file__).resolve().parent.parent.parent / "build" / "kafka" / "libs
 SMALL = "-Xms64m -Xmx160m -XX:+UseSerialGC -XX:TieredStopAtLevel=1".split()
 USER, PASSWORD = "worker", "of the tests"
 LIMITED = "limited"  # may do nothing that it is not allowed; the others may do all
-PROPERTIES = """
+# Of a small broker that is a controller too.
+COMMON = """
 process.roles=broker,controller
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+log.dirs={logs}
+auto.create.topics.enable=false
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+broker.heartbeat.interval.ms=500
+log.cleaner.dedupe.buffer.size=2097152
+log.cleaner.io.buffer.size=65536
+num.network.threads=1
+num.io.threads=2
+offsets.topic.num.partitions=4
+transaction.state.log.num.partitions=4
+"""
+PROPERTIES = """
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-controller.listener.names=CONTROLLER
 listeners=PLAINTEXT://127.0.0.1:{plain},SASL_SSL://127.0.0.1:{secure},SSL://127.0.0.1:{mutual},CONTROLLER://127.0.0.1:{controller}
 advertised.listeners=PLAINTEXT://127.0.0.1:{plain},SASL_SSL://127.0.0.1:{secure},SSL://127.0.0.1:{mutual}
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,SSL:SSL
-inter.broker.listener.name=PLAINTEXT
 sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-512
 listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
 listener.name.sasl_ssl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_{user}="{password}";
@@ -42,23 +56,12 @@ ssl.keystore.location={keystore}
 ssl.truststore.type=PEM
 ssl.truststore.location={authority}
 listener.name.ssl.ssl.client.auth=required
-log.dirs={logs}
-auto.create.topics.enable=false
-group.initial.rebalance.delay.ms=0
-group.min.session.timeout.ms=1000
 broker.session.timeout.ms=2000
-broker.heartbeat.interval.ms=500
 log.cleaner.backoff.ms=1000
-log.cleaner.dedupe.buffer.size=2097152
-log.cleaner.io.buffer.size=65536
-num.network.threads=1
-num.io.threads=2
 message.max.bytes=8388608
 offsets.topic.replication.factor=1
-offsets.topic.num.partitions=4
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
-transaction.state.log.num.partitions=4
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 """
@@ -72,6 +75,13 @@ def why_not() -> str | None:
     return f"no broker: {missing[0]} is not installed; or set KAFKA_BOOTSTRAP_SERVERS" if missing else None
 
 
+def run(home: Path, java: Sequence[str], *command: str) -> subprocess.Popen[bytes]:
+    """A command of Kafka's, for the broker whose server.properties lie in ``home``; ``java``: see Broker."""
+    with (home / "broker.log").open("ab") as log:
+        whole = ["java", *java, "-cp", f"{JARS}/*", *command, str(home / "server.properties")]
+        return subprocess.Popen(whole, stdout=log, stderr=log, cwd=home)
+
+
 class Broker:
     """A broker whose data lies in ``home``."""
 
@@ -82,11 +92,10 @@ class Broker:
         self.address, self.secure = f"127.0.0.1:{plain}", f"127.0.0.1:{secure}"
         self.mutual = f"127.0.0.1:{mutual}"  # wants to see a certificate
         self.authority, self.key = home / "authority.pem", home / "key.pem"
-        self._properties = home / "server.properties"
         keystore = home / "keystore.pem"
         _certificate(self.authority, self.key, keystore, home)
-        self._properties.write_text(
-            PROPERTIES.format(
+        (home / "server.properties").write_text(
+            (COMMON + PROPERTIES).format(
                 plain=plain,
                 secure=secure,
                 mutual=mutual,
@@ -117,9 +126,7 @@ class Broker:
             self._process.wait(30)
 
     def _run(self, *command: str) -> subprocess.Popen[bytes]:
-        with (self._home / "broker.log").open("ab") as log:
-            java = ["java", *self._java, "-cp", f"{JARS}/*", *command, str(self._properties)]
-            return subprocess.Popen(java, stdout=log, stderr=log, cwd=self._home)
+        return run(self._home, self._java, *command)
 
     async def _ready(self, until: float) -> None:
         logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # that it does not answer yet is no news

@@ -14,33 +14,19 @@ import tests.kafka.needing  # noqa: F401 — before the client, which may not be
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from tests.kafka.broker import JARS, SMALL, free_ports
+from tests.kafka.broker import COMMON, SMALL, free_ports, run
 
 PATIENCE_S = 90.0
 PROPERTIES = """
-process.roles=broker,controller
 node.id={node}
 controller.quorum.voters={voters}
-controller.listener.names=CONTROLLER
 listeners=PLAINTEXT://127.0.0.1:{plain},CONTROLLER://127.0.0.1:{controller}
 advertised.listeners=PLAINTEXT://127.0.0.1:{plain}
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
-inter.broker.listener.name=PLAINTEXT
-log.dirs={logs}
-auto.create.topics.enable=false
-group.initial.rebalance.delay.ms=0
-group.min.session.timeout.ms=1000
 broker.session.timeout.ms=3000
-broker.heartbeat.interval.ms=500
-log.cleaner.dedupe.buffer.size=2097152
-log.cleaner.io.buffer.size=65536
-num.network.threads=1
-num.io.threads=2
 offsets.topic.replication.factor=3
-offsets.topic.num.partitions=4
 transaction.state.log.replication.factor=3
 transaction.state.log.min.isr=2
-transaction.state.log.num.partitions=4
 """
 
 
@@ -56,8 +42,8 @@ class Cluster:
         for node, folder in self._homes.items():
             folder.mkdir(parents=True)
             plain, controller, logs = ports[node - 1], ports[node + 2], folder / "logs"
-            told = PROPERTIES.format(node=node, voters=voters, plain=plain, controller=controller, logs=logs)
-            (folder / "server.properties").write_text(told)
+            own = {"node": node, "voters": voters, "plain": plain, "controller": controller, "logs": logs}
+            (folder / "server.properties").write_text((COMMON + PROPERTIES).format(**own))
 
     def start(self, node: int) -> None:
         """Start a broker, with an empty disk where it has none."""
@@ -99,7 +85,4 @@ class Cluster:
             await asyncio.sleep(0.2)
 
     def _run(self, node: int, *command: str) -> subprocess.Popen[bytes]:
-        folder = self._homes[node]
-        with (folder / "broker.log").open("ab") as log:
-            java = ["java", *SMALL, "-cp", f"{JARS}/*", *command, str(folder / "server.properties")]
-            return subprocess.Popen(java, stdout=log, stderr=log, cwd=folder)
+        return run(self._homes[node], SMALL, *command)
