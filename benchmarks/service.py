@@ -262,7 +262,7 @@ def _probe(port: int, load: str, seconds: int) -> list[float]:
         while len(took) < count:
             line = lines.readline()
             if not line:
-                raise click.ClickException("the event stream ended")
+                return
             if b'"alert":"probe-' in line and b'"kind":"decision"' in line:
                 took.append(time.perf_counter() - sent[orjson.loads(line[6:])["alert"]])
 
@@ -283,6 +283,8 @@ def _probe(port: int, load: str, seconds: int) -> list[float]:
         if answered.status != 202:
             raise click.ClickException(f"a probe was answered {answered.status}")
     hearing.join()
+    if len(took) < count:
+        raise click.ClickException(f"the event stream ended after {len(took)} of {count} decisions")
     lines.close()
     stream.close()
     connection.close()
