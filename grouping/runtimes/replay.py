@@ -75,7 +75,7 @@ def replay(
     with ExitStack() as stack:
         store = Scratch() if state is None else Store(state)
         stack.callback(store.close)
-        run = _Run(config, store, out, live="-" in paths, watch=watch, tick=tick)
+        run = _Run(config, store, state, out, live="-" in paths, watch=watch, tick=tick)
         stack.callback(run.close)
         calm_collector(stack)
         return run.through(open_sources(paths, stack))
@@ -88,6 +88,7 @@ class _Run:
         self,
         config: Config,
         store: Store | Scratch,
+        state: Path | None,
         out: Path | None,
         *,
         live: bool,
@@ -95,6 +96,7 @@ class _Run:
         tick: Ticker | None,
     ) -> None:
         self._store = store
+        self._state = state
         self._watch = watch
         self._tick = tick
         self._chunk = 1 if live else CHUNK
@@ -103,7 +105,7 @@ class _Run:
         self._digest = blake2b(digest_size=16)
         self._before = store.position()
         if self._before and self._before["settings"] != self._settings:
-            raise BadInput(f"{store.path}: built with other settings; use the same ones, or a new --state directory")
+            raise BadInput(f"{state}: built with other settings; use the same ones, or a new --state directory")
         self._written = self._before.get("written", 0)
         self._result = Result(refused=self._before.get("refused", 0))
         self._sink = sys.stdout.buffer if out is None else _continued(out, store, self._written)
@@ -143,7 +145,7 @@ class _Run:
                 if result.lines % COMMIT_LINES == 0:
                     self._commit()
         if result.lines < skip:
-            raise BadInput(f"{self._store.path}: {skip} lines were taken before, the input now has {result.lines}")
+            raise BadInput(f"{self._state}: {skip} lines were taken before, the input now has {result.lines}")
         self._commit()
         return result
 
@@ -204,9 +206,7 @@ class _Run:
     def _check_same(self) -> None:
         if self._digest.hexdigest() != self._before["digest"]:
             lines = self._before["lines"]
-            raise BadInput(
-                f"{self._store.path}: built from other input (lines 1 to {lines}); use a new --state directory"
-            )
+            raise BadInput(f"{self._state}: built from other input (lines 1 to {lines}); use a new --state directory")
 
 
 def open_sources(paths: Sequence[str], stack: ExitStack) -> Iterator[Source]:

@@ -20,7 +20,6 @@ class Scratch:
     """A `Store` that ends with the run: it has the same methods as far as a run needs them."""
 
     durable = False
-    path = Path(tempfile.gettempdir())
 
     def __init__(self, memory: int = MEMORY) -> None:
         """``memory``: from how many bytes on the records are kept on disk."""
