@@ -19,9 +19,8 @@ from typing import Final, NamedTuple
 LESSONS: Final = 1024  # remembered per scope; then the oldest of whoever gave most is forgotten
 AGREEING: Final = 2  # incidents whose lessons have to agree on a pair of kinds ...
 DOUBT: Final = 2  # ... and be more than so many times those that differ
-DISPUTED: Final = (
-    5  # lessons of an actor that somebody else contradicted or took back: if they are the most, none counts
-)
+# Lessons of an actor that somebody else contradicted or took back, from which on, if they are the most, none counts.
+DISPUTED: Final = 5
 NEVER: Final = float("inf")
 
 Pair = tuple[int, int]

@@ -27,10 +27,9 @@ class Title:
         known = self.kinds.get(template)
         if known is not None:
             count, shared = known
-            self.kinds[template] = (
-                count + 1,
-                shared if shared in (summary, template) else _common(template, shared, summary),
-            )
+            if shared not in (summary, template):  # one that is the template already shares no more
+                shared = _common(template, shared, summary)
+            self.kinds[template] = (count + 1, shared)
         elif len(self.kinds) < KINDS_KEPT:
             self.kinds[template] = (1, summary)
         else:
@@ -52,8 +51,6 @@ class Title:
 
 def _common(template: str, one: str, other: str) -> str:
     """The words both agree on; where they differ, the template's mask."""
-    if one == other:
-        return one
     masks, left, right = template.split(" "), one.split(" "), other.split(" ")
     if not len(masks) == len(left) == len(right):
         return template

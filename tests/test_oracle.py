@@ -150,6 +150,7 @@ def test_the_most_alike_slots_are_found(adds: list[tuple[int, set[int]]], asked:
 def test_features_have_a_name_each() -> None:
     """As many names as rows, none twice."""
     assert len(FEATURE_NAMES) == FEATURES == len(set(FEATURE_NAMES))
+    assert len(NAMED_FIELDS) == NAMED
     assert VALUES == NAMED + 1
 
 
