@@ -331,7 +331,7 @@ def test_a_transaction_that_no_broker_answers_is_given_up(stage, broker):
     if stage.brokers != broker.address:
         pytest.skip("the broker is somebody else's")
     stage.produce(events(0, 8000))
-    worker = stage.loop("one", transaction_s=3)
+    worker = stage.loop("one", transaction_s=3, batch_events=20)  # so small that neither partition is done soon
     stage.until(lambda: stage.written() > 200)
     broker.stop(signal.SIGKILL)
     try:

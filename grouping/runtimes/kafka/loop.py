@@ -11,7 +11,7 @@ import contextlib
 import logging
 from collections.abc import Iterable
 
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
 
@@ -206,24 +206,35 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has 
 
     async def _flow(self, partition: Partition) -> None:
         """Batch after batch."""
-        settings, tp = self._settings, partition.tp
+        settings = self._settings
         while not self._stop.is_set():
             partition.look()
-            try:
-                got = await self._consumer.getmany(tp, timeout_ms=IDLE_MS, max_records=settings.batch_events)
-            except OffsetOutOfRangeError:
-                raise Lost(f"{tp.topic}/{tp.partition}: event {partition.next} is deleted; looking again") from None
-            records = got.get(tp, [])
+            records = await self._read(partition, settings.batch_events, IDLE_MS)
             if not records:
                 await partition.rest()
                 continue
-            partition.next = records[-1].offset + 1  # before anything is awaited: a new assignment reads on from here
-            self._watch("read", partition.number, float(len(records)))
-            await partition.work(records)
+            async with self._shared.turn:
+                if room := settings.batch_events - len(records):
+                    # What came while it waited goes along: until its next turn all others have theirs.
+                    records += await self._read(partition, room, 0)
+                await partition.work(records)
             if len(records) < settings.batch_events:
                 await asyncio.sleep(settings.linger_s)
         await partition.finish()
-        await self._consumer.commit({tp: partition.written})
+        await self._consumer.commit({partition.tp: partition.written})
+
+    async def _read(self, partition: Partition, most: int, wait_ms: int) -> list[ConsumerRecord]:
+        """The next events, at most so many; [] where none came in time. Raises Lost, KafkaError."""
+        tp = partition.tp
+        try:
+            got = await self._consumer.getmany(tp, timeout_ms=wait_ms, max_records=most)
+        except OffsetOutOfRangeError:
+            raise Lost(f"{tp.topic}/{tp.partition}: event {partition.next} is deleted; looking again") from None
+        records: list[ConsumerRecord] = got.get(tp, [])
+        if records:
+            partition.next = records[-1].offset + 1  # before anything is awaited: a new assignment reads on from here
+            self._watch("read", partition.number, float(len(records)))
+        return records
 
     # -- offsets, for others to see
 

@@ -43,20 +43,25 @@ class Outbox:
         return len(self._records[topic])
 
     async def send(self, producer: AIOKafkaProducer, partition: int) -> dict[str, int]:
-        """Send all and wait until the brokers have it; returns the next offset of each topic written to."""
-        sent: list[tuple[str, int, asyncio.Future[Any]]] = []
-        breath = Breath()
-        for topic, records in self._records.items():
-            batch = producer.create_batch()
-            for key, value, headers in records:
-                if batch.append(timestamp=None, key=key, value=value, headers=headers) is None:  # full
-                    sent.append(await _sent(producer, batch, topic, partition))
-                    batch = producer.create_batch()
-                    batch.append(timestamp=None, key=key, value=value, headers=headers)
-                await breath.draw()
-            if records:
-                sent.append(await _sent(producer, batch, topic, partition))
+        """Send all and wait until the brokers have it; returns the next offset of each topic written to.
+
+        Nothing is sent before all is built: what is ready when the producer looks goes to a broker in one request, and
+        what comes later waits for the answer to that.
+        """
+        built = [(topic, batch) for topic in self._records for batch in await self._built(producer, topic)]
+        sent = [await _sent(producer, batch, topic, partition) for topic, batch in built]
         return {topic: (await future).offset + count for topic, count, future in sent}
+
+    async def _built(self, producer: AIOKafkaProducer, topic: str) -> list[BatchBuilder]:
+        """The records of a topic, in batches as large as they may be."""
+        built: list[BatchBuilder] = []
+        breath = Breath()
+        for key, value, headers in self._records[topic]:
+            if not built or built[-1].append(timestamp=None, key=key, value=value, headers=headers) is None:  # full
+                built.append(producer.create_batch())
+                built[-1].append(timestamp=None, key=key, value=value, headers=headers)
+            await breath.draw()
+        return built
 
 
 async def _sent(

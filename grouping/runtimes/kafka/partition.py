@@ -67,7 +67,7 @@ class Shared:
     connection: dict[str, Any]
     consumer: AIOKafkaConsumer
     stepping: asyncio.Lock  # one after the other: what is stepped side by side is all done late
-    turn: asyncio.Semaphore  # transactions under way
+    turn: asyncio.Semaphore  # batches under way
     watch: Watch
 
 
@@ -174,7 +174,11 @@ class Partition:
     # -- working
 
     async def work(self, records: Sequence[ConsumerRecord]) -> None:
-        """Step a batch of events and write down what comes of it, all or nothing. Raises Fault, KafkaError, TooLarge."""
+        """Step a batch of events and write down what comes of it, all or nothing. Asked for in a turn of the worker's.
+
+        Raises Fault, KafkaError, TooLarge.
+        """
+        self._watch("turn")
         began = time.monotonic()
         async with self._shared.stepping:
             outbox = await self._stepped_through(records)
@@ -213,12 +217,14 @@ class Partition:
     async def rest(self) -> None:
         """Nothing came in: write down what has not been."""
         if self._due():
-            await self._commit(self._outbox())
+            async with self._shared.turn:
+                await self._commit(self._outbox())
 
     async def finish(self) -> None:
         """Leave nothing for the next owner to step again."""
         if self._since:
-            await self._commit(self._outbox(), checkpoint=True)
+            async with self._shared.turn:
+                await self._commit(self._outbox(), checkpoint=True)
 
     def _due(self) -> bool:
         since, settings = self._since, self._settings
@@ -254,10 +260,8 @@ class Partition:
 
         Raises Lost, KafkaError, TimeoutError.
         """
-        async with self._shared.turn:
-            self._watch("turn")
-            async with self._in_time():
-                ends = await self._transact(outbox, reach)
+        async with self._in_time():
+            ends = await self._transact(outbox, reach)
         self._watch("committed")
         return ends
 

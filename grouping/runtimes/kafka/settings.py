@@ -43,7 +43,7 @@ class Settings:
     checkpoint_events: int = 4096  # a new owner steps at most so many events again ...
     checkpoint_s: float = 5.0  # ... and what came in longer ago than this not at all
     session_s: float = 10.0  # silence after which the group gives a worker's partitions to others
-    transactions: int = 6  # at most so many under way at once in this worker
+    transactions: int = 6  # partitions of this worker whose batches are under way at once, at most
     transaction_s: float = 30.0  # one that takes longer is given up, by the brokers and by us
 
     def topic(self, name: str) -> str:
