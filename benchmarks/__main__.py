@@ -27,8 +27,9 @@ RUNS: dict[str, list[str]] = {
     "coverage": ["benchmarks.coverage"],
     "quality": ["benchmarks.quality"],
     "robustness": ["benchmarks.robustness"],
+    "hindsight": ["benchmarks.hindsight"],
 }
-FURTHER = ("whole", "quality", "robustness")  # those that take further streams
+FURTHER = ("whole", "quality", "robustness", "hindsight")  # those that take further streams
 
 
 @click.command()

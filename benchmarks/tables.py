@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from benchmarks import aims, kafka_aims, learning_aims, quality_aims
+from benchmarks import aims, kafka_aims, learning_aims, quality_aims, taught_aims
 from benchmarks.summary import DAMAGED, DEFAULT, PUBLIC, SAMPLES, TAUGHT, UNTUNED, kind, summary
 
 HERE = Path(__file__).parent
@@ -306,6 +306,27 @@ def _robustness(figures: Figures) -> list[str]:
     return [*lines, "", f"{words}{'; '.join(harmed) or 'nowhere'}.{cut}"]
 
 
+def _hindsight(figures: Figures) -> list[str]:
+    """Streams as they are, the worst first; then, in words, the damaged ones."""
+    lines = [
+        "| stream | default, corrected | best rule | which | of so many | behind by |",
+        "|---|--:|--:|---|--:|--:|",
+    ]
+    rows = sorted(figures["rows"], key=lambda row: -row["behind"])
+    for row in rows:
+        if not row["damage"]:
+            cells = [f"{row['default']:.3f}", f"{row['best']:.3f}", f"`{row['rule']}`", str(row["rules"])]
+            lines.append(f"| {row['stream']} | {' | '.join(cells)} | {row['behind']:.3f} |")
+    if damaged := [row for row in rows if row["damage"]]:
+        far = [row for row in damaged if round(row["behind"], 3) > taught_aims.BEHIND]
+        ahead = sum(row["behind"] < 0 for row in damaged)
+        worst = "; ".join(f"{row['stream']}, {row['damage']} ({row['behind']:.2f})" for row in far[:WORST])
+        lines += ["", f"Of {len(damaged)} damaged streams {len(far)} are further behind than {taught_aims.BEHIND}"]
+        lines[-1] += f", the worst {worst}" if far else ""
+        lines[-1] += f"; on {ahead} the default is ahead of every rule."
+    return lines
+
+
 def _learning(figures: Figures) -> list[str]:
     """Two tables: what goes on with the alerts, what responders say."""
     lines = [
@@ -422,6 +443,8 @@ VIEWS: dict[str, View] = {
     "kafka": View(("kafka",), _kafka),
     "kafka-aims": View(("kafka",), kafka_aims.lines),
     "robustness": View(("robustness",), _robustness),
+    "hindsight": View(("hindsight",), _hindsight),
+    "taught-aims": View(("robustness", "hindsight"), taught_aims.lines),
     "aims": View(("whole", "service"), aims.lines),
     "glance": View(("quality", "whole", "service"), _glance),
     "quality-findings": View(("quality",), _findings),

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import aims, kafka_aims, quality_aims, tables
+from benchmarks import aims, hindsight, kafka_aims, quality_aims, tables, taught_aims
 from benchmarks.merge import merged
 from benchmarks.players import habits, play
 from benchmarks.quality import main
 from benchmarks.streams import sources, stream
 from benchmarks.summary import summary
 from benchmarks.tables import fill
+from grouping import parse
 
 
 def _row(stream: str, policy: str, score: float, **more: Any) -> dict[str, Any]:
@@ -151,6 +152,47 @@ def test_whether_an_aim_of_quality_is_reached_is_computed() -> None:
     assert {one.what: one for one in quality_aims.ends({"rows": rows})}[taught][2:] == ("0.790", False)
     rows += [_row("telecom_sim", "default", 0.79, damage="x10")]
     assert {one.what: one for one in quality_aims.ends({"rows": rows})}[taught][2:] == ("0.790 on 1 of 2", None)
+
+
+def test_whether_an_aim_of_corrections_is_reached_is_computed() -> None:
+    """The worst stream counts, and is named; a difference that nobody sees is none."""
+
+    def row(name: str, kept: float | None, wrong: float, few: float, lost: float) -> dict[str, Any]:
+        scores = {"cold": 0.5, "50, 10 % wrong": wrong, "50, 30 % looked at": few}
+        return {"name": name, "scores": scores, "kept": kept, "lost": lost}
+
+    robust = {"rows": [row("a", 0.8, 0.58, 0.5, 0.0214), row("b", None, 0.47, 0.4996, 0.0)]}
+    behind = {"rows": [{"behind": 0.0302}, {"behind": -0.2}]}
+    assert [one[2:] for one in taught_aims.ends(robust, behind)] == [
+        ("80% (a)", True),
+        ("0.030 (b)", False),
+        ("0 of 2", True),
+        ("0.021 (a)", False),
+        ("0 of 2", True),
+    ]
+    assert [one.reached for one in taught_aims.ends({"rows": []}, {"rows": [{"behind": 0.031}]})] == [None] * 4 + [
+        False
+    ]
+
+
+def test_the_best_rule_in_hindsight_is_the_best_in_the_mean_of_the_seeds() -> None:
+    """One that was best once, and bad otherwise, is not."""
+    plays = [
+        hindsight.Played(0.7, {"*=2s": 0.9, "host=5s": 0.75}),
+        hindsight.Played(0.6, {"*=2s": 0.5, "host=5s": 0.75}),
+    ]
+    found = hindsight.row("demo", "", plays)
+    assert (found["rule"], found["best"], found["default"], found["behind"]) == ("host=5s", 0.75, 0.65, 0.1)
+
+
+def test_what_can_keep_alerts_apart_in_hindsight_is_a_field_that_nearly_all_have() -> None:
+    """Named or under details; and service with class."""
+    told = {"kind": "alert", "summary": "down", "service": "a", "class": "b"}
+    details = [{"region": "eu", "rare": 1}] * 9 + [{"region": "eu"}] * 2
+    alerts = [
+        parse(json.dumps({**told, "id": str(number), "details": one}).encode()) for number, one in enumerate(details)
+    ]
+    assert hindsight.keys(alerts) == [(), ("class",), ("details.region",), ("service",), ("service", "class")]
 
 
 def test_a_run_that_was_stopped_goes_on(tmp_path: Path) -> None:
