@@ -13,6 +13,11 @@ settings.register_profile("ci", deadline=None, print_blob=True, derandomize=True
 settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: many tests wait for processes of their own."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_sessionstart() -> None:
     """Stop where sources were changed after they were compiled: the old ones would be tested."""
     home, suffix = Path(__file__).parent.parent / "grouping", get_config_var("EXT_SUFFIX")
