@@ -27,8 +27,8 @@ kernel = Extension(
 )
 
 ROAD = """
-    apply arena candidates decide draw emit engine featurise learn lifecycle memory parse policy recent records scope
-    score state template title tune learners/linear learners/rules
+    apply arena candidates codec decide draw emit engine featurise keyspace learn lifecycle memory parse policy recent
+    records scope score state template title tune learners/linear learners/rules
 """.split()
 
 

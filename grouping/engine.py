@@ -23,6 +23,7 @@ from grouping.decide import distribution, pick
 from grouping.draw import draw, name
 from grouping.featurise import Features, Featuriser
 from grouping.forget import forget, forget_beside
+from grouping.keyspace import Records, Sorted, Under, pack, unpack
 from grouping.layout import IN_TIME, RULED, TOLD, TURN
 from grouping.lifecycle import policy_key
 from grouping.policy import BadPolicy, Policy, policy
@@ -49,7 +50,7 @@ from grouping.records import (
 from grouping.scope import Incident, OpenAlert, Scope
 from grouping.score import Evidence, pair_features
 from grouping.shadow import Shadow
-from grouping.state import Records, Sorted, State, Under, pack, unpack
+from grouping.state import State
 
 USUALLY: Final = 0.5  # from here on two kinds of alert are seen together often enough to be told
 CLEARED: Final = 256  # records of a policy that plays along no more, deleted with each event

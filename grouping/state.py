@@ -3,38 +3,43 @@
 What is in memory is a decoded copy. ``flush`` writes what changed back into the records; ``drain`` hands the changed
 records to a store; whatever is in no memory is read back from the store when an event asks for it. So a snapshot is
 all records, and a restored engine goes on with the same bytes.
-
-Keys are a letter, the scope's length and name, and an id:
-
-    s  head of a scope            u  counts of what is usual        e  ids of repeats already seen
-    i  incident                   m  ids of its alerts, by page     a  alert as decided
-    k  latest alert of a key      f  feedback and how to undo it
-    t  what tuning found          r  the recent alerts in short, by page
-    b  incident as it was before a feedback
-    l  what responders told, by feedback, oldest first
-    p  what their corrections promoted, and a trial that goes on
 """
 
 from __future__ import annotations
 
-import struct
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields
-from hashlib import blake2b
+from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import numpy as np
 import orjson
 
+from grouping.codec import (
+    alert_bytes,
+    before_bytes,
+    columns,
+    head_bytes,
+    incident_bytes,
+    memory_bytes,
+    promotion_bytes,
+    read_alert,
+    read_before,
+    read_incident,
+    read_lessons,
+    read_promotion,
+    read_tuning,
+    read_usual,
+    tuning_bytes,
+    usual_bytes,
+)
 from grouping.config import Config
 from grouping.draw import within
+from grouping.keyspace import KINDS, BadState, Records, record_key, under
 from grouping.layout import SHARE
 from grouping.learn import count_up
-from grouping.memory import Lesson, Memory, Saying
+from grouping.memory import Memory
 from grouping.policy import Policy, learned, policy
-from grouping.promote import Change, Promotion, Trial
+from grouping.promote import Promotion
 from grouping.recent import PAGE, PAGES, Recent
 from grouping.scope import (
     ID_GENERATION,
@@ -46,98 +51,13 @@ from grouping.scope import (
     OpenAlert,
     Pace,
     Scope,
-    Sight,
-    Standing,
     StoredAlert,
-    Usual,
-    Written,
 )
 from grouping.shadow import Shadow
-from grouping.title import Title
-from grouping.tune import Look, Tuning
+from grouping.tune import Tuning
 
-FORMAT: Final = 8  # of the records; a store or snapshot of another format is refused
 KEYS_KEPT: Final = 65_536  # decoded dedup keys held in memory per scope
 INCIDENTS_KEPT: Final = 1024  # decoded incidents held beyond the joinable ones
-KINDS: Final = [bytes([letter]) for letter in b"abefiklmprstu"]  # first letters of keys
-MERGED: Final = 5  # place of what was merged into it in an incident's record
-_MAGIC: Final = b"grouping-snapshot"
-
-
-class BadState(ValueError):
-    """Bytes that are not a state of this version; the message names what to do."""
-
-
-class Records(Protocol):
-    """Where records are read from. A dict is one; a store is another."""
-
-    def get(self, key: bytes, /) -> bytes | None:
-        """The value under a key."""
-        ...
-
-    def items(self) -> Iterable[tuple[bytes, bytes]]:
-        """All records, in any order."""
-        ...
-
-
-class Under:
-    """The records whose keys begin with a prefix, without it."""
-
-    def __init__(self, prefix: bytes, records: Records) -> None:
-        self._prefix, self._records = prefix, records
-
-    def get(self, key: bytes, /) -> bytes | None:
-        """The value under a key."""
-        return self._records.get(self._prefix + key)
-
-    def items(self) -> Iterator[tuple[bytes, bytes]]:
-        """All of them."""
-        cut = len(self._prefix)
-        return ((key[cut:], value) for key, value in self._records.items() if key.startswith(self._prefix))
-
-    def under(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Those whose keys begin with a prefix, in order of key."""
-        cut = len(self._prefix)
-        return ((key[cut:], value) for key, value in under(self._records, self._prefix + prefix))
-
-
-class Sorted:
-    """Records that do not change, in order of key, so that those under a prefix are found at once."""
-
-    def __init__(self, records: Mapping[bytes, bytes]) -> None:
-        self._records = records
-        self._keys = sorted(records)
-
-    def get(self, key: bytes, /) -> bytes | None:
-        """The value under a key."""
-        return self._records.get(key)
-
-    def items(self) -> Iterable[tuple[bytes, bytes]]:
-        """All of them."""
-        return self._records.items()
-
-    def under(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Those whose keys begin with a prefix, in order of key."""
-        for place in range(bisect_left(self._keys, prefix), len(self._keys)):
-            key = self._keys[place]
-            if not key.startswith(prefix):
-                return
-            yield key, self._records[key]
-
-
-def under(records: Records, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """The records whose keys begin with a prefix, in order of key: as records find them, or by looking through all."""
-    find = getattr(records, "under", None)
-    if find is not None:
-        found: Iterator[tuple[bytes, bytes]] = find(prefix)
-        return found
-    return iter(sorted((key, value) for key, value in records.items() if key.startswith(prefix)))
-
-
-def record_key(kind: bytes, scope: str, id: str = "") -> bytes:
-    """The key of a record."""
-    name = scope.encode()
-    return b"%b%b%b%b" % (kind, len(name).to_bytes(2, "big"), name, id.encode())
 
 
 class State:
@@ -184,7 +104,8 @@ class State:
             value = self.get(record_key(b"i", scope.name, id))
             if value is None:
                 return None
-            found = scope.incidents[id] = _incident(id, orjson.loads(value.partition(b"\n")[0])[:-1])
+            found, _, _ = read_incident(id, value)
+            scope.incidents[id] = found
         return found
 
     def known_incident(self, scope: Scope, id: str) -> Incident:
@@ -207,20 +128,14 @@ class State:
     def alert(self, scope: Scope, id: str) -> StoredAlert | None:
         """An alert as it was decided."""
         value = self.get(record_key(b"a", scope.name, id))
-        return None if value is None else self._alert(value)
+        return None if value is None else read_alert(value)
 
     def alert_in(self, scope: Scope, id: str, incident: str) -> StoredAlert | None:
         """The same if the alert is a direct member of that incident; one that is not is not read in full."""
         value = self.get(record_key(b"a", scope.name, id))
         if value is None or not value.startswith(b'["%b"' % incident.encode()):
             return None
-        return self._alert(value)
-
-    @staticmethod
-    def _alert(value: bytes) -> StoredAlert:
-        head, _, features = value.partition(b"\n")
-        incident, at, fields, decision, *raised = orjson.loads(head)
-        return StoredAlert(incident, at, fields, Written(*decision) if decision else None, features, *raised)
+        return read_alert(value)
 
     def has_alert(self, scope: Scope, id: str) -> bool:
         """Whether an alert of that id was decided."""
@@ -234,13 +149,7 @@ class State:
     def before(self, scope: Scope, feedback: str, incident: str) -> Before | None:
         """What an incident was like before a feedback changed it."""
         value = self.get(_before_key(scope.name, feedback, incident))
-        if value is None:
-            return None
-        head, _, column = value.partition(b"\n")
-        event, *fields, (slot, rows) = orjson.loads(head)
-        found = _incident(incident, fields)
-        found.slot = slot
-        return Before(event, found, (rows, column))
+        return None if value is None else read_before(incident, value)
 
     def members(self, scope: Scope, incident: Incident, newest_first: bool = False) -> Iterator[str]:
         """Ids of the alerts that ever became direct members, each once, in order; some may have moved on."""
@@ -261,10 +170,7 @@ class State:
 
     def put_alert(self, scope: Scope, id: str, alert: StoredAlert) -> None:
         """Write an alert down."""
-        head: list[Any] = [alert.incident, alert.at, alert.fields, tuple(alert.decision or ())]
-        if alert.raised:
-            head.append(alert.raised)
-        self._pending[record_key(b"a", scope.name, id)] = b"%b\n%b" % (orjson.dumps(head), alert.features)
+        self._pending[record_key(b"a", scope.name, id)] = alert_bytes(alert)
 
     def put_feedback(self, scope: Scope, id: str, undo: dict[str, Any]) -> None:
         """Write a feedback down."""
@@ -272,11 +178,8 @@ class State:
 
     def put_before(self, scope: Scope, feedback: str, incident: Incident) -> None:
         """Write down what an incident is like before a feedback changes it."""
-        ((rows, column),) = _columns(scope, [incident])
-        fields = _fields(incident)
-        fields[MERGED] = []
-        head = orjson.dumps([scope.events, *fields, [incident.slot, rows]])
-        self._pending[_before_key(scope.name, feedback, incident.id)] = b"%b\n%b" % (head, column)
+        (profile,) = columns(scope, [incident])
+        self._pending[_before_key(scope.name, feedback, incident.id)] = before_bytes(scope.events, incident, profile)
 
     def drop_before(self, scope: str, feedback: str, incidents: Iterable[str]) -> None:
         """Delete what these incidents were like before a feedback."""
@@ -362,7 +265,7 @@ class State:
 
     def _write_tuning(self, scope: Scope) -> None:
         tuning, recent = scope.tuning, scope.tuning.recent
-        self._pending[record_key(b"t", scope.name)] = _tuning_bytes(tuning)
+        self._pending[record_key(b"t", scope.name)] = tuning_bytes(tuning)
         kept = recent.pages()
         for number in range(scope.pages_written, kept.stop):
             if number in kept:
@@ -376,19 +279,19 @@ class State:
         """Write what changed in a scope into the records and forget what need not stay in memory."""
         if not scope.changed:
             return
-        self._pending[record_key(b"s", scope.name)] = _head_bytes(scope)
+        self._pending[record_key(b"s", scope.name)] = head_bytes(scope)
         self._write_ids(scope)
         if scope.usual_changed:
             count_up(scope.usual)
-            self._pending[record_key(b"u", scope.name)] = _usual_bytes(scope.usual)
+            self._pending[record_key(b"u", scope.name)] = usual_bytes(scope.usual)
             self._write_tuning(scope)
         if scope.promotion_changed:
-            self._pending[record_key(b"p", scope.name)] = _promotion_bytes(scope.promotion)
+            self._pending[record_key(b"p", scope.name)] = promotion_bytes(scope.promotion)
         if scope.memory_changed:
-            self._pending[record_key(b"l", scope.name)] = _memory_bytes(scope.memory)
+            self._pending[record_key(b"l", scope.name)] = memory_bytes(scope.memory)
         changed = [scope.incidents[id] for id in scope.changed_incidents]
-        for incident, column in zip(changed, _columns(scope, changed), strict=True):
-            self._pending[record_key(b"i", scope.name, incident.id)] = _incident_bytes(incident, column)
+        for incident, column in zip(changed, columns(scope, changed), strict=True):
+            self._pending[record_key(b"i", scope.name, incident.id)] = incident_bytes(incident, column)
         for key in scope.changed_keys:
             known = scope.keys[key]
             self._pending[record_key(b"k", scope.name, key)] = orjson.dumps(
@@ -470,10 +373,10 @@ class State:
         scope.ended = head.get("ended", [])
         value = self.get(record_key(b"u", name))
         if value is not None:
-            scope.usual = _usual(value)
+            scope.usual = read_usual(value)
         self._load_tuning(scope)
-        scope.promotion = _promotion(self.get(record_key(b"p", name)))
-        scope.memory.restore(_lesson(*lesson) for lesson in orjson.loads(self.get(record_key(b"l", name)) or b"[]"))
+        scope.promotion = read_promotion(self.get(record_key(b"p", name)))
+        scope.memory.restore(read_lessons(self.get(record_key(b"l", name))))
         scope.promotion.restored(scope.memory.quarantined)
         scope.limit = self.policy(scope).limit
         self._load_ids(scope, head["ids_seen"])
@@ -510,7 +413,7 @@ class State:
     def _load_tuning(self, scope: Scope) -> None:
         value = self.get(record_key(b"t", scope.name))
         if value is not None:
-            scope.tuning, count, fields = _tuning(value)
+            scope.tuning, count, fields = read_tuning(value)
             scope.pages_written = count // PAGE
             recent = Recent()
             recent.restore(
@@ -537,12 +440,9 @@ class State:
             value = self.get(record_key(b"i", scope.name, id))
             if value is None:
                 raise BadState(f"incident {id} of scope {scope.name!r} is missing from the records; restore a backup")
-            head, _, column = value.partition(b"\n")
-            fields = orjson.loads(head)
-            incident = scope.incidents[id] = _incident(id, fields[:-1])
-            incident.slot, rows = fields[-1]
-            scope.joinable[incident.slot] = incident
-            profiles[incident.slot] = rows, column
+            incident, slot, profiles[slot] = read_incident(id, value)
+            incident.slot = slot
+            scope.incidents[id] = scope.joinable[slot] = incident
         arena.claim(list(profiles))  # all at once: one by one, each would look through all that are free
         for slot, (rows, column) in profiles.items():
             incident = scope.joinable[slot]
@@ -556,30 +456,6 @@ def fill(scope: Scope, slot: int, rows: int, column: bytes) -> None:
     """Write the profile of a record into an empty slot."""
     places = np.frombuffer(column, "<u2", rows)
     scope.arena.profile[places, slot] = np.frombuffer(column, np.uint8, rows, 2 * rows)
-
-
-def pack(records: Mapping[bytes, bytes]) -> bytes:
-    """Records as bytes: the same records give the same bytes."""
-    body = b"".join(struct.pack(">II", len(key), len(value)) + key + value for key, value in sorted(records.items()))
-    return b"%b %d\n%b%b" % (_MAGIC, FORMAT, blake2b(body, digest_size=16).digest(), body)
-
-
-def unpack(snapshot: bytes) -> dict[bytes, bytes]:
-    """The records of a snapshot. Raises BadState."""
-    head, _, rest = snapshot.partition(b"\n")
-    if head != b"%b %d" % (_MAGIC, FORMAT):
-        raise BadState(f"not a snapshot of format {FORMAT} but {head[:40]!r}; use the version that wrote it")
-    check, body = rest[:16], memoryview(rest)[16:]
-    if blake2b(body, digest_size=16).digest() != check:
-        raise BadState("the snapshot is damaged: its checksum differs; use another one")
-    records: dict[bytes, bytes] = {}
-    start = 0
-    while start < len(body):
-        key, value = struct.unpack_from(">II", body, start)
-        start += 8
-        records[bytes(body[start : start + key])] = bytes(body[start + key : start + key + value])
-        start += key + value
-    return records
 
 
 def _given(config: Config, scope: str) -> str:
@@ -616,215 +492,3 @@ def _recent_key(scope: Scope, number: int) -> bytes:
 def _id_pages(first: int) -> range:
     """Numbers of the pages of the generation that begins with the ``first`` id ever seen."""
     return range(first // ID_PAGE, (first + ID_GENERATION) // ID_PAGE) if first >= 0 else range(0)
-
-
-def _head_bytes(scope: Scope) -> bytes:
-    return orjson.dumps(
-        {
-            "policy": scope.policy,
-            "policies_before": scope.policies_before,
-            "events": scope.events,
-            "learned": scope.learned,
-            "turn": scope.turn,
-            "rekeyed": scope.rekeyed,
-            "times": scope.times,
-            "ticked": scope.ticked,
-            "unticked": scope.unticked,
-            "pace": _pace(scope.pace),
-            "doubts": [[doubt.at, *_pace(doubt.pace)] for doubt in scope.doubts],
-            "ids_seen": scope.ids_seen,
-            "joinable": [incident.id for incident in scope.joinable.values()],
-        }
-        | ({"shadow": scope.shadow.figures()} if scope.shadow is not None else {})
-        | ({"ended": scope.ended} if scope.ended else {})
-    )
-
-
-def _pace(pace: Pace) -> list[float]:
-    return [pace.count, pace.fast, pace.mean, pace.slow, pace.last_at]
-
-
-def _tuning_bytes(tuning: Tuning) -> bytes:
-    look = tuning.look
-    going = None
-    if look is not None:
-        going = [getattr(look, spec.name) for spec in fields(look)]
-    families = [
-        list(tuning.families),
-        list(tuning.families.values()),
-        list(tuning.labels),
-        list(tuning.labels.values()),
-    ]
-    head = [tuning.recent.count, tuning.recent.fields, tuning.next_at, tuning.rule, tuning.since, going]
-    return orjson.dumps([*head, *families])
-
-
-def _tuning(value: bytes) -> tuple[Tuning, int, list[str]]:
-    """What tuning knows but the recent alerts, and how many there were, with which fields."""
-    count, fields, next_at, rule, since, going, kinds, families, labelled, labels = orjson.loads(value)
-    tuning = Tuning(next_at=next_at, look=None if going is None else Look(*going), rule=rule, since=since)
-    tuning.families, tuning.labels = dict(zip(kinds, families, strict=True)), dict(zip(labelled, labels, strict=True))
-    return tuning, count, fields
-
-
-def _columns(scope: Scope, incidents: list[Incident]) -> Iterator[tuple[int, bytes]]:
-    """For each, how many rows of its profile are not 0, and these as Arena.sparse has them."""
-    columns = iter(scope.arena.sparse([incident.slot for incident in incidents if incident.slot >= 0]))
-    for incident in incidents:
-        column = b"" if incident.slot < 0 else next(columns)
-        yield len(column) // 3, column
-
-
-def _incident_bytes(incident: Incident, profile: tuple[int, bytes]) -> bytes:
-    rows, column = profile
-    head = orjson.dumps([*_fields(incident), [incident.slot, rows]])
-    return b"%b\n%b" % (head, column)
-
-
-def _fields(incident: Incident) -> list[Any]:
-    """An incident as it is written down, but for its slot."""
-    title = incident.title
-    return [
-        incident.born_at,
-        incident.first_at,
-        incident.last_at,
-        incident.standing,
-        incident.into,
-        incident.merged,
-        incident.latest,
-        incident.count,
-        incident.keyless,
-        incident.firing,
-        incident.ranks,
-        [title.kinds, title.others],
-        incident.pages,
-        incident.page,
-        incident.keys,
-        [[code, *sight] for code, sight in incident.seen.items()],
-        incident.touched,
-        incident.kind,
-        incident.weight,
-        incident.placed,
-        incident.revised,
-    ]
-
-
-def _incident(id: str, fields: list[Any]) -> Incident:
-    """The incident of a record, out of the arena."""
-    born, first, last, standing, into, merged, latest, count, keyless, firing, ranks, (kinds, others), *rest = fields
-    pages, page, keys, seen, touched, kind, weight, placed, revised = rest
-    return Incident(
-        id,
-        born,
-        first,
-        last,
-        Standing(standing),
-        into,
-        merged,
-        latest,
-        count,
-        keyless,
-        firing,
-        ranks,
-        Title({template: (alerts, shared) for template, (alerts, shared) in kinds.items()}, others),
-        pages,
-        page,
-        keys,
-        {code: Sight(at, turn) for code, at, turn in seen},
-        touched,
-        kind,
-        weight,
-        placed,
-        revised,
-    )
-
-
-def last_alert(record: bytes) -> float:
-    """When the last alert of an incident's record came."""
-    at: float = orjson.loads(record.partition(b"\n")[0])[2]
-    return at
-
-
-def _promotion_bytes(promotion: Promotion) -> bytes:
-    trial = promotion.trial
-    going = None if trial is None else _values(trial)
-    given, numbers = list(promotion.corrections), list(promotion.corrections.values())
-    watch = [promotion.before, promotion.since, promotion.wait, promotion.demoted, promotion.watched]
-    stands = [promotion.actors, [_values(change) for change in promotion.changes]]
-    forgotten = [promotion.gone, promotion.gone_then, promotion.known_from]
-    head = [promotion.touched, given, promotion.next_at, promotion.rule, going, numbers]
-    return orjson.dumps([*head, *watch, *stands, *forgotten])
-
-
-def _values(record: Trial | Change) -> list[Any]:
-    return [getattr(record, spec.name) for spec in fields(record)]
-
-
-def _promotion(value: bytes | None) -> Promotion:
-    if value is None:
-        return Promotion()
-    touched, given, next_at, rule, going, numbers, before, since, wait, demoted, watched, *rest = orjson.loads(value)
-    actors, changes, gone, gone_then, known_from = rest
-    return Promotion(
-        touched,
-        dict(zip(given, numbers, strict=True)),
-        next_at,
-        rule,
-        None if going is None else Trial(*going),
-        before,
-        since,
-        wait,
-        demoted,
-        watched,
-        actors,
-        [Change(*change) for change in changes],
-        gone,
-        gone_then,
-        known_from,
-    )
-
-
-def _memory_bytes(memory: Memory) -> bytes:
-    return orjson.dumps(
-        [
-            [
-                lesson.feedback,
-                lesson.actor,
-                lesson.where,
-                [[*pair, *said] for pair, *said in lesson.sayings],
-                lesson.noise,
-                lesson.withdrawn,
-            ]
-            for lesson in memory.lessons.values()
-        ]
-    )
-
-
-def _lesson(feedback: str, actor: str | None, where: str, sayings: list[Any], noise: bool, withdrawn: bool) -> Lesson:
-    said = (Saying((one, other), *said) for one, other, *said in sayings)
-    return Lesson(feedback, actor, where, tuple(said), noise, withdrawn)
-
-
-def _usual_bytes(usual: Usual) -> bytes:
-    counts = [*usual.kind, *usual.together]
-    head = orjson.dumps([usual.alerts, usual.total, usual.last_kind, [len(count) for count in counts]])
-    tables = np.concatenate((usual.feature.ravel(), usual.seen)).astype("<u2").tobytes()
-    pairs = [np.array([*count.keys(), *count.values()], "<u8").tobytes() for count in counts]
-    return b"".join((head, b"\n", tables, *pairs))
-
-
-def _usual(value: bytes) -> Usual:
-    head, _, body = value.partition(b"\n")
-    usual = Usual()
-    usual.alerts, usual.total, usual.last_kind, sizes = orjson.loads(head)
-    width = len(usual.seen)
-    tables = np.frombuffer(body, "<u2", 3 * width).astype(np.uint16).reshape(3, width)
-    usual.feature, usual.seen = tables[:2].copy(), tables[2].copy()
-    start = tables.nbytes
-    counts: list[dict[int, int]] = []
-    for size in sizes:
-        numbers = np.frombuffer(body, "<u8", 2 * size, start).tolist()
-        counts.append(dict(zip(numbers[:size], numbers[size:], strict=True)))
-        start += 16 * size
-    usual.kind, usual.together = counts[:2], counts[2:]
-    return usual

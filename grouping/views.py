@@ -14,6 +14,7 @@ from grouping.decide import runner
 from grouping.draw import name
 from grouping.explain import Case, contributions, in_words, limit, nearest, ruled, said_by, silence
 from grouping.featurise import value_of
+from grouping.keyspace import Records, record_key
 from grouping.layout import FEATURE_NAMES, FEATURES, TOLD
 from grouping.lifecycle import members, restored, root
 from grouping.model import distrusted, exported
@@ -21,7 +22,7 @@ from grouping.policy import KIN, policy
 from grouping.promote import Promotion
 from grouping.records import SEVERITY_BY_RANK, Action, Alert, Bound, LeftOut, Reason, Status, Verb
 from grouping.scope import Incident, Scope, Standing, StoredAlert, Written
-from grouping.state import Records, State, record_key
+from grouping.state import State
 from grouping.tune import Tuning
 
 _FIELDS = ("dedup_key", "severity", "source", "service", "host", "component", "group", "class", "summary", "details")

@@ -49,7 +49,7 @@ class Desk(Story):
 
 
 def _records(story: Story) -> dict[bytes, bytes]:
-    from grouping.state import unpack  # noqa: PLC0415 — only here
+    from grouping.keyspace import unpack  # noqa: PLC0415 — only here
 
     return unpack(story.engine.snapshot())
 

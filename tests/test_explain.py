@@ -16,9 +16,9 @@ from grouping.__main__ import main
 from grouping.config import Config
 from grouping.emit import emit
 from grouping.engine import Engine
+from grouping.keyspace import unpack
 from grouping.parse import parse
 from grouping.records import Action, Decision, Feedback, Reason, Verb
-from grouping.state import unpack
 from grouping.views import Views
 
 DATA = Path(__file__).parent.parent / "data"

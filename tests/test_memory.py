@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from grouping.__main__ import main
 from grouping.config import Config
 from grouping.engine import Engine
+from grouping.keyspace import unpack
 from grouping.lessons import KINDS, SAYINGS
 from grouping.lifecycle import root
 from grouping.memory import AGREEING, DISPUTED, LESSONS, Lesson, Memory, Saying, Verdict
 from grouping.parse import parse
 from grouping.records import Alert, Decision, Event, Feedback, Output, PolicyLine, Reason, Refused, Status, Verb
 from grouping.runtimes.store import Store
-from grouping.state import unpack
 
 DAY = 86_400.0
 

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grouping import promote
+from grouping.codec import promotion_bytes, read_promotion
 from grouping.config import Config
 from grouping.engine import Engine
 from grouping.parse import parse
@@ -35,7 +36,6 @@ from grouping.recent import SAME, Recent
 from grouping.records import Feedback, Output, PolicyLine, Refused, Verb
 from grouping.responder import Habits, Responder, arrivals
 from grouping.simulate import simulate
-from grouping.state import _promotion, _promotion_bytes
 from grouping.tune import Tuning
 
 NOW = "linear(*~2s)"
@@ -192,7 +192,7 @@ def test_of_many_corrections_the_oldest_are_only_counted(given_: list[tuple[int,
         if changed:
             few.watch()
             all_.watch()
-        again = _promotion(_promotion_bytes(few))
+        again = read_promotion(promotion_bytes(few))
         again.restored(frozenset())
         assert again == few
         assert (few.counted, few.counted_then) == (all_.counted, all_.counted_then)

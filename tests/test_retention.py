@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from rocksdict import Options, Rdict
 
 from grouping import Config, Engine
+from grouping.keyspace import record_key, unpack
 from grouping.lifecycle import root
 from grouping.outlets.announce import NOTICES, Announcer
 from grouping.parse import parse
@@ -27,7 +28,7 @@ from grouping.runtimes.log import Log, LogError, note, read, remove, removed, se
 from grouping.runtimes.retention import _resolved
 from grouping.runtimes.store import Store
 from grouping.scope import ID_GENERATION
-from grouping.state import State, record_key, unpack
+from grouping.state import State
 from tests.live import Live, grouping, until
 from tests.logs import SCOPES, Player, logs
 

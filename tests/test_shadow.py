@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from grouping import Config, Engine, emit, parse
 from grouping.__main__ import main
-from grouping.state import unpack
+from grouping.keyspace import unpack
 from grouping.views import Views
 from tests.logs import Player, logs
 

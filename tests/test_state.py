@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from grouping import Engine
 from grouping.arena import Arena
+from grouping.keyspace import BadState, unpack
 from grouping.scope import ID_GENERATION
-from grouping.state import BadState, unpack
 from tests.test_engine import Story, T
 
 

@@ -25,13 +25,13 @@ from grouping.config import Config
 from grouping.decide import pick
 from grouping.draw import draw
 from grouping.engine import Engine, decided
+from grouping.keyspace import Records
 from grouping.layout import COLUMNS
 from grouping.learners.river import River, options
 from grouping.lifecycle import members, root
 from grouping.policy import Policy
 from grouping.records import Alert, Decision, Event, Feedback, Output, Refused, Verb
 from grouping.scope import Incident, Scope
-from grouping.state import Records
 
 WATCHES = 50  # alerts about which it has heard, before it decides itself
 REMEMBERED = 20_000  # decisions of a scope about which a correction may still tell something

@@ -20,6 +20,7 @@ from typing import Any
 import orjson
 
 from grouping.draw import name
+from grouping.keyspace import Records
 from grouping.layout import NAMED_FIELDS
 from grouping.learn import clock
 from grouping.lifecycle import root
@@ -42,7 +43,7 @@ from grouping.records import (
     Status,
 )
 from grouping.scope import Incident, Scope
-from grouping.state import Records, State
+from grouping.state import State
 
 PAUSE = 60.0  # s of event time between the first two announcements of departing alerts; then twice as long each time
 LISTED = 16  # departing alerts named in one notice

@@ -16,11 +16,11 @@ from grouping.candidates import Candidates
 from grouping.config import Config
 from grouping.decide import distribution
 from grouping.engine import Engine, decided
+from grouping.keyspace import Records
 from grouping.offpolicy import Value, value
 from grouping.policy import Policy
 from grouping.records import Action, Alert, Decision, Event, Severity
 from grouping.scope import Incident, Scope
-from grouping.state import Records
 
 
 class Asked:

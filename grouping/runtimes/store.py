@@ -24,7 +24,7 @@ from rocksdict import (
     WriteOptions,
 )
 
-from grouping.state import FORMAT, record_key
+from grouping.keyspace import FORMAT, record_key
 
 # Keys of the store's own; the engine's begin with a letter.
 _FORMAT = b"\x00format"

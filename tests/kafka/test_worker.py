@@ -22,11 +22,11 @@ import tests.kafka.needing  # noqa: F401 — before the client, which may not be
 
 # isort: split
 from grouping import Engine, parse
+from grouping.keyspace import FORMAT
 from grouping.runtimes.kafka.home import claim
 from grouping.runtimes.kafka.settings import Settings
 from grouping.runtimes.kafka.topics import create, look
 from grouping.runtimes.store import Store
-from grouping.state import FORMAT
 from tests.kafka.broker import PASSWORD, USER, free_ports
 from tests.kafka.stage import POSITION, ROOT, events, straight
 

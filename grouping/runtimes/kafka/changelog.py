@@ -21,9 +21,9 @@ import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
+from grouping.keyspace import FORMAT
 from grouping.runtimes.kafka.breath import Breath
 from grouping.runtimes.store import Store
-from grouping.state import FORMAT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

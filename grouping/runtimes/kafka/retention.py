@@ -15,14 +15,15 @@ from typing import NamedTuple
 
 import orjson
 
+from grouping.codec import last_alert
 from grouping.engine import Engine
+from grouping.keyspace import record_key
 from grouping.learn import clock
 from grouping.lifecycle import tree
 from grouping.records import Action, Decision, Event, Feedback, Output, Refused, incidents_of
 from grouping.runtimes.index import KEEPER
 from grouping.runtimes.store import Store
 from grouping.scope import Incident, Scope, Standing
-from grouping.state import last_alert, record_key
 
 BITE = 256  # incidents looked at with each checkpoint, and one more for each event since the one before
 ALERTS = 4096  # of incidents that are deleted at once, about
