@@ -298,3 +298,36 @@ def test_a_command_whose_reader_goes_away_ends_quietly(
         process.stdout.close()
         assert process.wait() == 141
         assert process.stderr.read() == b""
+
+
+@pytest.mark.parametrize("call", ["evaluate FILE --truth TRUTH", "backtest --from FILE --policy *=30s"])
+def test_tables_that_nobody_reads_leave_their_files(call: str, tmp_path: Path) -> None:
+    """What took a minute to work out is not lost because its table went to `| head`."""
+    words = {"FILE": str(ROOT / "data" / "demo.jsonl"), "TRUTH": str(ROOT / "data" / "demo.truth.csv")}
+    found = tmp_path / "found.json"
+    command = [
+        sys.executable,
+        "-m",
+        "grouping",
+        *(words.get(word, word) for word in call.split()),
+        "--json",
+        str(found),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.wait() == 141
+        assert process.stderr.read() == b""
+    assert orjson.loads(found.read_bytes())
+
+
+@pytest.mark.parametrize("option", ["--json", "--report"])
+def test_an_evaluation_says_what_it_cannot_write(option: str, tmp_path: Path) -> None:
+    """In one line, with the place."""
+    data, taken = ROOT / "data", tmp_path / "taken"
+    taken.write_text("")
+    done = _run("evaluate", data / "demo.jsonl", "--truth", data / "demo.truth.csv", option, taken / "x")
+    assert done.returncode == 2
+    assert b"Traceback" not in done.stderr
+    assert bytes(taken / "x") in done.stderr

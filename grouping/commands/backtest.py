@@ -53,19 +53,18 @@ def command(  # noqa: PLR0913 — one per option
         with progress(files, show=not quiet and sys.stderr.isatty()) as tick:
             result = backtest(files, policy_name, config=config, truth=told, tick=tick)
         # Only now: drawing pages takes time to load.
-        from rich.console import Console  # noqa: PLC0415
-
         from grouping.runtimes.backtest_numbers import numbers  # noqa: PLC0415
         from grouping.runtimes.backtest_show import print_backtest, write_page  # noqa: PLC0415
+        from grouping.runtimes.console import Output  # noqa: PLC0415
 
         found = numbers(result, examples)
-        print_backtest(found, Console())
         if json_file is not None:
             json_file.write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
         if report is not None:
             source = ", ".join(os.path.basename(name) for name in files)  # noqa: PTH119 — "-" is no path
             page = write_page(found, report, source=source, command=shlex.join(["grouping", *sys.argv[1:]]))
             click.echo(f"The page: {page}", err=True)
+        print_backtest(found, Output())  # last: whoever reads it may go away, and the files are there all the same
     except (BadInput, StoreError) as error:
         raise click.UsageError(str(error)) from None
     except BrokenPipeError:

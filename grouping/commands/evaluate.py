@@ -9,12 +9,13 @@ from typing import Any
 
 import click
 import orjson
-from rich.console import Console
 
 from grouping.commands.common import CONFIG, DIRECTORY, IN_FILE, OUT_FILE, REFUSED, settings
+from grouping.records import Event
 from grouping.responder import Habits
+from grouping.runtimes.console import Output
 from grouping.runtimes.evaluate import read_events
-from grouping.runtimes.evaluation import WIDE, as_dict, evaluated, print_scores
+from grouping.runtimes.evaluation import WIDE, Evaluation, as_dict, evaluated, print_scores
 from grouping.runtimes.progress import counted
 from grouping.runtimes.replay import BadInput
 from grouping.runtimes.store import StoreError
@@ -80,21 +81,27 @@ def command(  # noqa: PLR0913 — one per option
         raise click.UsageError(f"{error.filename}: {error.strerror}") from None
     if not evaluation.without[0].pairs:
         raise click.UsageError(f"{truth_file}: names none of the alerts; give the truth of this stream")
-    print_scores(evaluation, Console(width=None if sys.stdout.isatty() else WIDE))
+    try:
+        _write(evaluation, events, files, json_file, report)
+    except OSError as error:
+        raise click.UsageError(f"{error.filename}: {error.strerror}") from None
+    # Last: whoever reads it may go away, and the files are there all the same.
+    print_scores(evaluation, Output(width=None if sys.stdout.isatty() else WIDE))
+    if refused:
+        click.echo(f"{refused} lines refused; `grouping replay` says which and why", err=True)
+        sys.exit(REFUSED)
+
+
+def _write(
+    evaluation: Evaluation, events: list[Event], files: tuple[str, ...], json_file: Path | None, report: Path | None
+) -> None:
+    """The files that were asked for."""
     if json_file is not None:
         options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
         json_file.write_bytes(orjson.dumps(as_dict(evaluation), option=options))
     if report is not None:
         from grouping.runtimes.evaluation_report import write_evaluation  # noqa: PLC0415 — it loads numpy and jinja2
 
-        page = write_evaluation(
-            evaluation,
-            events,
-            report,
-            source=", ".join(Path(name).name for name in files),
-            command=shlex.join(["grouping", *sys.argv[1:]]),
-        )
+        source, command = ", ".join(Path(name).name for name in files), shlex.join(["grouping", *sys.argv[1:]])
+        page = write_evaluation(evaluation, events, report, source=source, command=command)
         click.echo(f"The page with the pictures: {page}", err=True)
-    if refused:
-        click.echo(f"{refused} lines refused; `grouping replay` says which and why", err=True)
-        sys.exit(REFUSED)
