@@ -9,8 +9,9 @@ from typing import Any, Final
 import numpy as np
 import orjson
 
+from grouping.grounds import Change
 from grouping.memory import Lesson, Memory, Saying
-from grouping.promote import Change, Promotion, Trial
+from grouping.promotion import Promotion, Trial
 from grouping.scope import Before, Incident, Pace, Scope, Sight, Standing, StoredAlert, Usual, Written
 from grouping.title import Title
 from grouping.tune import Look, Tuning

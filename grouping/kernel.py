@@ -46,7 +46,7 @@ class Compiled(Protocol):
         """(near, far, line, at, lags, reach): see kin.around."""
 
     def paced(self, *arguments: Any) -> None:
-        """(out, at, key, pace, low, high): see promote.paced."""
+        """(out, at, key, pace, low, high): see regroup.paced."""
 
     def pair_features(self, *arguments: Any) -> None:
         """(out, evidence): see score.pair_features."""

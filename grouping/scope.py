@@ -13,7 +13,7 @@ from grouping.arena import Arena
 from grouping.layout import USUAL_BITS
 from grouping.memory import Memory
 from grouping.policy import Limit
-from grouping.promote import Promotion
+from grouping.promotion import Promotion
 from grouping.records import SEVERITY_RANK
 from grouping.shadow import Shadow
 from grouping.title import Title

@@ -39,7 +39,7 @@ from grouping.layout import SHARE
 from grouping.learn import count_up
 from grouping.memory import Memory
 from grouping.policy import Policy, learned, policy
-from grouping.promote import Promotion
+from grouping.promotion import Promotion
 from grouping.recent import PAGE, PAGES, Recent
 from grouping.scope import (
     ID_GENERATION,

@@ -10,6 +10,7 @@ from typing import Any
 
 from grouping import guard, promote, tune
 from grouping.draw import name
+from grouping.grounds import Change
 from grouping.lifecycle import leave, members, repolicy, root
 from grouping.policy import DEFAULT, KIN, BadPolicy, policy
 from grouping.records import Mode, Output, PolicyEvent, PolicyLine, Refused
@@ -68,7 +69,7 @@ def _objections(scope: Scope) -> promote.Objection | None:
 
 
 def _demoted(
-    state: State, scope: Scope, was: str, evidence: dict[str, Any], stands_on: promote.Change | None = None
+    state: State, scope: Scope, was: str, evidence: dict[str, Any], stands_on: Change | None = None
 ) -> list[Output]:
     """What decided before decides again: the rule before a promotion, or nothing found by the scope itself.
 

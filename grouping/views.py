@@ -19,7 +19,7 @@ from grouping.layout import FEATURE_NAMES, FEATURES, TOLD
 from grouping.lifecycle import members, restored, root
 from grouping.model import distrusted, exported
 from grouping.policy import KIN, policy
-from grouping.promote import Promotion
+from grouping.promotion import Promotion
 from grouping.records import SEVERITY_BY_RANK, Action, Alert, Bound, LeftOut, Reason, Status, Verb
 from grouping.scope import Incident, Scope, Standing, StoredAlert, Written
 from grouping.state import State

@@ -57,7 +57,7 @@ STEPS = {"parse", "candidates", "featurise", "score", "decide", "learn", "tune",
 CALLERS = {"engine", "steer", "__init__"}
 SHARED = {  # what is not a type and yet shared
     ("learn", "score", "log2_table"),  # a table
-    ("promote", "score", "log2_table"),
+    ("regroup", "score", "log2_table"),
     ("guard", "tune", "play"),  # what a rule makes of alerts
     ("lifecycle", "featurise", "value_of"),  # how a field is read
     ("lifecycle", "featurise", "kind_of"),

@@ -23,8 +23,8 @@ import pytest
 from click.testing import CliRunner
 
 from grouping.__main__ import main
+from grouping.grounds import FIRST as FIRST_TRIAL
 from grouping.parse import MAX_LINE
-from grouping.promote import FIRST as FIRST_TRIAL
 from grouping.quality import Quality
 from grouping.runtimes.files import OWN
 from grouping.runtimes.http.short import SPARE

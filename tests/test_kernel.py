@@ -22,8 +22,8 @@ from grouping.featurise import places
 from grouping.layout import CANDIDATES, COLUMNS, FEATURES, PROFILE_ROWS, STATS, TITLE, USUAL_BITS, VALUES, WORDS
 from grouping.learn import together
 from grouping.policy import Limit
-from grouping.promote import paced
 from grouping.recent import Recent
+from grouping.regroup import paced
 from grouping.scope import Usual
 from grouping.score import Evidence, linear_score, pair_features
 from grouping.template import mask

@@ -12,28 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grouping import promote
 from grouping.codec import promotion_bytes, read_promotion
 from grouping.config import Config
 from grouping.engine import Engine
+from grouping.grounds import FIRST, GROUPS, WATCHED, certainty
 from grouping.parse import parse
 from grouping.policy import policy
-from grouping.promote import (
-    FIRST,
-    GROUPS,
-    INCIDENTS,
-    WATCHED,
-    Outcome,
-    Promotion,
-    certainty,
-    due,
-    jaccards,
-    play,
-    step,
-    worse,
-)
+from grouping.promote import Outcome, due, step, worse
+from grouping.promotion import INCIDENTS, Promotion
 from grouping.recent import SAME, Recent
 from grouping.records import Feedback, Output, PolicyLine, Refused, Verb
+from grouping.regroup import jaccards, play
 from grouping.responder import Habits, Responder, arrivals
 from grouping.simulate import simulate
 from grouping.tune import Tuning
@@ -186,7 +175,7 @@ def test_of_many_corrections_the_oldest_are_only_counted(given_: list[tuple[int,
     few, all_ = Promotion(), Promotion()
     for number, (alert, actor, changed) in enumerate(given_):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(promote, "CORRECTIONS", most)
+            patch.setattr("grouping.promotion.CORRECTIONS", most)
             few.touch(f"f{number}", [], True, alert, actor)
         all_.touch(f"f{number}", [], True, alert, actor)
         if changed:
@@ -206,7 +195,7 @@ def test_what_was_forgotten_does_not_speak_against_what_decides(monkeypatch: pyt
     """Corrections from before are needed to tell that there are more now: where they are forgotten, nothing is told."""
     kept, forgot = Promotion(), Promotion()
     for promotion, most in ((kept, 1000), (forgot, 20)):
-        monkeypatch.setattr(promote, "CORRECTIONS", most)
+        monkeypatch.setattr("grouping.promotion.CORRECTIONS", most)
         promotion.touch("first", [], True, 0, "bo")
         for number in range(40):
             promotion.touch(f"f{number}", [], True, 500 + number, "ana")
