@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from grouping.runtimes import base
+from grouping.runtimes.log import Log
+from grouping.runtimes.store import Store
 from tests.live import Live, grouping
 
 SIZE = 32 << 20
@@ -115,3 +119,46 @@ def test_a_place_that_is_a_file_is_said(tmp_path: Path) -> None:
     assert done.returncode == 2, done.stderr
     assert b"choose another directory" in done.stderr
     assert b"Traceback" not in done.stderr
+
+
+@pytest.fixture
+def settled(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """What was put on disk, in order."""
+    found: list[Path] = []
+    real = os.fsync
+
+    def fsync(file: int) -> None:
+        real(file)
+        found.append(Path(f"/proc/self/fd/{file}").readlink())
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    return found
+
+
+def test_the_directory_of_a_new_log_is_on_disk_with_its_name(tmp_path: Path, settled: list[Path]) -> None:
+    """Else a loss of power takes away the log with all that was accepted."""
+    log = Log(tmp_path / "new" / "state" / "log")
+    log.close()
+    assert {tmp_path, tmp_path / "new", tmp_path / "new" / "state", log.directory} <= set(settled)
+
+
+def test_a_base_that_is_put_back_is_on_disk_before_it_has_its_name(
+    tmp_path: Path, settled: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a loss of power leaves a store with empty files, which looks like a whole one."""
+    store = Store(tmp_path / "store")
+    store.commit({b"key": b"value"}, b"", 7, {"seq": 7})
+    assert base.make(store, tmp_path) == 7
+    store.close()
+    shutil.rmtree(tmp_path / "store")
+    settled.clear()
+    part, rename = tmp_path / "store.part", Path.rename
+    lacking: list[Path] = []
+
+    def renamed(path: Path, to: Path) -> Path:
+        lacking.extend({part, *part.rglob("*")} - set(settled))
+        return rename(path, to)
+
+    monkeypatch.setattr(Path, "rename", renamed)
+    assert base.put_back(tmp_path)
+    assert (lacking, settled[-1]) == ([], tmp_path)

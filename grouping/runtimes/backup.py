@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from grouping.runtimes import base
+from grouping.runtimes import base, disk
 from grouping.runtimes.bypassed import bypassed, lines_of
 from grouping.runtimes.held import together
 from grouping.runtimes.log import Full, Log, LogError, read, removed, segments
@@ -30,7 +30,7 @@ def backup(directory: Path, to: Path) -> int:
     try:
         if to.exists() and any(to.iterdir()):
             raise BadBackup(f"{to}: not empty; name a new directory")
-        to.mkdir(parents=True, exist_ok=True)
+        disk.make(to)
         if (directory / FILE).exists():
             _copy_outbox(directory, to)
         with together(directory / "log"):
@@ -49,7 +49,7 @@ def _copy_log(directory: Path, to: Path) -> int:
     if gone > (found[0] if found else 0):
         raise LogError(f"{directory}: events up to {gone} were removed and no base stands for them; restore base/")
     if found is not None:
-        (to / "base").mkdir()
+        disk.make(to / "base")
         base.copy(found[1], to / "base" / found[1].name)
     copy = Log(to / "log", first=min((first for first, _ in segments(log)), default=gone + 1))
     faults = bypassed(log)

@@ -6,12 +6,12 @@ since. Whatever happens to ``DIR/store``, it is had again: the base is put back,
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from grouping.runtimes import disk
 from grouping.runtimes.store import OtherFormat, Store, StoreError
 
 _PART = ".part"  # ends the name of what is being made
@@ -29,13 +29,13 @@ def make(store: Store, directory: Path) -> int:
     folder = directory / "base"
     path = folder / f"{number:020d}"
     with _told(folder):
-        folder.mkdir(exist_ok=True)
+        disk.make(folder)
         if not path.exists():
             part = folder / f"{path.name}{_PART}"
             shutil.rmtree(part, ignore_errors=True)
             store.copy(part)
             part.rename(path)
-            _to_disk(folder)
+            disk.settle(folder)
         for other in folder.iterdir():
             if other != path:
                 shutil.rmtree(other)
@@ -57,10 +57,11 @@ def copy(path: Path, to: Path) -> None:
     with _told(to):
         shutil.rmtree(part, ignore_errors=True)
         shutil.copytree(path, part)
+        disk.settle_all(part)  # before it has its name: what has that is whole, also after a loss of power
         if to.exists():
             to.rmdir()
         part.rename(to)
-        _to_disk(to.parent)
+        disk.settle(to.parent)
 
 
 def set_aside(directory: Path, other: OtherFormat) -> Path:
@@ -90,11 +91,3 @@ def _told(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror or error}; make room, or make it writable") from None
-
-
-def _to_disk(folder: Path) -> None:
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import orjson
 
+from grouping.runtimes.disk import settle
 from grouping.runtimes.log import Batch, LogError
 
 _FILE = "bypassed"
@@ -41,11 +42,7 @@ def bypass(directory: Path, seq: int, why: str) -> None:
             file.write(orjson.dumps({"seq": seq, "why": why}) + b"\n")
             file.flush()
             os.fsync(file.fileno())
-        folder = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        settle(directory)
     except OSError as error:
         raise LogError(f"{path}: {error.strerror}; look at the disk, then start again") from None
 

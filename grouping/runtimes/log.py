@@ -25,6 +25,8 @@ from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
 
+from grouping.runtimes.disk import make, settle
+
 SEGMENT = 64 << 20  # bytes after which a new segment is begun
 REMOVED = "removed"
 HEAD_MAX = 96  # bytes of a batch's first line
@@ -123,11 +125,7 @@ def note(directory: Path, upto: int) -> None:
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(directory / REMOVED)
-    folder = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    settle(directory)
 
 
 def read(directory: Path, after: int = 0) -> Iterator[Batch]:
@@ -278,7 +276,7 @@ class Log:
         self._file = -1
         self._broken = ""
         try:
-            directory.mkdir(parents=True, exist_ok=True)
+            make(directory)
             self._lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._open()
@@ -395,17 +393,13 @@ class Log:
     def _begin(self, first: int) -> None:
         """Begin the segment of event ``first``. Raises OSError with the log as it was, LogError where it is not."""
         path = self.directory / f"{first:020d}.log"
-        folder = os.open(self.directory, os.O_RDONLY)
+        fresh = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
-            fresh = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_TRUNC, 0o600)
-            try:
-                os.fsync(folder)  # the name of the file too
-            except OSError:
-                os.close(fresh)
-                self._take_back(path)
-                raise
-        finally:
-            os.close(folder)
+            settle(self.directory)  # the name of the file too
+        except OSError:
+            os.close(fresh)
+            self._take_back(path)
+            raise
         if self._file >= 0:
             os.close(self._file)
         self._file, self._size, self.turn = fresh, 0, False
