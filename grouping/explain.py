@@ -43,7 +43,7 @@ class Case(NamedTuple):
     ``near``: the features of the incident that was joined, or of the one that was nearest to it; None if there was none.
     ``values``: the alert's named fields. ``unknown``: fields of the policy's key that it does not have. ``opening``:
     the score of opening an incident. ``runner_up``: the next best action, and how far the one taken is ahead of it.
-    ``told``: what responders said, a sentence each.
+    ``told``: what responders said, a sentence each. ``kept_out``: whether they kept it out of one of those compared.
     """
 
     action: Action
@@ -55,6 +55,7 @@ class Case(NamedTuple):
     opening: float
     runner_up: tuple[str | None, float] | None
     told: Sequence[str]
+    kept_out: bool
     left_out: LeftOut | None
     together: tuple[int, int] | None
 
@@ -204,6 +205,8 @@ def _turn(case: Case, now: Policy, near: Option) -> list[str]:
     if near[TOLD] < 0:  # it may have been the latest: then it was passed over for what responders said
         return [*unknown, f"{after} ({now.name})"]
     which = "of all" if case.unknown else _of(now)
+    if case.kept_out:  # that may have been the latest: the turn passes to the next one
+        which += ", but for what people kept it out of"
     place = f"the latest incident {which}" if near[TURN] else f"not the latest incident {which}"
     if most is None:
         told = ""

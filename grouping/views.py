@@ -124,6 +124,7 @@ class Views:
             scores[0],
             None if next_best is None or margin is None else (next_best["incident"], margin),
             told,
+            bool((table[TOLD, 1:] < 0).any()),
             _left_out(written),
             None if written.together is None else (written.together[0], written.together[1]),
         )

@@ -252,3 +252,20 @@ def test_a_repeat_is_explained_by_what_it_repeats(tmp_path: Path) -> None:
     assert f"A repeat of a1, which was open in {line['incident']}" in by_alert.output
     other = cli.invoke(main, ["explain", "a2", "--state", str(state), "--scope", "shop"])
     assert other.exit_code == 2
+
+
+def test_what_people_kept_an_alert_out_of_may_have_been_the_latest() -> None:
+    """The first steps of docs/start.md: the database's next alert passes over the web's incident, which is the latest."""
+    engine = Engine(Config())
+    alerts = [("a1", 0.0, "db"), ("a2", 0.4, "db"), ("a3", 0.9, "web"), ("a4", 1.5, "db"), ("a5", 1.8, "db")]
+    for id, at, service in alerts:
+        raw = {"kind": "alert", "id": id, "at": 1e6 + at, "service": service, "summary": f"{service} is down"}
+        engine.step(parse(orjson.dumps(raw)))
+        if id == "a3":
+            engine.step(Feedback("f1", None, "default", "ana", Verb.MOVE, alerts=("a3",)))
+    views = Views(Config(), unpack(engine.snapshot()))
+    passed_over, own = (views.explanation("default", id) for id in ("a4", "a5"))
+    assert passed_over is not None and own is not None
+    assert passed_over["ruled"] == "lesson"
+    assert "; the latest incident of all, but for what people kept it out of, 1.1 s after its last" in passed_over["words"]
+    assert "; the latest incident of all, 0.3 s after its last" in own["words"]
