@@ -265,7 +265,10 @@ def test_what_people_kept_an_alert_out_of_may_have_been_the_latest() -> None:
             engine.step(Feedback("f1", None, "default", "ana", Verb.MOVE, alerts=("a3",)))
     views = Views(Config(), unpack(engine.snapshot()))
     passed_over, own = (views.explanation("default", id) for id in ("a4", "a5"))
-    assert passed_over is not None and own is not None
+    assert passed_over is not None
+    assert own is not None
     assert passed_over["ruled"] == "lesson"
-    assert "; the latest incident of all, but for what people kept it out of, 1.1 s after its last" in passed_over["words"]
+    assert (
+        "; the latest incident of all, but for what people kept it out of, 1.1 s after its last" in passed_over["words"]
+    )
     assert "; the latest incident of all, 0.3 s after its last" in own["words"]
