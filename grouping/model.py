@@ -64,9 +64,8 @@ def start(state: State, name: str, model: Mapping[str, Any]) -> None:
     lessons = list(_lessons(model))
     scope = state.scope(name)
     if _taught(scope):
-        raise BadModel(
-            f"scope {name!r} has learned from {scope.events} events: a model is for one that begins; reset it first"
-        )
+        what = f"has learned from {scope.events} events" if scope.events else "was given a model already"
+        raise BadModel(f"scope {name!r} {what}: a model is for one that begins; reset it first")
     was = state.policy(scope)
     scope.policy, scope.tuning.rule, scope.promotion.rule = rules
     scope.policy = scope.policy or "default"
@@ -90,8 +89,8 @@ def reset(state: State, name: str) -> dict[str, Any]:
     What it gives back is the model that is gone.
     """
     scope = state.scope(name)
-    if not scope.events:
-        raise BadModel(f"scope {name!r} has had no events; there is nothing to reset")
+    if not (scope.events or _taught(scope)):
+        raise BadModel(f"scope {name!r} has had no events and no model; there is nothing to reset")
     was, gone = state.policy(scope), exported(state, name)
     state.forget(scope)
     scope.learned += 1

@@ -202,6 +202,30 @@ def test_from_one_directory_into_another(tmp_path):
     assert "- lesson f-1 by ana" in ran("model", "diff", tmp_path / "m.json", tmp_path / "r.json", status=4)
 
 
+def test_a_model_given_by_mistake_is_taken_back(tmp_path):
+    """Before the first event too: it is reset, and another one can be given."""
+    replayed(tmp_path / "one", taught())
+    ran("model", "export", "--state", tmp_path / "one", "--out", tmp_path / "m.json")
+    arguments = ("model", "import", tmp_path / "m.json", "--state", tmp_path / "two", "--scope", "default")
+    ran(*arguments)
+    assert "was given a model already" in ran(*arguments, status=2)
+    assert ran("model", "reset", "--state", tmp_path / "two") == (
+        "scope default has forgotten 1 lesson; default decides\n"
+    )
+    assert "nothing to reset" in ran("model", "reset", "--state", tmp_path / "two", status=2)
+    assert ran(*arguments) == "scope default starts with 1 lesson; default decides\n"
+    ran("model", "export", "--state", tmp_path / "two", "--out", tmp_path / "again.json")
+    assert ran("model", "diff", tmp_path / "m.json", tmp_path / "again.json") == ""
+    lines = replayed(
+        tmp_path / "two",
+        [
+            event(id="b", at=T, service="back", summary="no answer"),
+            event(id="f", at=T + 0.5, service="front", summary="slow"),
+        ],
+    )
+    assert [line["reason"] for line in lines if line["kind"] == "decision"] == ["only_choice", "told"]
+
+
 def test_a_scope_that_was_reset_starts_with_a_model(tmp_path):
     """As the refusal promises, its incidents still there; both commands say what they did."""
     policy = {"kind": "policy", "id": "p", "mode": "auto", "policy": "*=9s", "at": T}
@@ -261,6 +285,32 @@ def test_a_service_starts_with_a_model_and_never_loses_it(tmp_path):
         with Live(directory) as live:
             live.settled()
             assert live.ask("GET", "/alerts/f").json["decision"]["reason"] == "told"
+
+
+def test_models_given_to_a_service_one_after_the_other_all_last(tmp_path):
+    """One given by mistake is reset; the base that the store is made again from has what the last command left."""
+    replayed(tmp_path / "one", taught())
+    ran("model", "export", "--state", tmp_path / "one", "--out", tmp_path / "m.json")
+    state = tmp_path / "state"
+    given = ("--service", "--state", state, "--scope")
+    ran("model", "import", tmp_path / "m.json", *given, "wrong")
+    ran("model", "import", tmp_path / "m.json", *given, "default")
+    for place in (state, state / "store"):
+        assert f"use --state {state} --service" in ran("model", "reset", "--state", place, "--scope", "wrong", status=2)
+    ran("model", "reset", *given, "wrong")
+    base = state / "base" / f"{0:020d}"
+    ran("model", "export", "--state", base, "--out", tmp_path / "kept.json")
+    assert ran("model", "diff", tmp_path / "m.json", tmp_path / "kept.json") == ""
+    ran("model", "export", "--state", base, "--scope", "wrong", "--out", tmp_path / "wrong.json")
+    assert "- lesson f-1 by ana" in ran("model", "diff", tmp_path / "m.json", tmp_path / "wrong.json", status=4)
+
+
+def test_logs_of_others_beside_a_state_directory_do_not_matter(tmp_path):
+    """Only what a service's own directory holds makes it a service's."""
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log" / "kern.log").touch()
+    replayed(tmp_path / "one", taught())
+    assert "has forgotten 1 lesson" in ran("model", "reset", "--state", tmp_path / "one")
 
 
 def test_what_a_model_taught_can_be_taken_back_by_actor(tmp_path):

@@ -56,14 +56,11 @@ def import_(file: Path, state: Path, scopes: tuple[str, ...], *, service: bool) 
     """Let scopes that are new or reset start with the model in FILE. Nothing may have the directory open."""
     model = _read(file)
     said: list[str] = []
-    with _changed(state / "store" if service else state) as records:
+    with _changed(state, service=service) as records:
         for scope in scopes:
             start(records, scope, model)
             now = exported(records, scope)
             said.append(f"scope {scope} starts with {contents(now)}; {now['decides']} decides")
-    if service:
-        with kept(state / "store", reading=False) as store:
-            make(store, state)  # the log cannot say what was there before it
     click.echo("\n".join(said), err=True)
 
 
@@ -81,9 +78,10 @@ def diff(one: Path, other: Path) -> None:
 @command.command("reset")
 @click.option("--state", type=KEPT, required=True, help="State directory of a replay that is not running.")
 @click.option("--scope", default="default", show_default=True)
-def reset_(state: Path, scope: str) -> None:
+@click.option("--service", is_flag=True, help="Of `grouping serve`, which has not had an event: take back an import.")
+def reset_(state: Path, scope: str, *, service: bool) -> None:
     """Let a scope begin to learn anew; its incidents stay."""
-    with _changed(state) as records:
+    with _changed(state, service=service) as records:
         gone = reset(records, scope)
         now = exported(records, scope)["decides"]
     click.echo(f"scope {scope} has forgotten {contents(gone)}; {now} decides", err=True)
@@ -102,14 +100,17 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def _changed(state: Path) -> Iterator[State]:
+def _changed(state: Path, *, service: bool) -> Iterator[State]:
     """The state in a directory, written back. Raises UsageError where it belongs to a log, which would not know."""
-    if any((state / "log").glob("*.log")) or any((state.parent / "log").glob("*.log")):
+    owner = state.parent if state.name == "store" else state  # a service's directory, if it is one
+    if any((owner / "log").glob("*.log")):
         raise click.UsageError(
             f"{state}: belongs to the log of a service, which decides it anew; send `policy` events, or undo lessons "
             "with `grouping unlearn`"
         )
-    with kept(state, reading=False) as store:
+    if not service and (owner / "base").is_dir():
+        raise click.UsageError(f"{state}: of a service that has a model to start with; use --state {owner} --service")
+    with kept(state / "store" if service else state, reading=False) as store:
         if "stepped" in store.position():
             raise click.UsageError(
                 f"{state}: the state of a worker on Kafka, whose truth is the topic: send `policy` events, or undo "
@@ -121,3 +122,5 @@ def _changed(state: Path) -> Iterator[State]:
         except BadModel as error:
             raise click.UsageError(str(error)) from None
         store.commit(records.drain(), b"", 0, store.position())
+        if service:
+            make(store, state)  # the log cannot say what was there before it

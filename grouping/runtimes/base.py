@@ -30,10 +30,11 @@ def make(store: Store, directory: Path) -> int:
     path = folder / f"{number:020d}"
     with _told(folder):
         disk.make(folder)
-        if not path.exists():
+        if not path.exists() or not number:  # before the first event, models may still be given
             part = folder / f"{path.name}{_PART}"
             shutil.rmtree(part, ignore_errors=True)
             store.copy(part)
+            shutil.rmtree(path, ignore_errors=True)
             part.rename(path)
             disk.settle(folder)
         for other in folder.iterdir():
