@@ -419,7 +419,10 @@ def _undo(desk: Desk, feedback: Feedback) -> list[Output]:
         case Verb.MOVE:
             outputs = _unmove(desk, done, feedback)
         case Verb.RESOLVE | Verb.DISMISS:
-            outputs = _unclose(desk, desk.state.known_incident(desk.scope, done["incident"]), feedback)
+            closed = desk.state.incident(desk.scope, done["incident"])
+            if closed is None:  # retention resolved it, and deleted it then
+                raise Impossible(f"$.feedback: {id} closed {done['incident']}, which was deleted since; leave it be")
+            outputs = _unclose(desk, closed, feedback)
         case Verb.CONFIRM:
             outputs = []
         case _:

@@ -242,6 +242,21 @@ def _notices(store: Store) -> list[tuple[str, str]]:
     return [(row["incident"], row["event"]) for _, value in store.under(NOTICES) for row in orjson.loads(value)]
 
 
+def test_what_retention_resolved_and_deleted_cannot_be_opened_again(tmp_path: Path) -> None:
+    """Whoever tries is told so: it is no fault of the engine, on which it would have to be started again."""
+    store = Store(tmp_path / "store", sync=False)
+    engine = Noting(store)
+    player = Player(engine)
+    player.play({"kind": "alert", "id": "a", "at": 0.0, "summary": "down"})
+    (incident,) = player.opened["default"]
+    engine.commit()
+    engine.forget(1)
+    assert engine.state.incident(engine.state.scope("default"), incident) is None
+    undo = {"kind": "feedback", "id": "u", "action": "undo", "feedback": f"keep_days/{incident}/1"}
+    assert f"keep_days/{incident}/1 closed {incident}, which was deleted since".encode() in player.play(undo)
+    store.close()
+
+
 def test_what_is_still_sent_is_kept_and_what_goes_is_told_to_be_over(tmp_path: Path) -> None:
     """An outage of weeks is sent again and again under one id: it stays. One of which nothing is heard is resolved, with
     a notice, before it goes; sent again it is a new one, also under its old id and after a restart.
