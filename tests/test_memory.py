@@ -539,7 +539,8 @@ def printed(store: Path, desk: Desk, actor: str) -> list[Event]:
     with_state.close()
     done = CliRunner().invoke(main, ["unlearn", "--actor", actor, "--state", str(store)])
     assert done.exit_code == 0, done.output
-    return [parse(line.encode()) for line in done.output.splitlines()]
+    assert (f"no feedback of {actor!r} stands" in done.stderr) == (not done.stdout)
+    return [parse(line) for line in done.stdout_bytes.splitlines()]
 
 
 @pytest.mark.parametrize("length", [1, 250, 251, 255])

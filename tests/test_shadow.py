@@ -218,7 +218,9 @@ def test_what_it_knew_is_deleted_when_it_ends(restart: bool) -> None:
 def rolled_out(state: Path, *options: str) -> list[dict[str, Any]]:
     done = CliRunner().invoke(main, ["rollout", "service~5s", "--state", str(state), *options])
     assert done.exit_code == 0, done.output
-    return [orjson.loads(line) for line in done.stdout_bytes.splitlines()]
+    found = [orjson.loads(line) for line in done.stdout_bytes.splitlines()]
+    assert f": {len(found)} to get it" in done.stderr
+    return found
 
 
 def replayed(state: Path, *events: dict[str, Any]) -> None:
@@ -257,6 +259,34 @@ def test_a_shadow_is_brought_in_the_same_way(tmp_path):
     assert [(event["scope"], event["mode"]) for event in events] == [("shop", "shadow")]
     replayed(state, *events)
     assert rolled_out(state, "--share", "1", "--mode", "shadow") == []
+
+
+def test_a_rollout_says_whom_it_left_out(tmp_path):
+    """Those that have it, and those where a person chose another one."""
+    state = tmp_path / "state"
+    replayed(state, *({"kind": "alert", "summary": "down", "scope": team} for team in ("a", "b", "c")))
+    chosen = {"a": "*=9s", "b": "service~5s"}.items()
+    replayed(state, *({"kind": "policy", "id": team, "scope": team, "mode": "auto", "policy": p} for team, p in chosen))
+    done = CliRunner().invoke(main, ["rollout", "service~5s", "--state", str(state), "--share", "1"])
+    assert done.stderr == "3 of 3 scopes: 1 to get it, 1 have it, 1 with another policy that a person set\n"
+
+
+@pytest.mark.parametrize(
+    "call", ["rollout *=9s --share 1", "unlearn --actor ana", "explain a1", "model export", "outputs"]
+)
+def test_a_directory_without_state_is_called_that(tmp_path, call):
+    """Not the library's words about a file of its own."""
+    option = [] if call == "outputs" else ["--state"]
+    done = CliRunner().invoke(main, [*call.split(), *option, str(tmp_path)])
+    assert done.exit_code == 2
+    assert "holds no state" in done.stderr
+
+
+def test_a_share_that_is_no_number_is_refused(tmp_path):
+    """It would give the policy to no scope, without a word."""
+    done = CliRunner().invoke(main, ["rollout", "*=9s", "--share", "nan", "--state", str(tmp_path)])
+    assert done.exit_code == 2
+    assert "'nan' is no number" in done.stderr
 
 
 def test_a_policy_that_cannot_be_read_is_not_rolled_out(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,17 @@ OUT_FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 DIRECTORY = click.Path(file_okay=False, path_type=Path)
 KEPT = click.Path(exists=True, file_okay=False, path_type=Path)  # a state directory that is there
 CONFIG = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+class Number(click.FloatRange):
+    """A number in a range; click would let NaN into any."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number; fails where it is none or not in the range."""
+        found: float = super().convert(value, param, ctx)
+        if isnan(found):
+            self.fail(f"{value!r} is no number.", param, ctx)
+        return found
 
 
 def settings(file: Path | None, given: dict[str, Any]) -> Config:

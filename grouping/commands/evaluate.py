@@ -10,7 +10,7 @@ from typing import Any
 import click
 import orjson
 
-from grouping.commands.common import CONFIG, DIRECTORY, IN_FILE, OUT_FILE, REFUSED, settings
+from grouping.commands.common import CONFIG, DIRECTORY, IN_FILE, OUT_FILE, REFUSED, Number, settings
 from grouping.records import Event
 from grouping.responder import Habits
 from grouping.runtimes.console import Output
@@ -22,7 +22,7 @@ from grouping.runtimes.store import StoreError
 from grouping.runtimes.truth import read_truth
 
 TRUTH = click.Path(exists=True, dir_okay=False, path_type=Path)
-SHARE = click.FloatRange(0, 1)
+SHARE = Number(0, 1)
 MOST_SEEDS = 1000
 
 
@@ -35,7 +35,7 @@ MOST_SEEDS = 1000
 @click.option("--budget", type=click.IntRange(0), help="Corrections in all; as many as it takes if not given.")
 @click.option("--look", type=SHARE, help="Share of incidents looked at.  [default: 1]")
 @click.option("--wrong", type=SHARE, help="Share of corrections given wrongly.  [default: 0]")
-@click.option("--delay", type=click.FloatRange(0), help="Seconds from a review to its feedback.  [default: 0]")
+@click.option("--delay", type=Number(0, 1e9), help="Seconds from a review to its feedback.  [default: 0]")
 @click.option("--seed", type=int, help="Of the draws, the engine's and the responder's.")
 @click.option("--seeds", type=click.IntRange(1, MOST_SEEDS), default=1, help="Play with so many seeds, from --seed on.")
 @click.option("--json", "json_file", type=OUT_FILE, help="Write all measures here.")

@@ -13,9 +13,12 @@ from grouping.runtimes.store import Store, StoreError, kept_in
 
 @contextmanager
 def kept(state: Path, scope: str | None = None, *, reading: bool = True) -> Iterator[Store]:
-    """The store, closed in the end. Raises UsageError: there is none, it is in use, or it is damaged, also while it is read."""
+    """The store, closed in the end. Raises UsageError: there is none to read, it is in use, or it is damaged, also while it is read."""
     try:
-        store = Store(kept_in(state, scope), reading=reading)
+        path = kept_in(state, scope)
+        if reading and not (path / "CURRENT").exists():
+            raise click.UsageError(f"{state}: holds no state; give the --state of a replay, a service or a worker")
+        store = Store(path, reading=reading)
         try:
             yield store
         finally:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 import orjson
 
-from grouping.commands.common import KEPT
+from grouping.commands.common import KEPT, Number
 from grouping.commands.kept import kept
 from grouping.config import Config
 from grouping.draw import name, within
@@ -18,9 +19,7 @@ from grouping.views import Views
 
 @click.command()
 @click.argument("policy_name", metavar="POLICY")
-@click.option(
-    "--share", type=click.FloatRange(0.0, 1.0), required=True, help="Of the scopes, always the same ones first."
-)
+@click.option("--share", type=Number(0, 1), required=True, help="Of the scopes, always the same ones first.")
 @click.option("--mode", type=click.Choice(["auto", "shadow", "suggest"]), default="auto", show_default=True)
 @click.option("--state", type=KEPT, required=True, help="State directory of a replay or of the service; it may go on.")
 @click.option("--force", is_flag=True, help="Also where a person has set another policy.")
@@ -37,11 +36,21 @@ def command(policy_name: str, share: float, mode: str, state: Path, *, force: bo
     with kept(state) as store:
         views = Views(Config(), store)
         known = [views.scope(key[3:].decode()) for key, _ in store.under(b"s")]
-    for one in known:
-        if not within(share, one["scope"]) or (one["set"] not in ("default", policy_name) and not force):
-            continue
-        has = one["set"] if mode == "auto" else (one["shadow"] or {}).get("policy")
-        if has != policy_name:
-            id = name("rollout", one["scope"], f"{mode}\0{policy_name}\0{one['events']}")
-            event = {"kind": "policy", "id": id, "scope": one["scope"], "mode": mode, "policy": policy_name}
-            sys.stdout.buffer.write(orjson.dumps(event, option=orjson.OPT_APPEND_NEWLINE))
+    meant = [one for one in known if within(share, one["scope"])]
+    free = [one for one in meant if force or one["set"] in ("default", policy_name)]
+    new = [one for one in free if _has(one, mode) != policy_name]
+    for one in new:
+        id = name("rollout", one["scope"], f"{mode}\0{policy_name}\0{one['events']}")
+        event = {"kind": "policy", "id": id, "scope": one["scope"], "mode": mode, "policy": policy_name}
+        sys.stdout.buffer.write(orjson.dumps(event, option=orjson.OPT_APPEND_NEWLINE))
+    click.echo(
+        f"{len(meant)} of {len(known)} scopes: {len(new)} to get it, {len(free) - len(new)} have it, "
+        f"{len(meant) - len(free)} with another policy that a person set",
+        err=True,
+    )
+
+
+def _has(scope: dict[str, Any], mode: str) -> str | None:
+    """The policy that a scope was given in this mode."""
+    found: str | None = scope["set"] if mode == "auto" else (scope["shadow"] or {}).get("policy")
+    return found

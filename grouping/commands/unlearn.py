@@ -27,17 +27,19 @@ def command(actor: str, state: Path, scope: str | None) -> None:
     the others alone would have taught; sent twice, they are no-ops.
     """
     with kept(state) as store:
-        given = Views(Config(), store).feedback_of(actor)
+        given = [one for one in Views(Config(), store).feedback_of(actor) if scope in (None, one[0])]
     for where, id in given:
-        if scope in (None, where):
-            event = {
-                "kind": "feedback",
-                "id": _undo_of(where, id),
-                "scope": where,
-                "actor": "unlearn",
-                "action": "undo",
-            }
-            sys.stdout.buffer.write(orjson.dumps(event | {"feedback": id}, option=orjson.OPT_APPEND_NEWLINE))
+        event = {
+            "kind": "feedback",
+            "id": _undo_of(where, id),
+            "scope": where,
+            "actor": "unlearn",
+            "action": "undo",
+        }
+        sys.stdout.buffer.write(orjson.dumps(event | {"feedback": id}, option=orjson.OPT_APPEND_NEWLINE))
+    if not given:
+        place = "" if scope is None else f" in scope {scope!r}"
+        click.echo(f"nothing to undo: no feedback of {actor!r} stands{place} in {state}", err=True)
 
 
 def _undo_of(scope: str, feedback: str) -> str:
