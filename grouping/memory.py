@@ -142,6 +142,8 @@ class Memory:
         self._follow(lesson)
         if not self._at[lesson.where]:
             del self._at[lesson.where]
+        if not self._given[lesson.actor]:
+            del self._given[lesson.actor]
         return True
 
     def withdraw(self, feedback: str, by: str | None) -> bool:

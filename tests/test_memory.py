@@ -393,6 +393,12 @@ def test_forgetting_is_exact(given_: list[Any], gone: set[int]) -> None:
     assert verdicts(undone) == verdicts(never)
     assert undone.quarantined == never.quarantined
     assert list(undone.lessons) == list(never.lessons)
+    # Nothing else is left either: who comes and goes for years takes no room.
+    assert undone._given == never._given
+    assert undone._on == never._on
+    assert undone._at == never._at
+    assert undone._noise == never._noise
+    assert undone._doubted == never._doubted
 
 
 def contradicted(lessons: list[Lesson], actor: str | None) -> int:
