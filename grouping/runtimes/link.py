@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import select
 import socket
 from typing import Any
@@ -26,6 +27,8 @@ class Blocking:
 
     def __init__(self, end: socket.socket) -> None:
         self._end = end
+        self._poll = select.poll()  # not select.select, which fails on a file beyond the 1,024th
+        self._poll.register(end, select.POLLIN)
         self._buffer = bytearray()
 
     def send(self, message: dict[str, Any]) -> None:
@@ -39,7 +42,7 @@ class Blocking:
         """What has come; waits at most ``timeout`` seconds for something to come. Raises Gone."""
         while True:
             found = self._whole()
-            if found or not select.select([self._end], [], [], timeout)[0]:
+            if found or not self._poll.poll(None if timeout is None else math.ceil(timeout * 1000)):
                 return found
             try:
                 data = self._end.recv(1 << 16)
