@@ -1,6 +1,6 @@
 """What a scope learns from its stream alone, without any label: pace, what is usual, what is seen together.
 
-Counts and means only. What responders teach is kept in memory.py and promote.py.
+Counts and means only. What responders teach is kept in memory.py and promotion.py.
 """
 
 from __future__ import annotations
