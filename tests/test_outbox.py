@@ -397,7 +397,10 @@ def test_retry_after_is_a_number_or_a_date_and_bounded() -> None:
         assert low <= found <= high
 
 
-@pytest.mark.parametrize("value", [None, "", "soon", "-5", "1e9"])
+BEYOND = [f"Tue, 01 Jan 2030 00:00:00 +{'9' * 20}", f"Tue, {'9' * 20} Jan 2030 00:00:00 GMT"]
+
+
+@pytest.mark.parametrize("value", [None, "", "soon", "-5", "1e9", *BEYOND])
 def test_what_is_no_retry_after_is_ignored(value: str | None) -> None:
     assert sender._after(value) is None
 

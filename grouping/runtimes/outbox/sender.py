@@ -96,7 +96,7 @@ def _after(value: str | None) -> float | None:
         return min(float(value), AFTER_MAX)
     try:
         at = parsedate_to_datetime(value)
-    except ValueError:
+    except (OverflowError, ValueError):
         return None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     return min(max(0.0, (at - datetime.now(UTC)).total_seconds()), AFTER_MAX)
