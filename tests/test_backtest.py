@@ -416,9 +416,9 @@ def test_any_log_can_be_tried(tmp_path_factory, log, policy):
 # -- the command
 
 
-def run(*arguments: str | Path, columns: int = 200) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str | Path, columns: int | None = 200) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "grouping", "backtest", *map(str, arguments)]
-    environment = {"COLUMNS": str(columns), "PATH": ""}
+    environment = {"PATH": ""} | ({} if columns is None else {"COLUMNS": str(columns)})
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, check=False)
 
 
@@ -457,6 +457,13 @@ def test_the_command_prints_tables_and_writes_json_and_a_page(log, config, tmp_p
     assert (tmp_path / "b.json").read_bytes() == (tmp_path / "a.json").read_bytes()
 
 
+@pytest.mark.parametrize(("columns", "width"), [(None, 118), (90, 90)])
+def test_a_table_without_a_terminal_has_room_for_titles(log, config, columns, width):
+    """As wide as that of `evaluate`, but where COLUMNS says otherwise."""
+    done = run("--policy", "*=300s", "--from", log, "--config", config, columns=columns)
+    assert max(map(len, done.stdout.splitlines())) == width
+
+
 def test_the_command_says_what_it_cannot_use(log, config, tmp_path):
     """Exit status 2 with place and remedy; 3 where lines of the log are refused."""
     assert run("--policy", "sevice~5s", "--from", log).returncode == 2
@@ -473,7 +480,11 @@ def test_the_command_says_what_it_cannot_use(log, config, tmp_path):
     broken = tmp_path / "broken.jsonl"
     broken.write_bytes(b"{}\n\n" + log.read_bytes())
     done = run("--policy", "*=3s", "--from", broken, "--config", config)
-    assert (done.returncode, "1 of 22 lines refused" in done.stderr) == (3, True)
+    assert (done.returncode, "1 of 22 lines refused, first line 1: $.kind: " in done.stderr) == (3, True)
+    with log.open("rb") as whole:
+        broken.write_bytes(whole.read()[:-9])  # as it is found while somebody writes it
+    done = run("--policy", "*=3s", "--from", broken, "--config", config)
+    assert (done.returncode, "1 of 20 lines refused, first line 20: " in done.stderr) == (3, True)
 
 
 def test_other_settings_than_those_of_the_log_are_noticed(log):

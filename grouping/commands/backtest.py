@@ -55,7 +55,7 @@ def command(  # noqa: PLR0913 — one per option
         # Only now: drawing pages takes time to load.
         from grouping.runtimes.backtest_numbers import numbers  # noqa: PLC0415
         from grouping.runtimes.backtest_show import print_backtest, write_page  # noqa: PLC0415
-        from grouping.runtimes.console import Output  # noqa: PLC0415
+        from grouping.runtimes.console import tables  # noqa: PLC0415
 
         found = numbers(result, examples)
         if json_file is not None:
@@ -64,7 +64,7 @@ def command(  # noqa: PLR0913 — one per option
             source = ", ".join(os.path.basename(name) for name in files)  # noqa: PTH119 — "-" is no path
             page = write_page(found, report, source=source, command=shlex.join(["grouping", *sys.argv[1:]]))
             click.echo(f"The page: {page}", err=True)
-        print_backtest(found, Output())  # last: whoever reads it may go away, and the files are there all the same
+        print_backtest(found, tables())  # last: whoever reads it may go away, and the files are there all the same
     except (BadInput, StoreError) as error:
         raise click.UsageError(str(error)) from None
     except BrokenPipeError:
@@ -73,5 +73,5 @@ def command(  # noqa: PLR0913 — one per option
         raise click.UsageError(f"{error.filename}: {error.strerror}") from None
     if result.refused:
         hint = "were they taken when the log was made, give its settings with --config"
-        click.echo(f"{result.refused} of {result.lines} lines refused; {hint}", err=True)
+        click.echo(f"{result.refused} of {result.lines} lines refused, first {result.refusal}; {hint}", err=True)
         sys.exit(REFUSED)

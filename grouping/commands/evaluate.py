@@ -13,9 +13,9 @@ import orjson
 from grouping.commands.common import CONFIG, DIRECTORY, IN_FILE, OUT_FILE, REFUSED, Number, settings
 from grouping.records import Event
 from grouping.responder import Habits
-from grouping.runtimes.console import Output
+from grouping.runtimes.console import tables
 from grouping.runtimes.evaluate import read_events
-from grouping.runtimes.evaluation import WIDE, Evaluation, as_dict, evaluated, print_scores
+from grouping.runtimes.evaluation import Evaluation, as_dict, evaluated, print_scores
 from grouping.runtimes.progress import counted
 from grouping.runtimes.replay import BadInput
 from grouping.runtimes.store import StoreError
@@ -86,7 +86,7 @@ def command(  # noqa: PLR0913 — one per option
     except OSError as error:
         raise click.UsageError(f"{error.filename}: {error.strerror}") from None
     # Last: whoever reads it may go away, and the files are there all the same.
-    print_scores(evaluation, Output(width=None if sys.stdout.isatty() else WIDE))
+    print_scores(evaluation, tables())
     if refused:
         click.echo(f"{refused} lines refused; `grouping replay` says which and why", err=True)
         sys.exit(REFUSED)

@@ -75,6 +75,7 @@ class Result:
     policy: str
     lines: int
     refused: int
+    refusal: str  # the first: its line and what was wrong; empty without any
     feedback: int  # carried out in the log
     policies: int  # policy events in the log
     rows: list[Row]
@@ -167,6 +168,7 @@ class _Player:
         self._new = _Side(Engine(other, stores["new"]), stores["new"])
         self._asked_side = _Side(self._asked.engine, stores["asked"])
         self._refused = self._feedback = self._policies = self._repeats = 0
+        self._lines, self._refusal = 0, ""
         self._present: dict[str, float] = {}
         self._rows: list[Row] = []
         self._texts: dict[str, str] = {}  # each title once
@@ -185,10 +187,12 @@ class _Player:
             side.commit()
 
     def take(self, line: bytes) -> None:
+        self._lines += 1
         try:
             event = parse(line)
-        except Malformed:
-            self._refused += bool(line.strip())
+        except Malformed as error:
+            if line.strip():
+                self._refuse(str(error))
             return
         at = event.at
         if at is not None:
@@ -198,12 +202,16 @@ class _Player:
             return
         done = self._log.step(event)
         if done and isinstance(done[0], Refused):
-            self._refused += 1
+            self._refuse(done[0].error)
         if isinstance(event, PolicyEvent):  # whoever set a policy there, here the other one stays
             self._policies += 1
             event = replace(event, mode=Mode.AUTO, policy=self._policy)
         found = self._new.step(event)
         self._ask(event, done, found)
+
+    def _refuse(self, why: str) -> None:
+        self._refused += 1
+        self._refusal = self._refusal or f"line {self._lines}: {why}"
 
     # -- alerts
 
@@ -237,7 +245,7 @@ class _Player:
         if seen:
             return
         if done and isinstance(done[0], Refused):
-            self._refused += 1
+            self._refuse(done[0].error)
             return
         self._feedback += 1
         carried = self._undo(event) if event.action is Verb.UNDO else carry(meant, self._log.ledger, self._new.ledger)
@@ -282,6 +290,7 @@ class _Player:
             policy=self._policy,
             lines=lines,
             refused=self._refused,
+            refusal=self._refusal,
             feedback=self._feedback,
             policies=self._policies,
             rows=self._rows,

@@ -42,9 +42,6 @@ MEASURES = (  # name, what it is called, remark
 )
 
 
-WIDE = 118  # columns of the table where the width of the terminal is not known
-
-
 @dataclass(slots=True)
 class Evaluation:
     """A stream played once for each seed: without a responder and, if there is one, with."""
