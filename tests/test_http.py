@@ -690,6 +690,9 @@ def test_tokens_give_rights_and_have_a_rate(tmp_path: Path) -> None:
         assert status("POST", "/events", "respond", event("a")) == 403
         assert status("POST", "/events", "ingest", event("a")) == 202
         assert live.ask("POST", "/events?token=ingest", event("b")).status == 202
+        for never in ("%ff", "%C3%A9"):  # what no token can be
+            for method, path in (("POST", "/events"), ("GET", "/incidents")):
+                assert live.ask(method, f"{path}?token={never}", event("b")).status == 401
         assert live.ask("POST", "/events", event("c"), Authorization="Basic eDppbmdlc3Q=").status == 202  # x:ingest
         fast = live.ask("POST", "/events", event("d"), Authorization="Bearer ingest")
         assert (fast.status, int(fast.headers["retry-after"]) > 100) == (429, True)

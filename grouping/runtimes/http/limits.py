@@ -120,8 +120,8 @@ def _secret(headers: dict[bytes, bytes], query: bytes) -> bytes | None:
                 return b64decode(value, validate=True).partition(b":")[2]
             except NotBase64:
                 return None
-    found = parse_qs(query).get(b"token") if query else None
-    return found[0] if found else None
+    found = parse_qs(query.decode("latin-1")).get("token") if query else None  # as text: of bytes it takes ASCII alone
+    return found[0].encode() if found else None
 
 
 def _from_here(headers: dict[bytes, bytes]) -> None:
