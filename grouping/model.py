@@ -100,10 +100,12 @@ def reset(state: State, name: str) -> dict[str, Any]:
 
 def contents(model: Mapping[str, Any]) -> str:
     """What a model holds, in one line."""
-    lessons = model["lessons"]
+    withdrawn = sum(lesson.get("withdrawn", False) for lesson in model["lessons"])
+    standing = len(model["lessons"]) - withdrawn
     held = [f"{word} {model[key]}" for key, word in _RULES if model[key] and model[key] != "default"]
     held += [f"{len(model['families'])} kinds apart"] if model["families"] else []
-    held += [f"{len(lessons)} lesson{'s' if len(lessons) != 1 else ''}"] if lessons else []
+    held += [f"{standing} lesson{'s' if standing != 1 else ''}"] if standing else []
+    held += [f"{withdrawn} taken back"] if withdrawn else []
     held += [f"quarantined: {', '.join(_names(model))}"] if _names(model) else []
     return ", ".join(held) or "nothing"
 
@@ -125,7 +127,8 @@ def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[st
         if before.get(id) != after.get(id):
             sign = "+" if id not in before else "-" if id not in after else "~"
             lesson = after.get(id) or before[id]
-            yield f"{sign} lesson {id} by {lesson['actor'] or 'somebody'}: {len(lesson['says'])} pairs about {lesson['incident']}"
+            said = "taken back, was" if lesson.get("withdrawn") else f"{len(lesson['says'])} pairs"
+            yield f"{sign} lesson {id} by {lesson['actor'] or 'somebody'}: {said} about {lesson['incident']}"
 
 
 def _names(model: Mapping[str, Any]) -> list[str]:

@@ -313,6 +313,18 @@ def test_logs_of_others_beside_a_state_directory_do_not_matter(tmp_path):
     assert "has forgotten 1 lesson" in ran("model", "reset", "--state", tmp_path / "one")
 
 
+def test_lessons_that_were_taken_back_are_called_that(tmp_path):
+    """They are kept for trust alone: neither the line of a reset nor a comparison counts them as taught."""
+    undo = {"kind": "feedback", "id": "u", "at": T + 2, "actor": "bo", "action": "undo", "feedback": "f-1"}
+    replayed(tmp_path / "one", taught())
+    replayed(tmp_path / "two", [*taught(), undo])
+    for name in ("one", "two"):
+        ran("model", "export", "--state", tmp_path / name, "--out", tmp_path / f"{name}.json")
+    said = ran("model", "diff", tmp_path / "one.json", tmp_path / "two.json", status=4)
+    assert said.startswith("~ lesson f-1 by ana: taken back, was about i-")
+    assert "has forgotten 1 taken back;" in ran("model", "reset", "--state", tmp_path / "two")
+
+
 def test_what_a_model_taught_can_be_taken_back_by_actor(tmp_path):
     """`grouping unlearn` prints the undo of lessons that came with a model too."""
     replayed(tmp_path / "one", taught())
