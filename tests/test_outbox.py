@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import signal
 from collections.abc import Iterator
 from email.utils import formatdate
 from pathlib import Path
 from time import time
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import orjson
 import pytest
@@ -18,8 +20,10 @@ from grouping.outlets.notice import Happening, Notice
 from grouping.outlets.signing import key_of, verify
 from grouping.runtimes.outbox import ledger, sender
 from grouping.runtimes.outbox.ledger import Ledger, LedgerError
+from grouping.runtimes.outbox.outbox import Outbox
 from grouping.runtimes.outbox.sender import pause
 from grouping.runtimes.outbox.subscriptions import Subscription, subscriptions
+from grouping.runtimes.service import Service
 from grouping.runtimes.settings import Settings
 from tests.live import Live, grouping, until
 from tests.receiver import Receiver
@@ -395,6 +399,42 @@ def test_retry_after_is_a_number_or_a_date_and_bounded() -> None:
         found = sender._after(value)
         assert found is not None
         assert low <= found <= high
+
+
+class Silent:
+    """What an outbox asks of a service in which nothing happens."""
+
+    decided = 0
+    log = SimpleNamespace(end=0)
+
+    async def reached(self, seq: int, within: float) -> bool:
+        """Never."""
+        await asyncio.Event().wait()
+        return False
+
+
+def test_a_subscription_that_is_taken_away_while_it_is_mended_stays_away(tmp_path: Path) -> None:
+    """Else it would be told on, though nobody wants it, until the next start."""
+
+    async def fail() -> None:
+        raise RuntimeError("a fault of ours")
+
+    async def left() -> list[str]:
+        outbox = Outbox(tmp_path, cast("Service", Silent()))
+        await outbox.change([Subscription(name="x", shape="generic", url="http://x")])
+        delivery = outbox._deliveries["x"]
+        delivery._tasks.append(asyncio.create_task(fail()))
+        await asyncio.wait(delivery._tasks[-1:])
+        away = asyncio.create_task(outbox.change([]))
+        await asyncio.sleep(0)
+        assert outbox._changing.locked()
+        await outbox._mend()
+        await away
+        names = [one["subscription"] for one in outbox.state()]
+        await outbox.stop()
+        return names
+
+    assert asyncio.run(left()) == []
 
 
 BEYOND = [f"Tue, 01 Jan 2030 00:00:00 +{'9' * 20}", f"Tue, {'9' * 20} Jan 2030 00:00:00 GMT"]

@@ -157,8 +157,9 @@ class Outbox:
             if fault is not None:
                 logger.error("delivery failed and is started again", exc_info=fault)
                 async with self._changing:
-                    await delivery.stop()
-                    self._start(delivery.to, delivery.position)
+                    if self._deliveries.get(delivery.to.name) is delivery:  # else it was taken away meanwhile
+                        await delivery.stop()
+                        self._start(delivery.to, delivery.position)
 
     async def _pass_time(self) -> None:
         """Let time pass in scopes that hold something to be announced and have fallen silent: a tick each."""
