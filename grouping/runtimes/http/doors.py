@@ -256,66 +256,87 @@ class Door:
 
     async def _take(self, scope: Scope, receive: Receive, held: Held, trace: str, ahead: Ahead | None) -> Answer:
         """What is answered; ``ahead``: what was read of it already. Raises Denied, Unavailable."""
+        token, headers, received, raws = await self._whole(scope, receive, held, ahead)
+        most = self._service.settings.events_max
+        if len(raws) > most:
+            raise Denied(413, f"{len(raws)} events in one request, at most {most} are taken; send fewer at once")
+        forbidden = self._forbidden(token, raws)
+        lines, known, refused = self._sorted(raws, received, forbidden)
+        if refused:
+            self._tally.refused[self._name] += len(refused)
+            told = {"door": self._name, "by": token.name, "trace": trace, "n": len(refused), **refused[0]}
+            logger.info("refused", extra=told)
+            if not lines and not known:
+                return self._refusal(headers, raws, refused, trace, forbidden=bool(forbidden))
+        self._gate.spend(token, len(lines) + len(known))
+        written = await self._written(lines) if lines else None
+        self._tally.accepted[self._name] += len(lines)
+        self._tally.resent[self._name] += len(known)
+        first = known[0] if known else written
+        return self._accepted(headers, raws, refused, first, lines[0].id if lines else None, trace)
+
+    async def _whole(
+        self, scope: Scope, receive: Receive, held: Held, ahead: Ahead | None
+    ) -> tuple[Token, Headers, float, list[Any]]:
+        """Who sends a request, its headers, when it came, and its events. Raises Denied."""
         if scope["method"] != "POST":
             raise Denied(405, "events are sent by POST")
+        settings = self._service.settings
         signed = self._name in self._gate.settings.signed
         token = None if signed else self._gate.admit(scope, *self._rights)  # before its body is waited for
-        settings = self._service.settings
         body = await body_of(scope, receive, settings, held, settings.body_max)
         token = token or self._admitted(scope, body)
         headers = Headers(raw=scope["headers"])
         received, raws = self._events(body, headers, ahead)
-        del body, ahead
         _in_scope(raws, scope["query_string"])
-        most = settings.events_max
-        if len(raws) > most:
-            raise Denied(413, f"{len(raws)} events in one request, at most {most} are taken; send fewer at once")
-        late = self._service.late()
+        return token, headers, received, raws
+
+    def _sorted(
+        self, raws: list[Any], received: float, forbidden: Mapping[int, str]
+    ) -> tuple[list[Line], list[int], list[dict[str, Any]]]:
+        """The lines of events that are to be put down, the numbers of those that are on disk already, and what is refused.
+
+        Of several events each is let go of as its line is made: what is read takes many times the room.
+        """
+        late, several = self._service.late(), len(raws) > 1
         lines: list[Line] = []
-        refused: list[dict[str, Any]] = []
         known: list[int] = []
-        resent = self._service.resent
-        forbidden = self._forbidden(token, raws)
+        refused: list[dict[str, Any]] = []
         for index, raw in enumerate(raws):
             if index in forbidden:
                 id = raw.get("id")
                 refused.append({"index": index, "id": id if type(id) is str else None, "error": forbidden[index]})
                 continue
-            seq = resent.seq(raw)
+            seq = self._service.resent.seq(raw)
             if seq is not None:
                 known.append(seq)
                 continue
-            if (
-                len(raws) > 1
-            ):  # what is read takes many times the room of its line, and is not needed while that is written
+            if several:
                 raws[index] = None
             try:
                 lines.append(line_of(raw, received, late=late))
             except Malformed as error:
                 refused.append({"index": index, "id": error.id, "error": str(error)})
-        if refused:
-            self._tally.refused[self._name] += len(refused)
-            logger.info(
-                "refused", extra={"door": self._name, "by": token.name, "trace": trace, "n": len(refused), **refused[0]}
-            )
-        if refused and not lines and not known:
-            if self._say is not None:
-                return self._say(headers, raws, refused)
-            if forbidden:
-                self._tally.denied[403] += 1
-            told = {"error": refused[0]["error"], "refused": refused[:SHOWN], "trace": trace}
-            return Answer(403 if forbidden else 400, orjson.dumps(told))
-        self._gate.spend(token, len(lines) + len(known))
-        first = known[0] if known else None
-        if lines:
-            seq = await self._service.accept([line.bytes for line in lines])
-            first = first or seq
-            for number, line in enumerate(lines, seq):
-                if line.id is not None:
-                    resent.note(line.scope, line.id, number)
-        self._tally.accepted[self._name] += len(lines)
-        self._tally.resent[self._name] += len(known)
-        return self._accepted(headers, raws, refused, first, lines[0].id if lines else None, trace)
+        return lines, known, refused
+
+    def _refusal(
+        self, headers: Headers, raws: Sequence[Any], refused: Sequence[dict[str, Any]], trace: str, *, forbidden: bool
+    ) -> Answer:
+        """What is said where nothing of a request is taken. ``forbidden``: some of it, for want of a right."""
+        if self._say is not None:
+            return self._say(headers, raws, refused)
+        if forbidden:
+            self._tally.denied[403] += 1
+        told = {"error": refused[0]["error"], "refused": refused[:SHOWN], "trace": trace}
+        return Answer(403 if forbidden else 400, orjson.dumps(told))
+
+    async def _written(self, lines: Sequence[Line]) -> int:
+        """The number of the first of these events, once all are on disk. Raises Unavailable."""
+        first = await self._service.accept([line.bytes for line in lines])
+        for number, line in enumerate(lines, first):
+            if line.id is not None:
+                self._service.resent.note(line.scope, line.id, number)
+        return first
 
     def _events(self, body: bytes, headers: Mapping[str, str], ahead: Ahead | None) -> tuple[float, list[Any]]:
         """When a request came, and what it holds."""
