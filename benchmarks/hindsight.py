@@ -52,7 +52,7 @@ class Job(NamedTuple):
 
 
 class Played(NamedTuple):
-    """The figure of the default and of each rule; no rules where the damage changes nothing."""
+    """The figure of the default and of each rule; no rules where they were played with the first seed: they know no chance."""
 
     default: float
     rules: dict[str, float]
@@ -75,7 +75,7 @@ def main(data: Path | None, seeds: int, jobs: int, only: str, out: Path | None) 
     with multiprocessing.get_context("spawn").Pool(jobs, maxtasksperchild=16) as pool:
         done = pool.imap_unordered(_play, wanted, chunksize=1)
         for job, played in track(done, "playing", total=len(wanted), console=Console(stderr=True)):
-            if played.rules:
+            if played is not None:
                 found[job.source.name, job.damage].append(played)
     cells = dict.fromkeys((job.source.name, job.damage) for job in wanted)
     rows = [row(name, damage, found[name, damage]) for name, damage in cells if found[name, damage]]
@@ -93,18 +93,19 @@ def _jobs(data: Path | None, seeds: int) -> Iterator[Job]:
                 yield Job(source, damage, seed)
 
 
-def _play(job: Job) -> tuple[Job, Played]:
+def _play(job: Job) -> tuple[Job, Played | None]:
+    """What was played; None where the damage changes nothing."""
     events, truth = stream(job.source, job.damage, job.seed)
     alerts = [event for event in events if isinstance(event, Alert)]
     if not alerts:
-        return job, Played(0.0, {})
-    same = job.seed > 1 and not (job.damage and DAMAGES[job.damage].by_chance)
-    rules = {} if same else dict(_rules(alerts))
+        return job, None
+    known = job.seed > 1 and not (job.damage and DAMAGES[job.damage].by_chance)
+    rules = {} if known else dict(_rules(alerts))
     figures = {
         name: _figure([(label, truth[alert]) for alert, label in grouped(make, alerts)]) for name, make in rules.items()
     }
     default = _figure(play(DEFAULT, events, truth, job.seed, habits(TAUGHT)))
-    return job, Played(default, figures or {"": 0.0})
+    return job, Played(default, figures)
 
 
 def _figure(pairs: Sequence[tuple[str, str | None]]) -> float:
@@ -145,7 +146,7 @@ def row(name: str, damage: str, plays: Sequence[Played]) -> dict[str, Any]:
     for played in plays:
         for rule, figure in played.rules.items():
             of_rules[rule].append(figure)
-    means = {rule: fmean(figures) for rule, figures in of_rules.items() if rule}
+    means = {rule: fmean(figures) for rule, figures in of_rules.items()}
     best = max(means, key=lambda rule: means[rule])
     default = fmean(played.default for played in plays)
     figures = {"default": round(default, 5), "best": round(means[best], 5), "behind": round(means[best] - default, 5)}
