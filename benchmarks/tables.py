@@ -316,14 +316,16 @@ def _hindsight(figures: Figures) -> list[str]:
     for row in rows:
         if not row["damage"]:
             cells = [f"{row['default']:.3f}", f"{row['best']:.3f}", f"`{row['rule']}`", str(row["rules"])]
-            lines.append(f"| {row['stream']} | {' | '.join(cells)} | {row['behind']:.3f} |")
+            lines.append(f"| {row['stream']} | {' | '.join(cells)} | {round(row['behind'], 3) + 0.0:.3f} |")
     if damaged := [row for row in rows if row["damage"]]:
         far = [row for row in damaged if round(row["behind"], 3) > taught_aims.BEHIND]
         ahead = sum(row["behind"] < 0 for row in damaged)
         worst = "; ".join(f"{row['stream']}, {row['damage']} ({row['behind']:.2f})" for row in far[:WORST])
         lines += ["", f"Of {len(damaged)} damaged streams {len(far)} are further behind than {taught_aims.BEHIND}"]
         lines[-1] += f", the worst {worst}" if far else ""
-        lines[-1] += f"; on {ahead} the default is ahead of every rule."
+        lines[-1] += (
+            f"; on {ahead} the default is ahead of every rule. Plays in which chance has a part: {figures['seeds']}."
+        )
     return lines
 
 
