@@ -222,6 +222,17 @@ def test_one_that_always_fails_does_not_hold_up_the_others(tmp_path: Path, recei
         assert live.ask("GET", "/deadletters").json["deadletters"][0]["tries"] == 12
 
 
+def test_one_that_fails_for_long_is_not_given_up_because_another_was_taken_once(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    """The receiver may have gone away a moment later, for all: only what fails again and again while others are taken is hopeless."""
+    receiver.orders({"on": "web is down", "status": 503, "times": 30})
+    with service(tmp_path, subscription(receiver.url)) as live:
+        live.ask("POST", "/events", [alert("a", "web"), alert("b", "db")])
+        until(lambda: len(receiver.taken()) == 2)
+        assert live.ask("GET", "/deadletters").json["deadletters"] == []
+
+
 def test_after_a_while_it_is_given_up(tmp_path: Path, receiver: Receiver) -> None:
     """give_up_s; nothing is lost then either."""
     receiver.orders({"status": 500})

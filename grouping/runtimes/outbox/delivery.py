@@ -29,7 +29,10 @@ from grouping.runtimes.service import Service, Unavailable
 LANES = 8  # notices under way at once
 WINDOW = 256  # notices in memory
 PAGE = 128  # asked for at once
-POISON = 12  # tries after which one that fails while others are taken is given up
+POISON, ALONE = (
+    12,
+    3,
+)  # tries after which a notice is given up if so often it failed though others had been taken meanwhile
 AGAIN = 1.0  # s until what could not be asked or written is tried again
 SAVED = 0.1  # s between two notes of the position
 
@@ -47,7 +50,8 @@ class Item:
     part: int = 0  # messages of it that were taken
     tries: int = 0
     since: float = 0.0  # when it was tried first, monotonic s
-    taken_before: int = 0  # how many others had been taken then
+    seen: int = 0  # messages taken by the time of its last failure
+    alone: int = 0  # failures since whose predecessor others were taken
     done: bool = False
 
 
@@ -173,17 +177,21 @@ class Delivery:
             await asyncio.sleep(max(0.0, self._closed_until - time.monotonic()))
             id = item.notice.id if item.part == 0 else f"{item.notice.id}.{item.part}"
             if not item.tries:
-                item.since, item.taken_before = time.monotonic(), self.counts["taken"]
+                item.since, item.seen = time.monotonic(), self.counts["taken"]
             outcome = await post(self._http, self.to, id, bodies[item.part])
             item.tries += 1
             if outcome.fate is Fate.TAKEN:
                 self._taken()
                 item.part += 1
-            elif outcome.fate is Fate.NEVER or self._hopeless(item):
+                item.seen = self.counts["taken"]
+                continue
+            alone = self.counts["taken"] > item.seen
+            item.seen = self.counts["taken"]
+            item.alone += alone
+            if outcome.fate is Fate.NEVER or self._hopeless(item):
                 await self._give_up(item, outcome)
                 return
-            else:
-                await self._wait(item, outcome)
+            await self._wait(item, outcome, alone=alone)
         if item.letter:
             self.counts["resent"] += 1
             await self._surely(self._ledger.taken, self.to.name, item.notice.id)
@@ -196,16 +204,15 @@ class Delivery:
             self._back.set()
             self._back.clear()
 
-    def _others(self, item: Item) -> int:
-        """Messages of others that were taken since it was tried first."""
-        return self.counts["taken"] - item.taken_before - item.part
-
     def _hopeless(self, item: Item) -> bool:
-        """Whether it was tried for long enough, or fails by itself: others are taken meanwhile."""
-        alone = item.tries >= POISON and self._others(item) > 0
-        return time.monotonic() - item.since >= self.to.give_up_s or alone
+        """Whether it was tried for long enough, or fails by itself.
 
-    async def _wait(self, item: Item, outcome: Outcome) -> None:
+        That others were taken once proves little: the receiver may have gone away a moment later, for all of them.
+        """
+        by_itself = item.tries >= POISON and item.alone >= ALONE
+        return time.monotonic() - item.since >= self.to.give_up_s or by_itself
+
+    async def _wait(self, item: Item, outcome: Outcome, *, alone: bool) -> None:
         self.counts["again"] += 1
         if self.failing_since is None:
             self.failing_since = time.monotonic()
@@ -214,7 +221,7 @@ class Delivery:
         if outcome.after is not None:
             self._closed_until = max(self._closed_until, time.monotonic() + outcome.after)
         rest = pause(self.to, item.tries, outcome.after)
-        if self._others(item) > 0:  # it fails by itself
+        if alone:
             await asyncio.sleep(rest)
             return
         with suppress(TimeoutError):  # when the receiver is back, what failed along with others need not wait any more
