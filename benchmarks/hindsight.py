@@ -14,7 +14,7 @@ import fnmatch
 import json
 import multiprocessing
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import fmean
@@ -29,9 +29,8 @@ from benchmarks.baselines.base import grouped
 from benchmarks.baselines.rules import Keyed, key_silence, relative_silence, value_of
 from benchmarks.machine import machine
 from benchmarks.players import habits, play
-from benchmarks.quality import STRESSED
+from benchmarks.quality import by_chance, damages
 from benchmarks.streams import Source, sources, stream
-from benchmarks.stress import DAMAGES
 from benchmarks.summary import DEFAULT, TAUGHT
 from grouping.evaluate import evaluate
 from grouping.layout import NAMED_FIELDS
@@ -88,7 +87,7 @@ def main(data: Path | None, seeds: int, jobs: int, only: str, out: Path | None) 
 def _jobs(data: Path | None, seeds: int) -> Iterator[Job]:
     """The default is corrected by chance, so each stream is played with every seed."""
     for source in sources(data):
-        for damage in ("", *DAMAGES) if source.name in STRESSED else ("",):
+        for damage in damages(source):
             for seed in range(1, 1 + seeds):
                 yield Job(source, damage, seed)
 
@@ -99,7 +98,7 @@ def _play(job: Job) -> tuple[Job, Played | None]:
     alerts = [event for event in events if isinstance(event, Alert)]
     if not alerts:
         return job, None
-    known = job.seed > 1 and not (job.damage and DAMAGES[job.damage].by_chance)
+    known = job.seed > 1 and not by_chance(job.damage)
     rules = {} if known else dict(_rules(alerts))
     figures = {
         name: _figure([(label, truth[alert]) for alert, label in grouped(make, alerts)]) for name, make in rules.items()
@@ -122,22 +121,14 @@ def keys(alerts: Sequence[Alert]) -> list[tuple[str, ...]]:
     return [(), *((name,) for name in sorted(known)), *(pair for pair in PAIRS if known.issuperset(pair))]
 
 
-def _rules(alerts: Sequence[Alert]) -> Iterator[tuple[str, Any]]:
+def _rules(alerts: Sequence[Alert]) -> Iterator[tuple[str, Callable[[], Keyed]]]:
     """Name -> what makes the rule."""
     for names in keys(alerts):
         key = "+".join(names) or "*"
         for silence in SILENCES:
-            yield f"{key}={silence}s", partial(_fixed, names, silence)
+            yield f"{key}={silence}s", partial(key_silence, *names, silence=silence)
         for low in RELATIVE:
-            yield f"{key}~{low}s", partial(_paced, names, low)
-
-
-def _fixed(names: Iterable[str], silence: float) -> Keyed:
-    return key_silence(*names, silence=silence)
-
-
-def _paced(names: Iterable[str], low: float) -> Keyed:
-    return relative_silence(*names, low=low)
+            yield f"{key}~{low}s", partial(relative_silence, *names, low=low)
 
 
 def row(name: str, damage: str, plays: Sequence[Played]) -> dict[str, Any]:

@@ -83,9 +83,8 @@ def main(
 
 def _all_jobs(data: Path | None, seeds: int, cap: int) -> Iterator[Job]:
     for source in sources(data):
-        for damage in ("", *DAMAGES) if source.name in STRESSED else ("",):
-            chance = bool(damage) and DAMAGES[damage].by_chance
-            for seed in range(1, 1 + seeds) if chance else (1,):
+        for damage in damages(source):
+            for seed in range(1, 1 + seeds) if by_chance(damage) else (1,):
                 for policy in COLD:
                     yield Job(source, damage, policy, 0, seed, cap if policy in SLOW else 0)
                 if damage:
@@ -94,6 +93,16 @@ def _all_jobs(data: Path | None, seeds: int, cap: int) -> Iterator[Job]:
             for corrections in LEVELS:
                 for seed in range(1, 1 + seeds):
                     yield Job(source, "", policy, corrections, seed, cap if policy in SLOW else 0)
+
+
+def damages(source: Source) -> tuple[str, ...]:
+    """How a stream is played: "" as it is, then damaged, if it is one of those."""
+    return ("", *DAMAGES) if source.name in STRESSED else ("",)
+
+
+def by_chance(damage: str) -> bool:
+    """Whether another seed makes another stream of it."""
+    return bool(damage) and DAMAGES[damage].by_chance
 
 
 def _filters(only: Iterable[str]) -> dict[str, list[str]]:
