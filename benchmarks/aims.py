@@ -6,11 +6,16 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 Figures = Mapping[str, Any]  # of one result file
-Measured = Callable[[Figures, Figures], float | None]  # of whole.json and service.json; None: not measured
+Results = Mapping[str, Figures]  # those of whole.json, beside.json and service.json
+Measured = Callable[[Results], float | None]  # None: not measured
 
 MB = 2**20 / 1e6  # MiB are measured, MB are aimed at
 THOUSAND, MANY = "crowd: 1,000 open incidents", "crowd: 20,000 open incidents"
 REPEATS = "repeats: 99 % repeats of 1,000 open alerts"
+DECISION = "this engine, the decision alone: pair features and score of 17 options"
+VOWPAL = "VowpalWabbit cb_explore_adf, same actions and features, examples built"
+RIVER = "river LogisticRegression, same actions and features"
+RIVER_BANDIT = "river LinUCBDisjoint, its contextual bandit: same actions, the features of the best for all"
 
 
 class Aim(NamedTuple):
@@ -23,17 +28,17 @@ class Aim(NamedTuple):
     measured: Measured
     form: str
 
-    def reached(self, whole: Figures, service: Figures) -> bool | None:
+    def reached(self, results: Results) -> bool | None:
         """Whether what was measured is as wanted; None where one of them was not measured."""
-        wanted, measured = self.wanted(whole, service), self.measured(whole, service)
+        wanted, measured = self.wanted(results), self.measured(results)
         if wanted is None or measured is None:
             return None
         return measured >= wanted if self.least else measured <= wanted
 
-    def said(self, whole: Figures, service: Figures) -> tuple[str, str]:
+    def said(self, results: Results) -> tuple[str, str]:
         """What is wanted and what was measured, for people."""
         bound = "at least" if self.least else "at most"
-        return f"{bound} {self._shown(self.wanted(whole, service))}", self._shown(self.measured(whole, service))
+        return f"{bound} {self._shown(self.wanted(results))}", self._shown(self.measured(results))
 
     def _shown(self, value: float | None) -> str:
         return "?" if value is None else self.form.format(value)
@@ -57,47 +62,59 @@ def listed(of: str, ends: Iterable[End]) -> list[str]:
     return table + [f"| {one.what} | {one.wanted} | {one.measured} | {ENDS[one.reached]} |" for one in ends]
 
 
-def lines(whole: Figures, service: Figures) -> list[str]:
+def lines(whole: Figures, beside: Figures, service: Figures) -> list[str]:
     """The table: aim, measured, reached."""
+    results = {"whole": whole, "beside": beside, "service": service}
     table = ["| of | aim | | measured | |", "|---|---|--:|--:|---|"]
     for aim in AIMS:
-        wanted, measured = aim.said(whole, service)
-        table.append(f"| {aim.of} | {aim.what} | {wanted} | {measured} | {ENDS[aim.reached(whole, service)]} |")
+        wanted, measured = aim.said(results)
+        table.append(f"| {aim.of} | {aim.what} | {wanted} | {measured} | {ENDS[aim.reached(results)]} |")
     return table
 
 
 def fixed(value: float) -> Measured:
     """A number that was set, whatever the results are."""
-    return lambda _whole, _service: value
+    return lambda _: value
 
 
 def of_whole(name: str, key: str, factor: float = 1.0) -> Measured:
     """A figure of a row in whole.json."""
-    return lambda whole, _service: next((factor * row[key] for row in whole["rows"] if row["name"] == name), None)
+    return lambda of: next((factor * row[key] for row in of["whole"]["rows"] if row["name"] == name), None)
+
+
+def of_beside(name: str) -> Measured:
+    """How many times as long as the engine's decision that of a row in beside.json takes."""
+
+    def measured(of: Results) -> float | None:
+        us = {row["name"]: row["us"] for row in of["beside"]["rows"]}
+        return us[name] / us[DECISION] if {name, DECISION} <= us.keys() else None
+
+    return measured
 
 
 def of_service(who: str, load: str, batch: int, key: str) -> Measured:
     """A figure of a row in service.json."""
     sought = (who, load, batch)
-    return lambda _whole, service: next(
-        (row[key] for row in service["rows"] if (row["who"], row["load"], row["batch"]) == sought), None
+    return lambda of: next(
+        (row[key] for row in of["service"]["rows"] if (row["who"], row["load"], row["batch"]) == sought), None
     )
 
 
 def _slowest(load: str) -> Measured:
     """The longest p99 from a post to its decision, one and many a post."""
     key = "decision_p99_ms"
-    return lambda _whole, service: max(
-        (row[key] for row in service["rows"] if row["load"] == load and key in row), default=None
+    return lambda of: max(
+        (row[key] for row in of["service"]["rows"] if row["load"] == load and key in row), default=None
     )
 
 
-def _memory(_whole: Figures, service: Figures) -> float | None:
-    return max((row["mib"] for row in service["rows"] if "mib" in row), default=None)
+def _memory(of: Results) -> float | None:
+    return max((row["mib"] for row in of["service"]["rows"] if "mib" in row), default=None)
 
 
-def _restart(_whole: Figures, service: Figures) -> float | None:
-    return None if service["restart"] is None else float(service["restart"]["ready_s"])
+def _restart(of: Results) -> float | None:
+    restart = of["service"]["restart"]
+    return None if restart is None else float(restart["ready_s"])
 
 
 OURS, THEIRS, CORE, SERVICE = "grouping", "Alertmanager", "engine, one core", "service"
@@ -107,6 +124,14 @@ AIMS = (
     Aim(CORE, "repeats of open alerts", fixed(60_000), True, of_whole(REPEATS, "per_second"), "{:,.0f}/s"),
     Aim(CORE, "memory, 1,000 incidents open", fixed(150), False, of_whole(THOUSAND, "peak_mib", MB), "{:,.0f} MB"),
     Aim(CORE, "memory, 20,000 incidents open", fixed(600), False, of_whole(MANY, "peak_mib", MB), "{:,.0f} MB"),
+    *(
+        Aim(CORE, f"{who}'s time for a decision, in decisions", fixed(times), True, of_beside(row), "{:,.0f}")
+        for who, row, times in (
+            ("VowpalWabbit", VOWPAL, 10),
+            ("river LinUCBDisjoint", RIVER_BANDIT, 50),
+            ("river LogisticRegression", RIVER, 50),
+        )
+    ),
     *(
         Aim(
             SERVICE,

@@ -23,9 +23,10 @@ import vowpalwabbit
 from drain3 import TemplateMiner
 from rich.console import Console
 from rich.table import Table
-from river import cluster, feature_extraction, linear_model
+from river import bandit, cluster, feature_extraction, linear_model
 
 import grouping.engine as road
+from benchmarks.aims import DECISION, RIVER, RIVER_BANDIT, VOWPAL
 from benchmarks.machine import machine
 from benchmarks.walk import walk
 from grouping import Config, parse
@@ -84,7 +85,6 @@ def _rows(times: dict[str, list[float]]) -> list[dict[str, Any]]:
 
 
 OWN = "this engine, the whole step: featurise, decide, apply, write down"
-DECISION = "this engine, the decision alone: pair features and score of 17 options"
 
 
 def _contenders(warm: list[Alert]) -> dict[str, tuple[Contender, int]]:
@@ -94,8 +94,9 @@ def _contenders(warm: list[Alert]) -> dict[str, tuple[Contender, int]]:
     found: dict[str, tuple[Contender, int]] = {
         OWN: (engine.step, 500),
         DECISION: (_replayed(decisions, _decide), 500),
-        "VowpalWabbit cb_explore_adf, same actions and features, examples built": (_replayed(decisions, _vw()), 100),
-        "river LogisticRegression, same actions and features": (_replayed(decisions, _river()), 100),
+        VOWPAL: (_replayed(decisions, _vw()), 100),
+        RIVER: (_replayed(decisions, _river()), 100),
+        RIVER_BANDIT: (_replayed(decisions, _river_bandit()), 20),
         "rules of the same key and window in plain Python": (_rules(), 500),
         "dense numpy gemv over all open incidents (1,024 columns), top 16": (_gemv(engine), 200),
         "gather over all open incidents, top 16 (part of this engine)": (_gather(engine), 500),
@@ -156,6 +157,22 @@ def _river() -> Callable[[Evidence], object]:
         columns = pair_features(seen)[:, : len(seen.slots) + 1].T.tolist()
         chances = [model.predict_proba_one(dict(zip(FEATURE_NAMES, column, strict=True))) for column in columns]
         return max(chance[True] for chance in chances)
+
+    return decide
+
+
+def _river_bandit() -> Callable[[Evidence], object]:
+    """It has one context for all arms: here the features of the option that scores best."""
+    model = bandit.LinUCBDisjoint(seed=1)
+    arms = range(CANDIDATES + 1)
+    for arm in arms:
+        model.update(arm, dict.fromkeys(FEATURE_NAMES, 1.0), 1.0)
+
+    def decide(seen: Evidence) -> object:
+        features = pair_features(seen)
+        best = int(_LINEAR.score(features)[: len(seen.slots) + 1].argmax())
+        context = dict(zip(FEATURE_NAMES, features[:, best].tolist(), strict=True))
+        return model.pull(arms[: len(seen.slots) + 1], context)
 
     return decide
 

@@ -119,13 +119,18 @@ def test_whether_an_aim_is_reached_is_computed() -> None:
         {"name": aims.THOUSAND, "per_second": 15_000, "p99_us": 200.1, "peak_mib": 120},
         {"name": aims.REPEATS, "per_second": 59_999},
     ]
+    beside = [{"name": aims.DECISION, "us": 4.0}, {"name": aims.VOWPAL, "us": 40.0}, {"name": aims.RIVER, "us": 198.0}]
     service = {"rows": [], "restart": None}
-    said = {line.split(" | ")[1]: line.split(" | ")[2:] for line in aims.lines({"rows": rows}, service)[2:]}
+    table = aims.lines({"rows": rows}, {"rows": beside}, service)
+    said = {line.split(" | ")[1]: line.split(" | ")[2:] for line in table[2:]}
     assert said["new alerts, 1,000 incidents open"] == ["at least 15,000/s", "15,000/s", "reached |"]
     assert said["p99 of one new alert"] == ["at most 200 us", "200 us", "**missed** |"]
     assert said["repeats of open alerts"] == ["at least 60,000/s", "59,999/s", "**missed** |"]
     assert said["memory, 1,000 incidents open"] == ["at most 150 MB", "126 MB", "reached |"]
     assert said["memory, 20,000 incidents open"][1:] == ["?", "not measured |"]
+    assert said["VowpalWabbit's time for a decision, in decisions"] == ["at least 10", "10", "reached |"]
+    assert said["river LogisticRegression's time for a decision, in decisions"][1:] == ["50", "**missed** |"]
+    assert said["river LinUCBDisjoint's time for a decision, in decisions"][1:] == ["?", "not measured |"]
     assert said["known alerts, one a post: Alertmanager's own rate"] == ["at least ?", "?", "not measured |"]
     assert said["ready after kill -9, 10,000 incidents open"][1:] == ["?", "not measured |"]
 
