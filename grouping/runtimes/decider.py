@@ -51,8 +51,8 @@ from grouping.runtimes.store import OtherFormat, Store, StoreError
 BITE = 32  # events between two looks at what is asked
 COMMIT_EVENTS = 4096  # events between two commits at most
 PAUSE = 9.0  # times the last commit's duration until the next: a tenth of the time at most goes there
-PAUSE_MAX = 1.0  # s, while there is more to decide
-PAUSE_SOON = 0.025  # s, once there is not: somebody waits for what was decided
+PAUSE_MAX = 1.0  # s, while many events wait to be decided: it is they that wait longest
+PAUSE_SOON = 0.010  # s, otherwise: somebody waits for what was decided
 OPEN_FOR = 10.0  # s to wait for the forerunner to let go of the store
 
 
@@ -129,14 +129,14 @@ class Decider:
             now = time.monotonic()
             if self._stop_at is not None and (not behind or now >= self._stop_at):
                 break
-            waiting = self._follower.position > self._committed
-            timeout = 0.0 if behind else max(0.0, self._commit_soon - now) if waiting else None
+            held = self._follower.position > self._committed
+            timeout = 0.0 if behind else max(0.0, self._commit_soon - now) if held else None
             for message in self._link.receive(timeout):
                 self._heed(message)
             if self._follower.position < self._durable:
                 self._decide()
-            uncommitted = self._follower.position - self._committed
-            due = self._next_commit if self._follower.position < self._durable else self._commit_soon
+            uncommitted, waiting = self._follower.position - self._committed, self._durable - self._follower.position
+            due = self._next_commit if waiting > COMMIT_EVENTS else self._commit_soon
             if uncommitted >= COMMIT_EVENTS or (uncommitted and time.monotonic() >= due):
                 self._commit(self._follower.position)
         if self._follower.position > self._committed:
