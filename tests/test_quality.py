@@ -128,9 +128,9 @@ def test_whether_an_aim_is_reached_is_computed() -> None:
     assert said["repeats of open alerts"] == ["at least 60,000/s", "59,999/s", "**missed** |"]
     assert said["memory, 1,000 incidents open"] == ["at most 150 MB", "126 MB", "reached |"]
     assert said["memory, 20,000 incidents open"][1:] == ["?", "not measured |"]
-    assert said["VowpalWabbit's time for a decision, in decisions"] == ["at least 10", "10", "reached |"]
-    assert said["river LogisticRegression's time for a decision, in decisions"][1:] == ["50", "**missed** |"]
-    assert said["river LinUCBDisjoint's time for a decision, in decisions"][1:] == ["?", "not measured |"]
+    assert said["a decision, beside VowpalWabbit's"] == ["at least 10 times as fast", "10 times as fast", "reached |"]
+    assert said["a decision, beside river LogisticRegression's"][1:] == ["50 times as fast", "**missed** |"]
+    assert said["a decision, beside river LinUCBDisjoint's"][1:] == ["?", "not measured |"]
     assert said["known alerts, one a post: Alertmanager's own rate"] == ["at least ?", "?", "not measured |"]
     assert said["ready after kill -9, 10,000 incidents open"][1:] == ["?", "not measured |"]
 
