@@ -27,8 +27,9 @@ kernel = Extension(
 )
 
 ROAD = """
-    apply arena candidates codec decide draw emit engine featurise keyspace learn lifecycle memory parse policy recent
-    records scope score state template title tune learners/linear learners/rules
+    apply arena before candidates codec correct decide draw emit engine featurise grounds guard keyspace learn lessons
+    lifecycle memory parse policy promote promotion recent records regroup scope score state steer template title tune
+    learners/linear learners/rules
 """.split()
 
 

@@ -332,11 +332,11 @@ def _hindsight(figures: Figures) -> list[str]:
 def _learning(figures: Figures) -> list[str]:
     """Two tables: what goes on with the alerts, what responders say."""
     lines = [
-        "| stream | new alerts | an alert, amortised | slices of tuning | median | longest | pieces of trials | median | longest |",
-        "|---" + "|--:" * 8 + "|",
+        "| stream | new alerts | an alert | one of the first 10,000 | slices of tuning | median | longest | trials' pieces | median | longest |",
+        "|---" + "|--:" * 9 + "|",
     ]
     for row in figures["streams"]:
-        cells = [row["name"], f"{row['alerts']:,}", f"{row['us']:.1f} us"]
+        cells = [row["name"], f"{row['alerts']:,}", f"{row['us']:.1f} us", f"{row['early_us']:.1f} us"]
         for part in (row["slices"], row["trials"]):
             times = (f"{part[key]:,.0f} us" if key in part else "" for key in ("p50_us", "most_us"))
             cells += [f"{part['count']:,}", *times]

@@ -1,4 +1,4 @@
-/* The numeric core compiled: what arena.py, score.py, featurise.places, pairs.counts, kin.around, promote.paced and
+/* The numeric core compiled: what arena.py, score.py, featurise.places, pairs.counts, kin.around, regroup.paced and
    learn.together say, to the same bit, in a tenth of the time.
 
    The Python code is the definition and runs where this could not be built; tests/test_kernel.py compares the two.
@@ -492,7 +492,7 @@ done:
     return result;
 }
 
-/* paced(out, at, key, pace, low, high): fill out (N,) with groups, as promote.paced has it; keys (N,) below N + 1, 0 = none. */
+/* paced(out, at, key, pace, low, high): fill out (N,) with groups, as regroup.paced has it; keys (N,) below N + 1, 0 = none. */
 static PyObject *paced(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t nargs) {
     if (nargs != 6) return PyErr_Format(PyExc_TypeError, "paced takes 6 arguments, not %zd", nargs);
     double limit[3];

@@ -332,8 +332,7 @@ def _carry(desk: Desk, moving: list[tuple[str, StoredAlert, Incident]], by: str)
         for incident in come:
             incident.first_at, incident.last_at = min(incident.first_at, kept.at), max(incident.last_at, kept.at)
         target.born_at = min(target.born_at, kept.at)
-        kept.incident = target.id
-        desk.state.put_alert(desk.scope, id, kept)
+        desk.state.carry_alert(desk.scope, id, kept, target.id)
     outputs = [line for (source, end), alerts in lines.items() for line in _moved(desk, alerts, source, end, by)]
     return outputs, list(touched.values())
 

@@ -102,7 +102,7 @@ def _most(counted: list[tuple[str | None, float]]) -> str | None:
 
 def worth(values: Sequence[float], weights: Sequence[float]) -> float:
     """The weighted mean of the groups' Jaccard indices."""
-    return sum(weight * value for weight, value in zip(weights, values, strict=True)) / sum(weights)
+    return sum((weight * value for weight, value in zip(weights, values, strict=True)), 0.0) / sum(weights)
 
 
 def certainty(now: Sequence[float], new: Sequence[float], weights: Sequence[float]) -> float:

@@ -39,8 +39,7 @@ def failed(tuning: Tuning, promoted: str) -> dict[str, Any] | None:
     if not name:
         return None
     rule = policy(name)
-    at, codes = tuning.recent.window(count)
-    at, codes = at[-WATCHED:], codes[:, -WATCHED:]
+    at, codes = tuning.recent.window(count, WATCHED)
     weight, key = flood_weight(codes[SAME]), _key(tuning, rule.key, codes)
     made, plain = play(at, weight, key, rule.limit), play(at, weight, None, SILENCE)
     if plain.bursts < BURSTS or plain.largest > HALF:

@@ -89,13 +89,13 @@ class Recent:
         times[wrong % _SIZE] = at
         return int(wrong[0]) if len(wrong) else -1
 
-    def window(self, end: int) -> tuple[NDArray[np.float64], NDArray[np.uint32]]:
-        """Times (N,) ascending and codes (ROWS, N) of the alerts before the ``end``-th, at most ``KEPT`` of them.
+    def window(self, end: int, most: int = KEPT) -> tuple[NDArray[np.float64], NDArray[np.uint32]]:
+        """Times (N,) ascending and codes (ROWS, N) of the last alerts before the ``end``-th, at most so many (<= ``KEPT``).
 
         Code 0 stands for unknown.
         """
         times, columns = self._arrays()
-        places = np.arange(max(0, end - KEPT), end) % _SIZE
+        places = np.arange(max(0, end - most), end) % _SIZE
         at = times[places]
         order = np.argsort(at, kind="stable")
         return at[order], columns[places[order]].T
@@ -110,9 +110,10 @@ class Recent:
         """How often what has each code came, per s, floods thinned; 0 where there is nothing to tell it by."""
         if self.count < 2:
             return dict.fromkeys(kinds, 0.0)
-        times, codes = self.window(self.count)  # not all of the ring: what is older is not read back
-        span = float(times[-1] - times[0])
-        same = codes[SAME]
+        times, columns = self._arrays()
+        places = np.arange(max(0, self.count - KEPT), self.count) % _SIZE  # what is older is not read back
+        span = float(np.ptp(times[places]))
+        same = columns[places, SAME]
         return {kind: int(np.count_nonzero(same == kind)) / span if span > 0 else 0.0 for kind in kinds}
 
     def page(self, number: int) -> bytes:

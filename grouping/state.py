@@ -172,6 +172,15 @@ class State:
         """Write an alert down."""
         self._pending[record_key(b"a", scope.name, id)] = alert_bytes(alert)
 
+    def carry_alert(self, scope: Scope, id: str, alert: StoredAlert, incident: str) -> None:
+        """Write down that an alert is a direct member of another incident; what else is known of it stays as it is."""
+        key = record_key(b"a", scope.name, id)
+        value = self.get(key)
+        if value is None:
+            raise BadState(f"alert {id} of scope {scope.name!r} is missing from the records; restore a backup")
+        self._pending[key] = b'["%b"%b' % (incident.encode(), value[len(alert.incident.encode()) + 3 :])
+        alert.incident = incident
+
     def put_feedback(self, scope: Scope, id: str, undo: dict[str, Any]) -> None:
         """Write a feedback down."""
         self._pending[record_key(b"f", scope.name, id)] = orjson.dumps(undo)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from grouping import Engine
 from grouping.arena import Arena
-from grouping.keyspace import BadState, unpack
+from grouping.codec import alert_bytes
+from grouping.keyspace import BadState, record_key, unpack
 from grouping.scope import ID_GENERATION
 from tests.test_engine import Story, T
 
@@ -49,6 +50,23 @@ def test_ids_of_repeats_are_remembered_for_two_generations() -> None:
         assert story.tell(id="first", at=T, dedup_key="k", summary="x") == [], "ids of alerts are never forgotten"
     pages = [key for key in unpack(story.engine.snapshot()) if key.startswith(b"e")]
     assert len(pages) <= 2 * ID_GENERATION // 1024 + 1
+
+
+@pytest.mark.parametrize("wrong_at", ["i0123456789ab", "é"])
+def test_an_alert_that_is_carried_is_written_as_one_that_was_always_there(wrong_at: str) -> None:
+    """Decision, features, raised severity and all that is not about the incident are untouched, byte for byte."""
+    story = Story()
+    story.alert("a1", dedup_key="k", severity="warning", summary='a "quoted" [title]')
+    story.tell(id="r1", at=T + 1.0, dedup_key="k", severity="critical", summary="x")
+    state = story.engine.state
+    scope = state.scope("default")
+    kept = state.alert(scope, "a1")
+    assert kept is not None
+    assert kept.raised
+    for incident in (wrong_at, "i1"):
+        state.carry_alert(scope, "a1", kept, incident)
+        assert state.get(record_key(b"a", "default", "a1")) == alert_bytes(kept)
+        assert (kept.incident, state.alert(scope, "a1")) == (incident, kept)
 
 
 @given(st.sets(st.integers(0, 70)), st.randoms())
