@@ -7,7 +7,8 @@ flood weighs no more than a few alerts). B is what was expected: pairs that are 
 correlation of a point process (Ripley, 1977), taken locally, so that it holds for many incidents at once, for lone
 noise and for quiet and busy hours: none of them is in excess.
 
-Arrays in, arrays out; ``+ - * /``, sqrt, comparisons, sorts and running sums only: the same bytes everywhere.
+Arrays in, arrays out; ``+ - * /``, sqrt, comparisons, sorts and running sums only: the same bytes everywhere. A field is
+looked at in arrays that the one before had: a new one is fetched from the system page by page, and that takes longer.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ class Background(NamedTuple):
     close: Floats  # (S, P) worth of one close pair of a probe
     far: Floats  # (S, P) worth of one far pair
     all: tuple[Floats, Floats]  # (S, P) weight of all close and of all far pairs
+    room: Floats  # (4, S, P) that ``excess`` works in
 
 
 class Excess(NamedTuple):
@@ -91,17 +93,25 @@ def background(at: Floats, weight: Floats, scales: list[float], grain: float, pr
     scale = np.array(scales)[:, None]
     share = (1.0 + grain / (2.0 * scale)) / _WIDTH  # a rounded clock has pairs at 0 as well
     n, far = counts(at, np.concatenate(([0.0], np.cumsum(weight))), probe, scale[:, 0])
-    expected = far * share
-    whole = (at[probe] - FAR * scale >= at[0]) * weight[probe]  # what lies before the first alert is not known
+    room = np.empty((4, *n.shape))
+    whole = np.subtract(at[probe], FAR * scale, out=room[0])
+    np.multiply(whole >= at[0], weight[probe], out=whole)  # what lies before the first alert is not known
     # Each pair is weighed by what its alert has besides that pair (Mecke's formula): so chance alone gives 0.
-    close = np.where(n > 0, whole / np.maximum(n + expected, 1.0), 0.0)
-    worth = whole / (n + np.maximum(expected - share, 0.0) + 1.0)
-    return Background(at, weight, probe, scale, share, close, worth, (n, far))
+    worth = far * share
+    close = worth + n
+    np.divide(whole, np.maximum(close, 1.0, out=close), out=close)
+    close *= n > 0
+    worth -= share
+    np.maximum(worth, 0.0, out=worth)
+    worth += n
+    worth += 1.0
+    np.divide(whole, worth, out=worth)
+    return Background(at, weight, probe, scale, share, close, worth, (n, far), room)
 
 
 def excess(ground: Background, code: Codes | None) -> Excess:
     """Of pairs with the same ``code`` (N,), 0 = unknown; None: of all pairs."""
-    at, probe = ground.at, ground.probe
+    at, probe, (n, far, chance, sums) = ground.at, ground.probe, ground.room
     if code is None:
         n, far = ground.all
         line = at
@@ -113,22 +123,31 @@ def excess(ground: Background, code: Codes | None) -> Excess:
         place = np.empty(len(at), np.intp)
         place[order] = np.arange(len(at))
         running = np.concatenate(([0.0], np.cumsum(ground.weight[order])))
-        n, far = counts(line, running, place[probe], ground.scales[:, 0])
+        counts(line, running, place[probe], ground.scales[:, 0], (n, far))
         known = code[probe] > 0
         n *= known
         far *= known
         line = line[np.searchsorted(code[order], 1) :]
-    chance = ground.far * (far * ground.share)
-    gained = _blocks(ground.close * n - chance)
-    x = np.maximum(gained, 0.0).sum(axis=1)
-    b = (chance * (n > 0)).sum(axis=1)
-    spread = np.sqrt((ground.close * ground.close * n + ground.far * chance * ground.share).sum(axis=1))
+    np.multiply(far, ground.share, out=chance)
+    chance *= ground.far
+    np.multiply(ground.close, n, out=sums)
+    sums -= chance
+    x = np.maximum(_blocks(sums), 0.0).sum(axis=1)
+    b = np.multiply(chance, n > 0, out=sums).sum(axis=1)
+    np.multiply(ground.close, ground.close, out=sums)
+    sums *= n
+    chance *= ground.far
+    chance *= ground.share
+    sums += chance
+    spread = np.sqrt(sums.sum(axis=1))
     incidents = 1 + (np.diff(line) > ground.scales).sum(axis=1)
     return Excess(x.tolist(), b.tolist(), spread.tolist(), incidents.tolist())
 
 
-def counts(line: Floats, running: Floats, place: Places, scales: Floats) -> tuple[Floats, Floats]:
-    """Weights (S, P) within a scale before each probe, and in its background.
+def counts(
+    line: Floats, running: Floats, place: Places, scales: Floats, into: tuple[Floats, Floats] | None = None
+) -> tuple[Floats, Floats]:
+    """Weights (S, P) within a scale before each probe, and in its background; ``into`` these arrays, or new ones.
 
     ``line`` (N,) times, ascending; ``running`` (N + 1,) the weight before each; ``place`` (P,) of the probes in it;
     ``scales`` (S,).
@@ -137,21 +156,25 @@ def counts(line: Floats, running: Floats, place: Places, scales: Floats) -> tupl
     reach, back = np.unique(np.array([1.0, NEAR, FAR])[:, None] * scales, return_inverse=True)
     use, at = back.reshape(3, len(scales)), line[place]
     order = np.argsort(at)  # looked up in order it is faster
+    n, far = into or np.empty((2, len(scales), len(place)))
     if kernel.compiled is not None:
-        n, far = np.empty((2, len(scales), len(place)))
         kernel.compiled.counts(n, far, line, running, place, order, reach, use)
         return n, far
     first = np.empty((len(reach), len(place)), np.intp)
     first[:, order] = np.searchsorted(line, (at[order] - reach[:, None]).ravel()).reshape(first.shape)
     since = running[first]
     close, near, beyond = use
-    return running[place] - since[close], since[near] - since[beyond]
+    np.subtract(running[place], since[close], out=n)
+    np.subtract(since[near], since[beyond], out=far)
+    return n, far
 
 
 def _blocks(values: Floats) -> Floats:
     """Sums (S, P / BLOCK) over neighbouring probes."""
     scales, probes = values.shape
-    padded = np.zeros((scales, -(-probes // BLOCK) * BLOCK))
-    padded[:, :probes] = values
-    sums: Floats = padded.reshape(scales, -1, BLOCK).sum(axis=2)
+    if probes % BLOCK:
+        padded = np.zeros((scales, -(-probes // BLOCK) * BLOCK))
+        padded[:, :probes] = values
+        values = padded
+    sums: Floats = values.reshape(scales, -1, BLOCK).sum(axis=2)
     return sums

@@ -110,6 +110,7 @@ def observe(tuning: Tuning, at: float, same: int, codes: list[tuple[str, int]], 
         if count >= tuning.next_at:
             tuning.look = Look(count)
             tuning.next_at = count + min(count // 2, KEPT)
+            _ground(tuning, tuning.look)  # a piece of its own, and the longest
         return None
     if (count - tuning.look.end) % SLICE:
         return None
