@@ -235,7 +235,10 @@ def corrections(repeats: int) -> Iterator[Row]:
 def main(out: Path | None, count: int, repeats: int) -> None:
     """Measure what learning costs."""
     gc.disable()
-    streams = [alerts(name, count) for name in STREAMS]
+    streams = []
+    for name in STREAMS:
+        streams.append(alerts(name, count))
+        gc.collect()  # what the next one is measured beside is not what this one left
     said = list(corrections(repeats))
     if out is not None:
         figures = {"what": "learning", "machine": machine(), "streams": streams, "corrections": said}
