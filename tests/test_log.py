@@ -89,8 +89,9 @@ def test_a_damaged_byte_in_what_was_promised_is_an_error(tmp_path: Path, segment
     with pytest.raises(LogError, match=r"damaged at byte 0.*restore"):
         Follower(tmp_path / "log", 0).upto(3, 10)
     if segment > 10:
-        with pytest.raises(LogError, match=r"damaged at byte 0.*restore"):
-            Log(tmp_path / "log")
+        for _ in range(2):  # it is not held by whoever could not open it
+            with pytest.raises(LogError, match=r"damaged at byte 0.*restore"):
+                Log(tmp_path / "log")
 
 
 def test_what_is_being_written_while_the_log_is_read_is_no_damage(

@@ -202,6 +202,16 @@ def test_from_one_directory_into_another(tmp_path):
     assert "- lesson f-1 by ana" in ran("model", "diff", tmp_path / "m.json", tmp_path / "r.json", status=4)
 
 
+@pytest.mark.parametrize("text", ["decides: default", "", "[]", "{}"])
+def test_a_file_that_is_no_model_is_refused(tmp_path, text):
+    """By name, and with what makes one."""
+    (tmp_path / "m.json").write_text(text)
+    said = ran("model", "import", tmp_path / "m.json", "--state", tmp_path / "one", "--scope", "default", status=2)
+    assert "m.json: " in said
+    assert "export it with this version" in said
+    assert not (tmp_path / "one").exists()
+
+
 def test_a_model_given_by_mistake_is_taken_back(tmp_path):
     """Before the first event too: it is reset, and another one can be given."""
     replayed(tmp_path / "one", taught())

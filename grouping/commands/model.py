@@ -93,7 +93,9 @@ def _read(file: Path) -> dict[str, Any]:
     try:
         model = orjson.loads(file.read_bytes())
         start(State(Config()), "tried", model if type(model) is dict else {})
-    except (orjson.JSONDecodeError, BadModel) as error:
+    except orjson.JSONDecodeError as error:
+        raise click.UsageError(f"{file}: not JSON ({error}), so no model; export it with this version") from None
+    except BadModel as error:
         raise click.UsageError(f"{file}: {error}") from None
     found: dict[str, Any] = model
     return found

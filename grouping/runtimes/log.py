@@ -285,6 +285,9 @@ class Log:
             raise LogError(f"{directory}: in use by another process; stop it or choose another directory") from None
         except OSError as error:
             raise LogError(f"{directory}: {error.strerror}; make it writable or choose another directory") from None
+        except LogError:  # damaged: whoever has mended it can open it
+            os.close(self._lock)
+            raise
 
     @property
     def end(self) -> int:
