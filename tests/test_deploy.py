@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -160,6 +160,25 @@ def post(port: int, alerts: list[dict[str, Any]]) -> int:
             return answer.status
 
 
+@contextmanager
+def alertmanager(directory: Path, config: str) -> Iterator[int]:
+    """A real Alertmanager with this configuration; the port that it listens on."""
+    (directory / "alertmanager.yml").write_text(config)
+    command = [str(ALERTMANAGER), f"--config.file={directory}/alertmanager.yml", f"--storage.path={directory}/data"]
+    command += ["--web.listen-address=127.0.0.1:0", "--cluster.listen-address=", "--log.format=json"]
+    with (directory / "log").open("wb") as log:
+        process = subprocess.Popen(command, stderr=log, stdout=log)
+    listens = re.compile(rb'"address":"127\.0\.0\.1:(\d+)"')
+    try:
+        until(lambda: listens.search((directory / "log").read_bytes()) is not None)
+        found = listens.search((directory / "log").read_bytes())
+        assert found is not None
+        yield int(found[1])
+    finally:
+        process.terminate()
+        process.wait()
+
+
 @pytest.mark.skipif(ALERTMANAGER is None, reason="needs the Debian package prometheus-alertmanager")
 def test_a_real_alertmanager_hands_its_alerts_over(live: Live, tmp_path: Path) -> None:
     """With the configuration of this folder: two alerts of one moment arrive, are grouped, and resolve."""
@@ -167,35 +186,43 @@ def test_a_real_alertmanager_hands_its_alerts_over(live: Live, tmp_path: Path) -
     config = config.replace("http://grouping:8080", f"http://127.0.0.1:{live.port}").replace(
         "interval: 5s", "interval: 1s"
     )
-    (tmp_path / "alertmanager.yml").write_text(config)
-    command = [str(ALERTMANAGER), f"--config.file={tmp_path}/alertmanager.yml", f"--storage.path={tmp_path}/data"]
-    command += ["--web.listen-address=127.0.0.1:0", "--cluster.listen-address=", "--log.format=json"]
-    with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(command, stderr=log, stdout=log)
-    try:
-        port = 0
-
-        def listening() -> bool:
-            nonlocal port
-            found = re.search(rb'"address":"127\.0\.0\.1:(\d+)"', (tmp_path / "log").read_bytes())
-            port = int(found[1]) if found else 0
-            return port > 0
-
-        until(listening)
-        alerts = [
-            {
-                "labels": {"alertname": name, "service": "orders", "severity": "critical"},
-                "annotations": {"summary": name},
-            }
-            for name in ("DatabaseDown", "ErrorsHigh")
-        ]
+    alerts = [
+        {"labels": {"alertname": name, "service": "orders", "severity": "critical"}, "annotations": {"summary": name}}
+        for name in ("DatabaseDown", "ErrorsHigh")
+    ]
+    with alertmanager(tmp_path, config) as port:
         assert post(port, alerts) == 200
         until(lambda: [one["alerts"] for one in live.ask("GET", "/incidents?status=open").json["incidents"]] == [2])
-        for alert in alerts:
-            alert["endsAt"] = "2020-01-01T00:00:01Z"
-            alert["startsAt"] = "2020-01-01T00:00:00Z"
-        assert post(port, alerts) == 200
+        over = {"startsAt": "2020-01-01T00:00:00Z", "endsAt": "2020-01-01T00:00:01Z"}
+        assert post(port, [alert | over for alert in alerts]) == 200
         until(lambda: live.ask("GET", "/incidents?status=open").json["incidents"] == [])
-    finally:
-        process.terminate()
-        process.wait(30)
+
+
+@pytest.mark.skipif(ALERTMANAGER is None, reason="needs the Debian package prometheus-alertmanager")
+def test_a_real_alertmanager_is_told_of_incidents(tmp_path: Path) -> None:
+    """One alert for the incident, as bad as it is now, one for what departs from it; and then none."""
+    fields = {"kind": "alert", "service": "db", "class": "Slow", "summary": "db is slow"}
+
+    def told() -> set[tuple[str, str]]:
+        with closing(HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+            connection.request("GET", "/api/v2/alerts")
+            rows = orjson.loads(connection.getresponse().read())
+        assert {row["labels"]["incident"] for row in rows} <= {incident}
+        return {(row["labels"]["alertname"], row["labels"]["severity"]) for row in rows}
+
+    with alertmanager(tmp_path, "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n") as port:
+        url = f"http://127.0.0.1:{port}/api/v2/alerts"
+        row = f'[[service.subscriptions]]\nname = "am"\nshape = "prometheus"\nurl = "{url}"\n'
+        with Live(tmp_path / "state", 'policy = "*=600s"\n' + row) as service:
+            service.ask("POST", "/events", fields | {"id": "a", "severity": "warning"})
+            service.settled()
+            (incident,) = [one["id"] for one in service.ask("GET", "/incidents").json["incidents"]]
+            until(lambda: told() == {("Incident", "warning")})
+            service.ask("POST", "/events", fields | {"id": "b", "severity": "error"})
+            until(lambda: told() == {("Incident", "error")})
+            other = {"id": "c", "service": "bank", "class": "ProbeFailed", "severity": "critical"}
+            service.ask("POST", "/events", fields | other)
+            until(lambda: told() == {("Incident", "critical"), ("ProbeFailed", "critical")})
+            service.ask("POST", f"/incidents/{incident}/resolve", {})
+            until(lambda: told() == set())
+            assert service.ask("GET", "/deadletters").json["deadletters"] == []

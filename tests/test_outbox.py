@@ -514,6 +514,18 @@ BAD = {
     "a weak secret": ({"name": "a", "url": "http://x/", "secrets": ["env:WEAK"]}, "`grouping config secret` makes one"),
     "no routing key": ({"name": "a", "shape": "pagerduty"}, ".routing_key: the shape pagerduty needs it"),
     "a routing key too many": ({"name": "a", "url": "http://x/", "routing_key": "env:WEAK"}, ".routing_key: "),
+    "a webhook to Alertmanager": (
+        {"name": "a", "url": "http://x/api/v2/alerts", "shape": "alertmanager"},
+        ".url: to Alertmanager itself the shape is prometheus",
+    ),
+    "another address of Alertmanager": (
+        {"name": "a", "url": "http://x:9093", "shape": "prometheus"},
+        "the address ends in /api/v2/alerts",
+    ),
+    "alerts that would never end": (
+        {"name": "a", "url": "http://x/api/v2/alerts", "shape": "prometheus", "events": ["opened", "departs"]},
+        ".events: the shape prometheus needs worse, resolved, reopened, merged too",
+    ),
     "no such setting": ({"name": "a", "url": "http://x/", "colour": 1}, ".colour: no such setting"),
     "a time out of bounds": ({"name": "a", "url": "http://x/", "timeout_s": 0}, ".timeout_s: expected 0.1 to 120"),
 }

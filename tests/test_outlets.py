@@ -20,6 +20,7 @@ from grouping.outlets import SHAPES
 from grouping.outlets.announce import DEPARTED, HELD, Announcer
 from grouping.outlets.message import Target
 from grouping.outlets.notice import Filter, Happening, Notice
+from grouping.outlets.prometheus import LAST
 from grouping.outlets.signing import BadSecret, BadSignature, headers, key_of, verify
 from grouping.parse import event_of
 from grouping.records import Severity
@@ -419,6 +420,54 @@ def test_what_alertmanager_s_receivers_are_told_to_fire_ends() -> None:
                 ended += 1
     assert firing == {}
     assert ended == 2 + sum(len(notice.departing) for notice in notices) == 5
+
+
+class Kept:
+    """What Alertmanager has of what it was sent: alerts by all of their labels."""
+
+    def __init__(self) -> None:
+        self.alerts: dict[str, dict[str, Any]] = {}
+
+    def take(self, alerts: list[dict[str, Any]]) -> None:
+        for one in alerts:
+            assert one["startsAt"] <= one["endsAt"]
+            assert all(one["labels"].values())
+            self.alerts[str(sorted(one["labels"].items()))] = one
+
+    def firing(self) -> list[dict[str, Any]]:
+        return [one for one in self.alerts.values() if one["endsAt"] == LAST]
+
+
+def test_alertmanager_itself_has_each_incident_once_with_its_severity_and_its_end() -> None:
+    """Whatever is told: one alert that fires for each open incident, as bad as was announced; none when all is over."""
+    for least in (None, Severity.ERROR):
+        kept, bad = Kept(), {"warning": 0, "critical": 0}
+        for notice in [*life(), *life_of_growing()]:
+            heard = Filter((), least).heard(notice)
+            if heard is None:
+                continue
+            for body in bodies("prometheus", [heard]):
+                kept.take(body)
+            whole = [one["labels"] for one in kept.firing() if one["labels"]["alertname"] == "Incident"]
+            assert max(Counter(one["incident"] for one in whole).values(), default=0) <= 1
+            for one in whole:
+                bad[one["severity"]] = bad.get(one["severity"], 0) + (one["incident"] == notice.incident)
+            if notice.event in ("resolved", "merged"):
+                assert [one for one in kept.firing() if one["labels"]["incident"] == notice.incident] == []
+        assert (bad["warning"] > 0, bad["critical"] > 0) == (least is None, True)
+
+
+def life_of_growing() -> list[Notice]:
+    """An incident of which nothing is known first gets worse in steps, is resolved, comes back, and goes."""
+    desk, notices = Desk("service=600s"), []
+    for number, severity in enumerate(("info", "warning", None, "error", "critical")):
+        notices += desk.take(alert(f"g{number}", 1e9 + number, "shop", severity=severity))
+    end = {"kind": "feedback", "action": "resolve", "incident": notices[0].incident}
+    notices += desk.take({**end, "id": "f"})
+    notices += desk.take({"kind": "feedback", "id": "u", "action": "undo", "feedback": "f"})
+    notices += desk.take({**end, "id": "g"})
+    assert seen(notices) == ["opened", "worse", "worse", "worse", "resolved", "reopened", "resolved"]
+    return notices
 
 
 def test_what_is_remembered_of_departing_alerts_is_bounded() -> None:

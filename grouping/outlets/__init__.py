@@ -6,12 +6,13 @@ other file speaks one shape.
 
 from __future__ import annotations
 
-from grouping.outlets import alertmanager, generic, pagerduty, slack
+from grouping.outlets import alertmanager, generic, pagerduty, prometheus, slack
 from grouping.outlets.message import Render
 
 SHAPES: dict[str, Render] = {
     "generic": generic.render,
     "pagerduty": pagerduty.render,
     "alertmanager": alertmanager.render,
+    "prometheus": prometheus.render,
     "slack": slack.render,
 }

@@ -15,6 +15,7 @@ import orjson
 
 from grouping.outlets.message import Target, reasons, sentence
 from grouping.outlets.notice import CLOSING, Happening, Notice
+from grouping.records import Severity
 
 _LABELS = ("service", "host", "component", "group", "severity")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -26,17 +27,8 @@ def render(notice: Notice, target: Target) -> list[bytes]:
     if notice.event is Happening.ACKNOWLEDGED:
         return []
     link = target.link_to(notice)
-    common = {"alertname": "Incident", "incident": notice.incident, "scope": notice.scope}
-    whole = common | ({"severity": str(notice.severity)} if notice.severity else {})
-    closing = notice.event in CLOSING
-    since = notice.at if notice.since is None else notice.since
-    alerts = [_alert(notice, whole, {"summary": notice.title}, since, link, over=closing)]
-    for one in (*notice.departing, *notice.over):
-        named: dict[str, str] = {key: str(one[key]) for key in _LABELS if key in one}
-        labels = common | named | {"alertname": str(one.get("class", "Departs")), "alert": str(one["id"])}
-        notes = {"summary": one["summary"]} | ({"description": one["because"]} if "because" in one else {})
-        over = closing or "because" not in one
-        alerts.append(_alert(notice, labels, notes, one.get("at", notice.at), link, over=over))
+    whole = labels_of(notice, notice.severity)
+    alerts = [whole_alert(notice, whole, link, over=notice.event in CLOSING), *departing_alerts(notice, link)]
     shared = {key: value for key, value in whole.items() if all(one["labels"].get(key) == value for one in alerts)}
     body = {
         "version": "4",
@@ -51,6 +43,31 @@ def render(notice: Notice, target: Target) -> list[bytes]:
         "alerts": alerts,
     }
     return [orjson.dumps(body)]
+
+
+def labels_of(notice: Notice, severity: Severity | None) -> dict[str, str]:
+    """What the alert that stands for the incident is known by."""
+    common = {"alertname": "Incident", "incident": notice.incident, "scope": notice.scope}
+    return common | ({"severity": str(severity)} if severity else {})
+
+
+def whole_alert(notice: Notice, labels: dict[str, str], link: str, *, over: bool) -> dict[str, Any]:
+    """The alert that stands for the incident."""
+    since = notice.at if notice.since is None else notice.since
+    return _alert(notice, labels, {"summary": notice.title}, since, link, over=over)
+
+
+def departing_alerts(notice: Notice, link: str) -> list[dict[str, Any]]:
+    """One for each alert that departs, or did and is over."""
+    found = []
+    for one in (*notice.departing, *notice.over):
+        named: dict[str, str] = {key: str(one[key]) for key in _LABELS if key in one}
+        own = {"alertname": str(one.get("class", "Departs")), "alert": str(one["id"])}
+        notes = {"summary": one["summary"]} | ({"description": one["because"]} if "because" in one else {})
+        over = notice.event in CLOSING or "because" not in one
+        labels = labels_of(notice, None) | named | own
+        found.append(_alert(notice, labels, notes, one.get("at", notice.at), link, over=over))
+    return found
 
 
 def _alert(

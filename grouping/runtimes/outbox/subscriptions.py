@@ -16,6 +16,7 @@ from grouping.outlets import SHAPES
 from grouping.outlets.message import Target
 from grouping.outlets.notice import Filter, Happening
 from grouping.outlets.pagerduty import ADDRESS
+from grouping.outlets.prometheus import DOOR, NEEDED
 from grouping.outlets.signing import BadSecret, key_of
 from grouping.records import Severity
 from grouping.runtimes.secrets import secret_of
@@ -81,11 +82,13 @@ class _Row:
             raise BadConfig(
                 f"{self._place}.routing_key: the shape pagerduty needs it, and no other; e.g. env:PAGERDUTY_KEY"
             )
+        url, filter_ = self._url(ADDRESS if pagerduty else None), self._filter()
+        self._fits(shape, urlsplit(url).path, filter_)
         return Subscription(
             name=name,
             shape=shape,
-            url=self._url(ADDRESS if pagerduty else None),
-            filter=self._filter(),
+            url=url,
+            filter=filter_,
             keys=tuple(self._key(index, secret) for index, secret in enumerate(self._texts("secrets"))),
             bearer=self._secret("bearer", self._text("bearer")) if "bearer" in self._row else "",
             target=Target(
@@ -95,6 +98,18 @@ class _Row:
             ),
             **{key: self._seconds(key, *bounds) for key, bounds in _TIMES.items() if key in self._row},
         )
+
+    def _fits(self, shape: str, path: str, filter_: Filter) -> None:
+        """Alertmanager's own door takes one shape, and must hear the end of what it was told."""
+        posted = shape == "prometheus"
+        if shape in ("prometheus", "alertmanager") and posted is not path.endswith(DOOR):
+            hint = "to Alertmanager itself the shape is prometheus and the address ends in"
+            raise BadConfig(f"{self._place}.url: {hint} {DOOR}; the shape alertmanager is for what takes its webhooks")
+        missing = [str(event) for event in Happening if event in NEEDED - filter_.events]
+        if posted and missing:
+            raise BadConfig(
+                f"{self._place}.events: the shape prometheus needs {', '.join(missing)} too; or leave it out"
+            )
 
     def _filter(self) -> Filter:
         events = [self._one_of("events", event, list(Happening)) for event in self._texts("events")]
