@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
+import socket
+import socketserver
+import ssl
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pagerduty
 import pytest
 
-from tests.live import Live
+from tests.live import Live, grouping, until
 
 TOKENS = "fake-for-the-test"
 T = 1_760_000_000.0
@@ -133,6 +140,65 @@ def test_pagerduty_s_client_lists_and_understands_what_is_wrong(tmp_path: Path) 
         assert "is resolved" in again.json()["error"]["errors"][0]
         client.close()
         assert "next" in live.ask("GET", "/incidents").json  # others get ours
+
+
+class Relay(socketserver.ThreadingTCPServer):
+    """What stands before the service and speaks TLS."""
+
+    daemon_threads = True
+
+    def __init__(self, directory: Path, port: int) -> None:
+        super().__init__(("127.0.0.1", 0), _Relayed)
+        self.certificate, key = directory / "certificate", directory / "key"
+        command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+        command += ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(self.certificate)]
+        subprocess.run(command, check=True, capture_output=True)
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(self.certificate, key)
+        self.to = port
+
+
+class _Relayed(socketserver.BaseRequestHandler):
+    server: Relay
+
+    def handle(self) -> None:
+        """Both ways, until either end goes."""
+        with (
+            self.server.context.wrap_socket(self.request, server_side=True) as outer,
+            socket.create_connection(("127.0.0.1", self.server.to)) as inner,
+        ):
+            back = threading.Thread(target=self._pass_on, args=(inner, outer), daemon=True)
+            back.start()
+            self._pass_on(outer, inner)
+            back.join()
+
+    @staticmethod
+    def _pass_on(source: socket.socket, to: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                to.sendall(data)
+        with suppress(OSError):
+            to.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl, for a certificate")
+def test_pagerduty_s_client_connects_as_the_page_says(tmp_path: Path) -> None:
+    """Through a proxy that speaks TLS, with tokens: the Python of docs/sources.md, as it stands there."""
+    page = (Path(__file__).parent.parent / "docs" / "sources.md").read_text()
+    (snippet,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    made = grouping("config", "token", "ana", "--right", "ingest", "--right", "respond")
+    token = made.stderr.split()[-1].decode()
+    with Live(tmp_path / "state", made.stdout.decode()) as service, Relay(tmp_path, service.port) as relay:
+        threading.Thread(target=relay.serve_forever, daemon=True).start()
+        host = f"localhost:{relay.server_address[1]}"
+        program = snippet.replace("TOKEN", token).replace("HOST", host)
+        environment = {**os.environ, "SSL_CERT_FILE": str(relay.certificate)}
+        done = subprocess.run(
+            [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False
+        )
+        relay.shutdown()
+        assert done.returncode == 0, done.stderr
+        until(lambda: service.ask("GET", "/incidents", Authorization=f"Bearer {token}").json["incidents"])
 
 
 def test_schemathesis_finds_no_fault(live: Live, tmp_path: Path) -> None:
