@@ -141,6 +141,7 @@ WELL = request(record())
         (b"\x0a\x05\x12", r"\$: ends within a field"),
         (b"\x09\x00", r"\$: ends within a field"),
         (b"\x80" * 11, r"\$: not protobuf"),
+        (bytes(8), r"\$: not protobuf"),  # no field has the number 0
         (packed(0x0A, b"\x0b"), r"\$\.resourceLogs\[0\]: not protobuf"),
         (packed(0x0A, packed(0x0A, b"\x0a\x01\x0a")), r"\$\.resourceLogs\[0\]\.resource: not protobuf, or too many"),
         (b"\x0a\x00" * (MAX_RECORDS + 2), r"\$\.resourceLogs\[100001\]: more than 100000 records; send fewer"),

@@ -26,7 +26,7 @@ def fields(message: bytes, place: str) -> Iterator[tuple[int, bytes]]:
     at, end = 0, len(message)
     while at < end:
         key, at = _varint(message, at, place)
-        match key & 7:
+        match key & 7 if key > 7 else None:  # no field has the number 0
             case 2:
                 length, at = _varint(message, at, place)
                 if length > end - at:
