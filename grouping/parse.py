@@ -48,8 +48,8 @@ class Malformed(ValueError):
 
 def parse(line: bytes | bytearray | memoryview) -> Event:
     """The event that ``line`` holds. Raises Malformed."""
-    if len(line) > MAX_LINE:
-        raise Malformed(f"$: {len(line)} bytes in one event, at most {MAX_LINE} are taken; shorten details")
+    if len(line) > MAX_LINE and len(bytes(line).rstrip(b"\r\n")) > MAX_LINE:  # its end is no part of it
+        raise Malformed(f"$: more than {MAX_LINE} bytes in one event; shorten details")
     try:
         raw = orjson.loads(line)
     except orjson.JSONDecodeError as error:

@@ -115,10 +115,13 @@ def test_a_long_summary_is_cut_not_refused() -> None:
 
 def test_the_longest_line() -> None:
     frame = len(b'{"kind":"alert","summary":""}')
-    assert alert(summary="x" * (MAX_LINE - frame)).summary == "x" * 1024
-    line = b'{"kind":"alert","summary":"%b"}' % (b"x" * (MAX_LINE - frame + 1))
-    error = f"$: {MAX_LINE + 1} bytes in one event, at most {MAX_LINE} are taken; shorten details"
-    assert str(refusal(line)) == error
+    line = b'{"kind":"alert","summary":"%b"}'
+    longest, longer = (line % (b"x" * (MAX_LINE - frame + more)) for more in (0, 1))
+    for end in (b"", b"\n", b"\r\n"):
+        event = parse(longest + end)
+        assert isinstance(event, Alert)
+        assert event.summary == "x" * 1024
+        assert str(refusal(longer + end)) == f"$: more than {MAX_LINE} bytes in one event; shorten details"
 
 
 def nested(levels: int, inner: bytes = b"1") -> bytes:
