@@ -333,4 +333,4 @@ def _bounded(details: dict[str, Any]) -> None:
             below += [child for child in children if type(child) is dict or type(child) is list]
         _few(count)
         level = below
-    _refuse("$.details", f"expected at most {MAX_DEPTH} levels", "more", "flatten it")
+    raise _Wrong(f"$.details: expected at most {MAX_DEPTH} levels, got more; flatten it")

@@ -1,8 +1,8 @@
 """What to say of bytes that orjson does not read: the place, the value found there, and what to do about it.
 
 Most of them are no JSON at all. Some are, or nearly so: a number beyond a double, NaN, half of a surrogate pair, a text
-in another encoding than UTF-8. Of these the place is known as a path. Only a refusal comes here, and it looks at no
-more than the first ``NEAR`` characters to find the path.
+in another encoding than UTF-8, levels without end. Of these the place is known as a path. Only a refusal comes here,
+and it looks at no more than the first ``NEAR`` characters to find the path.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import orjson
 NEAR = 1 << 16  # characters before a place that are looked at for its path
 _SHOWN = 80  # characters of a value in a message
 _LONGEST = 240  # characters of a path in a message
+_DEEP = "expected fewer levels, got more than 1,000{}; flatten it"  # orjson reads 1,024
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _NO_NUMBER = re.compile(r"(?:-?Infinity|NaN)(?=\s*[,\]}])")
@@ -29,7 +30,7 @@ def unread(data: bytes, error: orjson.JSONDecodeError, remedy: str) -> str:
     except UnicodeDecodeError as wrong:
         told = f"expected UTF-8, got the byte 0x{data[wrong.start]:02x} (byte {wrong.start + 1}); encode it in UTF-8"
         return f"{_place(data[: wrong.start].decode())}: {told}"
-    told = _told(text, error.pos)
+    told = _DEEP.format(_at(error.pos)) if error.msg.startswith("depth limit") else _told(text, error.pos)
     if told:
         return f"{_place(text[: error.pos])}: {told}"
     return f"$: not JSON: {error.msg}, at character {error.pos + 1}; {remedy}"
