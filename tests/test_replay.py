@@ -243,6 +243,34 @@ def test_unusable_calls_end_with_status_2(log: Path, tmp_path: Path) -> None:
         assert b"Traceback" not in done.stderr
 
 
+def test_an_input_is_never_written_over(tmp_path: Path) -> None:
+    """Not under another name of it either."""
+    log, other, link = tmp_path / "log", tmp_path / "other", tmp_path / "link"
+    for path in (log, other):
+        path.write_bytes(_alerts(30))
+    link.symlink_to(log)
+    for out in (log, link):
+        done = _run("replay", other, log, "--out", out, "--state", tmp_path / "state")
+        assert done.returncode == 2
+        assert done.stderr.decode().endswith(f"Error: {out}: is an input; give the output another name\n")
+        assert log.read_bytes() == _alerts(30)
+
+
+def test_a_report_that_cannot_be_written_is_told_before_the_work(log: Path, tmp_path: Path) -> None:
+    """In one line, with the place."""
+    taken = tmp_path / "taken"
+    taken.write_text("")
+    done = _run("replay", log, "--report", taken / "x")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"Traceback" not in done.stderr
+    assert bytes(taken / "x") in done.stderr
+    (tmp_path / "index.html").mkdir()
+    done = _run("replay", log, "--report", tmp_path, "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert b"Traceback" not in done.stderr
+    assert bytes(tmp_path / "index.html") in done.stderr
+
+
 def test_state_of_other_input_is_refused(log: Path, tmp_path: Path) -> None:
     """A state directory continues its own input only."""
     other = tmp_path / "other.jsonl"

@@ -48,18 +48,20 @@ def command(  # noqa: PLR0913 — one per option
     config = settings(config_file, {"policy": policy_name, "seed": seed})
     tally = Tally() if summary or report is not None else None
     try:
+        if report is not None:
+            report.mkdir(parents=True, exist_ok=True)  # before the work, not after it
         with progress(files, show=not quiet and sys.stderr.isatty()) as tick:
             result = run(
                 files, out, config=config, state=state, watch=tally.take if tally is not None else None, tick=tick
             )
+        if tally is not None:
+            _show(tally, files, summary=summary, report=report)
     except (BadInput, StoreError) as error:
         raise click.UsageError(str(error)) from None
     except BrokenPipeError:
         raise
     except OSError as error:
         raise click.UsageError(f"{error.filename}: {error.strerror}") from None
-    if tally is not None:
-        _show(tally, files, summary=summary, report=report)
     if result.refused:
         click.echo(f"{result.refused} of {result.lines} lines refused; the output says which and why", err=True)
         sys.exit(REFUSED)

@@ -72,6 +72,7 @@ def replay(
 
     Raises BadInput, StoreError, OSError.
     """
+    _apart(paths, out)
     with ExitStack() as stack:
         store = Scratch() if state is None else Store(state)
         stack.callback(store.close)
@@ -207,6 +208,15 @@ class _Run:
         if self._digest.hexdigest() != self._before["digest"]:
             lines = self._before["lines"]
             raise BadInput(f"{self._state}: built from other input (lines 1 to {lines}); use a new --state directory")
+
+
+def _apart(paths: Sequence[str], out: Path | None) -> None:
+    """Raises BadInput where an input would be written over before it is read."""
+    if out is None or not out.is_file():
+        return
+    for path in paths:
+        if path != "-" and out.samefile(path):
+            raise BadInput(f"{out}: is an input; give the output another name")
 
 
 def open_sources(paths: Sequence[str], stack: ExitStack) -> Iterator[Source]:
