@@ -24,6 +24,7 @@ from tests.live import Live, until
 
 ROOT = Path(__file__).parent.parent
 ALERTMANAGER = shutil.which("prometheus-alertmanager")
+PROMTOOL = shutil.which("promtool")
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
 
@@ -111,6 +112,19 @@ def test_every_rule_is_whole() -> None:
         assert set(re.findall(r'job="([^"]+)"', rule["expr"])) <= jobs, rule
         assert rule["labels"]["severity"] in ("critical", "error", "warning", "info"), rule
         assert rule["annotations"]["summary"], rule
+        for table in (rule["labels"], rule["annotations"]):  # else Prometheus does not start
+            assert all(re.fullmatch(r"[a-zA-Z_]\w*", name) and type(text) is str for name, text in table.items()), rule
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="needs the Debian package prometheus")
+def test_prometheus_takes_its_configuration_and_its_rules(tmp_path: Path) -> None:
+    """As the tool that comes with it says."""
+    config = (ROOT / "deploy" / "prometheus.yml").read_text().replace("/etc/prometheus", str(ROOT / "deploy"))
+    (tmp_path / "prometheus.yml").write_text(config)
+    done = subprocess.run(
+        [str(PROMTOOL), "check", "config", tmp_path / "prometheus.yml"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_rules_of_the_worker_name_its_metrics_and_their_labels() -> None:
