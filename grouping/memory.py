@@ -23,7 +23,10 @@ DOUBT: Final = 2  # ... and be more than so many times those that differ
 DISPUTED: Final = 5
 NEVER: Final = float("inf")
 
+NOBODY: Final[frozenset[str | None]] = frozenset()
+
 Pair = tuple[int, int]
+Place = tuple[float, str]  # what was said of an incident last: the silence, s, and by which feedback
 
 
 def pair_of(one: int, other: int) -> Pair:
@@ -71,10 +74,38 @@ class Verdict(NamedTuple):
     apart_at: int = -1
 
 
-class _Heard(NamedTuple):
-    at: int
-    lesson: Lesson
-    saying: Saying
+UNSAID: Final = Verdict()
+
+
+@dataclass(slots=True)
+class _Fold:
+    """What holds for a pair of signatures after what was said so far; see ``take``."""
+
+    alike: bool
+    now: Verdict = UNSAID
+    unsure: dict[str, float] = field(default_factory=dict)  # incident -> silence of what still needs another to agree
+
+    def take(self, at: int, lesson: Lesson, saying: Saying) -> None:
+        """What was said last holds; what was said before only where that leaves room.
+
+        Two that differ stay apart whatever the silence; two that are ``alike`` from the silence on that was told.
+        """
+        now, silence = self.now, saying.silence
+        if silence < 0:
+            self.now, self.unsure = UNSAID, {}
+        elif saying.together:
+            if not saying.sure:
+                self.unsure[lesson.where] = max(silence, self.unsure.get(lesson.where, 0.0))
+                if len(self.unsure) < AGREEING:
+                    return
+                silence = sorted(self.unsure.values())[-AGREEING]
+            until = max(now.until, silence)
+            since = NEVER if now.since <= until else now.since
+            self.now = Verdict(until, lesson.feedback, at, since, now.apart_by, now.apart_at)
+        else:
+            since = min(now.since, silence) if self.alike else 0.0
+            until = -1.0 if now.until >= since else now.until
+            self.now = Verdict(until, now.together_by, now.together_at, since, lesson.feedback, at)
 
 
 @dataclass(slots=True)
@@ -90,6 +121,7 @@ class Memory:
     _given: dict[str | None, dict[str, None]] = field(default_factory=dict)  # actor -> lessons, oldest first
     _at: dict[str, dict[str, None]] = field(default_factory=dict)  # incident -> lessons about it
     _noise: dict[str, dict[str, str | None]] = field(default_factory=dict)  # incident -> lessons of noise, by whom
+    _unsure: dict[Pair, dict[str, float]] = field(default_factory=dict)  # of folds, where there is any
     _friends: dict[int, list[int]] = field(default_factory=dict)  # code -> what ``friends`` gives, as far as asked for
 
     def learn(self, lesson: Lesson) -> None:
@@ -98,7 +130,15 @@ class Memory:
             most = max(len(given) for given in self._given.values())
             self.forget(next(id for id, one in self.lessons.items() if len(self._given[one.actor]) == most))
         self._add(lesson)
-        self._follow(lesson)
+        if lesson.noise:
+            self._follow(self._pairs(lesson))
+            return
+        for saying in lesson.sayings:
+            self._contradict(lesson, saying)
+        judged = self._believe()
+        for saying in lesson.sayings:
+            if saying.pair not in judged:
+                self._judge_last(lesson, saying)
 
     def restore(self, lessons: Iterable[Lesson]) -> None:
         """Take in what was written down, oldest first, into an empty memory: what follows is worked out once."""
@@ -115,6 +155,8 @@ class Memory:
         self._number[id] = 1 + next(reversed(self._number.values()), 0)
         self.lessons[id] = lesson
         self._given.setdefault(lesson.actor, {})[id] = None
+        if lesson.sayings:
+            self._doubted[id] = set()
         for saying in lesson.sayings:
             self._on.setdefault(saying.pair, {})[id] = saying
         self._at.setdefault(lesson.where, {})[id] = None
@@ -126,7 +168,7 @@ class Memory:
         lesson = self.lessons.pop(feedback, None)
         if lesson is None:
             return False
-        del self._number[feedback]
+        number, believed = self._number.pop(feedback), self.quarantined
         self._doubted.pop(feedback, None)
         del self._given[lesson.actor][feedback]
         for saying in lesson.sayings:
@@ -139,7 +181,14 @@ class Memory:
             del self._noise[lesson.where][feedback]
             if not self._noise[lesson.where]:
                 del self._noise[lesson.where]
-        self._follow(lesson)
+            self._follow(self._pairs(lesson))
+        else:
+            for saying in lesson.sayings:
+                self._no_more_contradict(number, lesson, saying)
+            judged = self._believe()
+            for saying in lesson.sayings:
+                if saying.pair not in judged and self._hears(lesson, saying, believed):
+                    self._judge_without(number, lesson, saying)
         if not self._at[lesson.where]:
             del self._at[lesson.where]
         if not self._given[lesson.actor]:
@@ -212,59 +261,144 @@ class Memory:
 
     # -- what follows
 
-    def _follow(self, lesson: Lesson) -> None:
-        pairs = self._pairs(lesson)
+    def _follow(self, pairs: dict[Pair, None]) -> None:
+        """Look anew at all that was said of these pairs."""
         for pair in pairs:
             self._doubt(pair)
-        quarantined = frozenset(actor for actor in self._given if self._disputed(actor))
-        changed = quarantined ^ self.quarantined
-        self.quarantined = quarantined
-        judged = dict.fromkeys(pairs)
-        for actor in sorted(changed, key=lambda one: one or ""):
-            for id in sorted(self._given[actor]):
-                judged |= dict.fromkeys(self._pairs(self.lessons[id]))
-        for pair in judged:
-            self._judge(pair)
+        judged = self._believe()
+        for pair in pairs:
+            if pair not in judged:
+                self._judge(pair)
 
-    def _pairs(self, lesson: Lesson) -> list[Pair]:
-        """What a lesson bears upon; noise on all that was said of its incident."""
-        pairs = [saying.pair for saying in lesson.sayings]
-        if lesson.noise:
-            pairs += [saying.pair for id in self._at[lesson.where] for saying in self.lessons[id].sayings]
+    def _believe(self) -> dict[Pair, None]:
+        """Whom to believe by now; the pairs of which that changed what counts, judged anew."""
+        quarantined = frozenset(actor for actor in self._given if self._disputed(actor))
+        changed, self.quarantined = quarantined ^ self.quarantined, quarantined
+        pairs: dict[Pair, None] = {}
+        for actor in changed:
+            for id in self._given[actor]:
+                pairs |= self._pairs(self.lessons[id])
+        for pair in pairs:
+            self._judge(pair)
         return pairs
 
-    def _heard(self, pair: Pair, but: frozenset[str | None] = frozenset()) -> list[_Heard]:
-        """What was said of a pair, oldest first; ``but`` by these."""
-        lessons = [(self.lessons[id], saying) for id, saying in self._on.get(pair, {}).items()]
-        return [
-            _Heard(self._number[lesson.feedback], lesson, saying)
-            for lesson, saying in lessons
-            if lesson.actor not in but and not (saying.together and self._is_noise(lesson.where, but))
-        ]
+    def _pairs(self, lesson: Lesson) -> dict[Pair, None]:
+        """What a lesson bears upon; noise on all that was said of its incident."""
+        pairs: dict[Pair, None] = dict.fromkeys([saying.pair for saying in lesson.sayings])
+        for id in self._at[lesson.where] if lesson.noise else ():
+            for saying in self.lessons[id].sayings:
+                pairs[saying.pair] = None
+        return pairs
+
+    def _hears(self, lesson: Lesson, saying: Saying, but: frozenset[str | None]) -> bool:
+        """Whether a saying counts; ``but`` by these none does."""
+        return lesson.actor not in but and not (saying.together and self._is_noise(lesson.where, but))
 
     def _is_noise(self, where: str, but: frozenset[str | None]) -> bool:
-        return any(actor not in but for actor in self._noise.get(where, {}).values())
+        noise = self._noise.get(where)
+        return noise is not None and any(actor not in but for actor in noise.values())
 
     def _doubt(self, pair: Pair) -> None:
         """Note which lessons on a pair are contradicted by a later one of somebody else."""
         later: tuple[list[str | None], list[str | None]] = [], []  # who said apart, together: two are enough
-        for id in self._on.get(pair, {}):
-            self._doubted.setdefault(id, set()).discard(pair)
-        for _, lesson, saying in reversed(self._heard(pair)):
+        for id, saying in reversed(self._on.get(pair, {}).items()):
+            lesson = self.lessons[id]
+            self._doubted[id].discard(pair)
+            if not self._hears(lesson, saying, NOBODY):
+                continue
             if any(actor != lesson.actor for actor in later[not saying.together]):
-                self._doubted[lesson.feedback].add(pair)
+                self._doubted[id].add(pair)
             same = later[saying.together]
             if len(same) < 2 and lesson.actor not in same:
                 same.append(lesson.actor)
+
+    def _contradict(self, latest: Lesson, said: Saying) -> None:
+        """Note which lessons on a pair the latest one contradicts: back to where its actor said the same before."""
+        if not self._hears(latest, said, NOBODY):
+            return
+        for id, saying in reversed(self._on[said.pair].items()):
+            lesson = self.lessons[id]
+            if lesson is latest or not self._hears(lesson, saying, NOBODY):
+                continue
+            if saying.together != said.together:
+                if lesson.actor != latest.actor:
+                    self._doubted[id].add(said.pair)
+            elif lesson.actor == latest.actor:
+                return
+
+    def _no_more_contradict(self, number: int, gone: Lesson, said: Saying) -> None:
+        """The same after a lesson has gone: nothing has changed where its actor said the same later."""
+        if not self._hears(gone, said, NOBODY):
+            return
+        for id, saying in reversed(self._on.get(said.pair, {}).items()):
+            if self._number[id] < number:
+                break
+            lesson = self.lessons[id]
+            if saying.together == said.together and lesson.actor == gone.actor and self._hears(lesson, saying, NOBODY):
+                return
+        self._doubt(said.pair)
 
     def _disputed(self, actor: str | None) -> bool:
         given, disputed = self.trust(actor)
         return disputed >= DISPUTED and 2 * disputed > given
 
     def _judge(self, pair: Pair) -> None:
-        heard = self._heard(pair, self.quarantined)
+        """Work out what holds for a pair from all that was said of it."""
+        if pair[0] & 1:
+            self._put(pair, self._agreed(pair))
+            return
+        fold = _Fold(pair[0] == pair[1])
+        for id, saying in self._on.get(pair, {}).items():
+            lesson = self.lessons[id]
+            if self._hears(lesson, saying, self.quarantined):
+                fold.take(self._number[id], lesson, saying)
+        self._put_fold(pair, fold)
+
+    def _judge_last(self, lesson: Lesson, saying: Saying) -> None:
+        """The same where only this has come, as the last that was said."""
+        pair = saying.pair
+        if not self._hears(lesson, saying, self.quarantined):
+            return
+        if pair[0] & 1:
+            self._judge(pair)
+            return
+        known = self.partners.get(pair[0], {}).get(pair[1])
+        fold = _Fold(pair[0] == pair[1], known or UNSAID, self._unsure.get(pair, {}))
+        fold.take(self._number[lesson.feedback], lesson, saying)
+        self._put_fold(pair, fold)
+
+    def _judge_without(self, number: int, gone: Lesson, said: Saying) -> None:
+        """The same where this has gone, which counted: with and without it, until that comes to the same."""
+        pair = said.pair
+        if pair[0] & 1:
+            self._judge(pair)
+            return
+        without = _Fold(pair[0] == pair[1])
+        beside: _Fold | None = None
+        for id, saying in self._on.get(pair, {}).items():
+            at, lesson = self._number[id], self.lessons[id]
+            if beside is None and at > number:
+                beside = _Fold(without.alike, without.now, dict(without.unsure))
+                beside.take(number, gone, said)
+            if not self._hears(lesson, saying, self.quarantined):
+                continue
+            without.take(at, lesson, saying)
+            if beside is not None:
+                beside.take(at, lesson, saying)
+                if beside == without:
+                    return
+        self._put_fold(pair, without)
+
+    def _put_fold(self, pair: Pair, fold: _Fold) -> None:
+        if fold.unsure:
+            self._unsure[pair] = fold.unsure
+        else:
+            self._unsure.pop(pair, None)
+        now = fold.now
+        self._put(pair, now if now.until >= 0 or now.since < NEVER else None)
+
+    def _put(self, pair: Pair, verdict: Verdict | None) -> None:
         one, other = pair
-        verdict = _agreed(heard) if one & 1 else _latest(heard, alike=one == other)
         for code, partner in ((one, other), (other, one))[: 1 + (one != other)]:
             self._friends.pop(code, None)
             partners = self.partners.setdefault(code, {})
@@ -275,44 +409,19 @@ class Memory:
             if not partners:
                 del self.partners[code]
 
-
-def _latest(heard: list[_Heard], alike: bool) -> Verdict | None:
-    """Of two signatures: what was said last holds; what was said before only where that leaves room.
-
-    Two that differ stay apart whatever the silence; two that are ``alike`` from the silence on that was told.
-    """
-    now = Verdict()
-    unsure: dict[str, float] = {}
-    for at, lesson, (_, together, silence, sure) in heard:
-        if silence < 0:
-            now, unsure = Verdict(), {}
-        elif together:
-            if not sure:
-                unsure[lesson.where] = max(silence, unsure.get(lesson.where, 0.0))
-                if len(unsure) < AGREEING:
-                    continue
-            said = silence if sure else sorted(unsure.values())[-AGREEING]
-            until = max(now.until, said)
-            now = now._replace(until=until, together_by=lesson.feedback, together_at=at)
-            if now.since <= until:
-                now = now._replace(since=NEVER)
-        else:
-            since = min(now.since, silence) if alike else 0.0
-            now = now._replace(since=since, apart_by=lesson.feedback, apart_at=at)
-            if now.until >= since:
-                now = now._replace(until=-1.0)
-    return now if now.until >= 0 or now.since < NEVER else None
-
-
-def _agreed(heard: list[_Heard]) -> Verdict | None:
-    """Of two kinds: what lessons about two incidents agree on, if few differ."""
-    places: list[dict[str, _Heard]] = [{}, {}]
-    for one in heard:
-        places[one.saying.together][one.lesson.where] = one
-    apart, together = (list(found.values()) for found in places)
-    if len(together) >= AGREEING and len(together) > DOUBT * len(apart):
-        until = sorted(one.saying.silence for one in together)[-AGREEING]
-        return Verdict(until=until, together_by=together[-1].lesson.feedback, together_at=together[-1].at)
-    if len(apart) >= AGREEING and len(apart) > DOUBT * len(together):
-        return Verdict(since=0.0, apart_by=apart[-1].lesson.feedback, apart_at=apart[-1].at)
-    return None
+    def _agreed(self, pair: Pair) -> Verdict | None:
+        """Of two kinds: what lessons about two incidents agree on, if few differ."""
+        places: tuple[dict[str, Place], dict[str, Place]] = {}, {}
+        for id, saying in self._on.get(pair, {}).items():
+            lesson = self.lessons[id]
+            if self._hears(lesson, saying, self.quarantined):
+                places[saying.together][lesson.where] = saying.silence, id
+        apart, together = places
+        if len(together) >= AGREEING and len(together) > DOUBT * len(apart):
+            until = sorted([silence for silence, _ in together.values()])[-AGREEING]
+            _, by = next(reversed(together.values()))
+            return Verdict(until=until, together_by=by, together_at=self._number[by])
+        if len(apart) >= AGREEING and len(apart) > DOUBT * len(together):
+            _, by = next(reversed(apart.values()))
+            return Verdict(since=0.0, apart_by=by, apart_at=self._number[by])
+        return None

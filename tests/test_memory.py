@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from grouping.__main__ import main
@@ -344,10 +345,11 @@ def test_of_two_who_gave_as_much_the_oldest_lesson_goes() -> None:
 
 
 CODES = st.integers(0, 7)
+OFTEN = st.sampled_from([0, 2]) | CODES  # much of it about one pair
 SAID = st.builds(
     lambda one, other, together, silence, sure: Saying((min(one, other), max(one, other)), together, silence, sure),
-    CODES,
-    CODES,
+    OFTEN,
+    OFTEN,
     st.booleans(),
     st.sampled_from([-1.0, 0.0, 1.0, 5.0, 60.0]),
     st.booleans(),
@@ -375,8 +377,23 @@ def verdicts(memory: Memory) -> dict[tuple[int, int], Verdict]:
     }
 
 
+def about(who: str, together: bool, where: str = "i1", sure: bool = True) -> Any:
+    """One lesson about one pair."""
+    return [Saying((0, 2), together, 5.0, sure)], who, where, False
+
+
+# What was not sure goes though what holds is the same; who was contradicted by one that goes, but not by those before it;
+# and the one who is not believed any more as his own lesson goes: what that said holds no longer either.
+DISBELIEVED = [([Saying((4, 6 + 2 * n), True, 5.0)], "eve", f"i{n}", False) for n in range(5)] + [
+    ([Saying((4, 6 + 2 * n), False, 5.0)], who, f"i{n}", False) for n in range(5) for who in ("ana", "bo")
+]
+
+
 @given(GIVEN, st.sets(st.integers(0, 23)))
-@settings(max_examples=300)
+@settings(max_examples=500)
+@example([about("ana", True, sure=False), about("ana", False, "i2")], {0})
+@example([about("eve", True), about("ana", False), about("eve", True, "i2")], {2})
+@example([about("eve", True), *[([], "eve", "i9", False)] * 4, *DISBELIEVED], {0})
 def test_forgetting_is_exact(given_: list[Any], gone: set[int]) -> None:
     """Lessons taught and taken away again, in any order: what is left is what the others alone would have taught."""
     lessons = [
@@ -399,6 +416,29 @@ def test_forgetting_is_exact(given_: list[Any], gone: set[int]) -> None:
     assert undone._at == never._at
     assert undone._noise == never._noise
     assert undone._doubted == never._doubted
+    assert undone._unsure == never._unsure
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_full_of_lessons_on_the_same_pairs_it_is_as_if_only_those_kept_had_been_given(seed: int) -> None:
+    """Many say much about little, with noise and things taken back in between: nothing is worked out from too little."""
+    chance, memory = random.Random(seed), Memory()
+    pairs = [(one, other) for one in range(6) for other in range(one, 6) if one % 2 == other % 2]
+    for number in range(LESSONS + 300):
+        said = tuple(
+            Saying(pair, chance.random() < 0.8, chance.choice([-1.0, 1.0, 5.0, 60.0, 61.0]), chance.random() < 0.7)
+            for pair in chance.sample(pairs, 4)
+        )
+        actor, where = chance.choice(["eve", "eve", "eve", "ana", None]), f"i{chance.randrange(900)}"
+        memory.learn(Lesson(f"f{number}", actor, where, said, noise=chance.random() < 0.05))
+        if chance.random() < 0.03:
+            memory.withdraw(chance.choice(list(memory.lessons)), chance.choice(["eve", "ana"]))
+    read = Memory()
+    read.restore(memory.lessons.values())
+    assert verdicts(memory) == verdicts(read)
+    assert memory.quarantined == read.quarantined
+    assert memory._doubted == read._doubted
+    assert memory._unsure == read._unsure
 
 
 def contradicted(lessons: list[Lesson], actor: str | None) -> int:
