@@ -200,6 +200,14 @@ def test_the_description_names_every_door(live: Live) -> None:
         assert {status, "400", "401", "413", "429", "503"} <= set(paths[path]["post"]["responses"])
 
 
+def test_what_posts_to_slack_is_answered_with_its_word(live: Live) -> None:
+    """A newer Alertmanager takes JSON without `ok` for a failure; what is refused has none."""
+    body = {"items": [{"text": "queue is long", "prio": "high"}]}
+    assert live.ask("POST", "/v1/webhooks/ticker?scope=ok", body).json["ok"] is True
+    assert "ok" not in live.ask("POST", "/v1/webhooks/ticker?scope=ok", {"items": [{"prio": "high"}]}).json
+    assert "ok" not in live.ask("POST", "/v1/webhooks/grafana", {"alerts": []}).json
+
+
 def test_a_mapping_can_be_tried(tmp_path: Path) -> None:
     """Events on standard output, what failed on standard error with its place."""
     config = tmp_path / "c.toml"

@@ -134,11 +134,14 @@ class Door:
         say: Say | None = None,
         deny: Deny | None = None,
         rights: tuple[Right, ...] = ALERTS,
+        *,
+        ok: bool = False,
     ) -> None:
         """``say``, ``deny``: make the answers that the format's senders expect, where those are not ours.
 
-        ``rights``: who may send at all; with more than one, each event is looked at.
+        ``rights``: who may send at all; with more than one, each event is looked at. ``ok``: say `ok` too, as Slack does.
         """
+        self._ok = {"ok": True} if ok else {}
         self._name = name
         self._read = read
         self._service = service
@@ -247,7 +250,7 @@ class Door:
         if self._say is not None:
             return self._say(headers, raws, refused)
         count = len(raws) - len(refused)
-        answer: dict[str, Any] = {"status": "accepted", "accepted": count, "seq": first}
+        answer: dict[str, Any] = {"status": "accepted", "accepted": count, "seq": first} | self._ok
         if len(raws) == 1 and count:
             answer["id"] = id or raws[0].get("id")  # a tick has none
         if refused:

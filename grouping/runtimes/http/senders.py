@@ -98,8 +98,9 @@ def doors(service: Service, gate: Gate, tally: Tally) -> dict[str, Door]:
         path: Door(one.format, formats[one.format], service, gate, tally, one.say, one.deny)
         for path, one in ADDRESSES.items()
     }
+    own = service.settings.formats  # what posts to Slack looks for its word
     return found | {
-        f"{WEBHOOKS}{name}": Door(name, read, service, gate, tally, rights=_RIGHTS.get(name, ALERTS))
+        f"{WEBHOOKS}{name}": Door(name, read, service, gate, tally, rights=_RIGHTS.get(name, ALERTS), ok=name in own)
         for name, read in formats.items()
     }
 
