@@ -148,12 +148,12 @@ class Stage:
 
         asyncio.run(drop())
 
-    def add_partitions(self, count: int) -> None:
-        """Give all aligned topics more partitions."""
+    def add_partitions(self, count: int, topics: Iterable[str] = ALIGNED) -> None:
+        """Give topics more partitions."""
 
         async def add() -> None:
             async with self._admin() as admin:
-                await admin.create_partitions({self.prefix + name: NewPartitions(count) for name in ALIGNED})
+                await admin.create_partitions({self.prefix + name: NewPartitions(count) for name in topics})
 
         asyncio.run(add())
 

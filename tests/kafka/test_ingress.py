@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 import subprocess
 import sys
@@ -160,6 +161,30 @@ def test_a_topic_that_cannot_be_read_is_told_at_the_start(stage, topic, said):
     worker = stage.worker("one", "--ingress", f"{stage.prefix}{topic}=alertmanager")
     assert worker.wait(60) == 2
     assert said in stage.log("one")
+
+
+def test_a_worker_that_is_back_reads_what_it_is_now_told_to(stage):
+    """One more topic, one less, and more partitions of one: it is a static member, which brokers ask no more."""
+    stage.foreign("of.one", "of.two")
+    one, two = (("--ingress", f"{stage.prefix}of.{name}=canonical") for name in ("one", "two"))
+    forwarded = lambda: sum(map(len, stage.read("events")))  # noqa: E731
+    sent = itertools.count(1)
+
+    def reads(topic, partition, *options):
+        worker = stage.worker("one", "--session", "6", *options)  # longer than the restart takes
+        number = next(sent)
+        event = {"kind": "alert", "id": f"a{number}", "at": T_MS // 1000, "summary": "disk full"}
+        stage.produce([(None, orjson.dumps(event))], topic, partition=partition)
+        stage.until(lambda: forwarded() == number, what=f"event {number}, of {topic}")
+        worker.terminate()
+        assert worker.wait(20) == 0
+
+    reads("of.one", 0, *one)
+    reads("of.two", 1, *one, *two)
+    reads("of.one", 1, *one)
+    stage.add_partitions(3, ["of.one"])
+    reads("of.one", 2, *one)
+    assert "Traceback" not in stage.log()
 
 
 TICKER = """

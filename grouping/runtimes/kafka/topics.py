@@ -61,6 +61,7 @@ class Topics:
     partitions: int
     largest: dict[str, int]  # by full name, bytes of a record that a topic takes
     tombstones_s: float  # how long the state topic remembers that a record was deleted
+    counts: dict[str, int]  # partitions of each topic that was looked at, by full name
 
 
 async def create(settings: Settings, partitions: int, replicas: int | None = None) -> list[str]:
@@ -138,6 +139,7 @@ async def _looked(settings: Settings, further: list[str]) -> Topics:
         next(iter(aligned.values())),
         {name: int(config["max.message.bytes"]) for name, config in configs.items()},
         int(configs[settings.topic(STATE)]["delete.retention.ms"]) / 1000,
+        counts,
     )
 
 

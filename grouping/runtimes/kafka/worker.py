@@ -13,6 +13,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from hashlib import blake2b
 from typing import Any, NoReturn
 
 import click
@@ -74,10 +75,11 @@ class Engine(Service):
 class Ingress(Service):
     """Forwards what agents read, and acknowledges it once the brokers have it."""
 
-    def __init__(self, settings: Settings, topics: Iterable[str], **kwargs: Any) -> None:
-        """``topics``: full names of those that agents read."""
+    def __init__(self, settings: Settings, topics: Iterable[str], app: faust.App, who: str, **kwargs: Any) -> None:
+        """``topics``: full names of those that agents read; ``who``: what this worker is known by after a restart."""
         self._settings = settings
         self._topics = list(topics)
+        self._app, self._who = app, who
         self._producer: AIOKafkaProducer | None = None
         self._largest: dict[str, int] = {}
         self._stuck = False
@@ -85,7 +87,10 @@ class Ingress(Service):
 
     async def on_start(self) -> None:
         """Connect."""
-        self._largest = (await look(self._settings, self._topics)).largest
+        found = await look(self._settings, self._topics)
+        self._largest = found.largest
+        reads = {topic: found.counts[topic] for topic in self._topics}
+        self._app.conf.consumer_group_instance_id = _known_as(self._who, reads)
         self._producer = AIOKafkaProducer(
             **self._settings.connection(),
             enable_idempotence=True,
@@ -151,6 +156,15 @@ class Ingress(Service):
         await self.forward(source, event)
 
 
+def _known_as(who: str, reads: Mapping[str, int]) -> str:
+    """The name of a static member, which is back after a restart without waiting for the session to end.
+
+    Brokers give it what it had before and look no further, so one that reads other topics has another name. ``reads``:
+    topics and how many partitions they have.
+    """
+    return blake2b(repr((who, sorted(reads.items()))).encode(), digest_size=8).hexdigest()
+
+
 def _headers(message: Any) -> Iterable[tuple[str, bytes]]:
     """The message's headers; Faust gives a list, a mapping or nothing."""
     found = message.headers or ()
@@ -200,7 +214,6 @@ def build(settings: Settings, ingress: Iterable[Source] = (), metrics: Metrics |
         broker_session_timeout=settings.session_s,
         broker_heartbeat_interval=settings.session_s / 10,
         consumer_auto_offset_reset="earliest",
-        consumer_group_instance_id=who,  # back after a crash without waiting for the session to end
         datadir=settings.state / "faust",
         topic_allow_declare=False,
         topic_disable_leader=True,
@@ -214,7 +227,7 @@ def build(settings: Settings, ingress: Iterable[Source] = (), metrics: Metrics |
     )
     inbox = source(settings.topic(INBOX), {"format": "canonical"}, INBOX)
     sources = {each.topic: each for each in (inbox, *ingress)}
-    forwarder = Ingress(settings, sources)
+    forwarder = Ingress(settings, sources, app, who)
     app.ours = (Engine(settings, metrics), forwarder)
     for one in sources.values():
         _agent(app, forwarder, one)
