@@ -56,6 +56,22 @@ def test_the_scope_of_an_event(option, key, sent, scope):
 
 
 @pytest.mark.parametrize(
+    ("option", "payload", "place"),
+    [
+        ("t=alertmanager", [POSTED, {"labels": 5}], "$[1].labels: expected an object, got 5"),
+        ("t=alertmanager", {"version": "4", "alerts": [POSTED, 5]}, "$.alerts[1]: expected an object, got 5"),
+        ("t=canonical", [NAMED, {"kind": "alert"}], "$[1].summary: expected a text"),
+        ("t=canonical", [NAMED, 5], "$[1]: expected an object, got 5"),
+    ],
+)
+def test_a_refusal_names_the_place_once(option, payload, place):
+    """In the message as it was sent."""
+    found, (refused,) = translate(read_source(option), None, orjson.dumps(payload), {}, T_MS)
+    assert len(found) == 1
+    assert str(refused).startswith(place)
+
+
+@pytest.mark.parametrize(
     ("option", "said"),
     [
         ("alerts", "expected a format of canonical, "),

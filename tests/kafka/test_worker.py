@@ -538,6 +538,7 @@ def test_a_directory_is_of_one_worker_alone(stage):
     stage.produce(events(0, 100))
     first = stage.worker("one")
     stage.until_settled()
+    assert "\x1b" not in stage.log()  # no spinner
     assert stage.worker("one").wait(20) == 2
     assert "one: another worker has it; give each a directory of its own" in stage.log()
     first.kill()

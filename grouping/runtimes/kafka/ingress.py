@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import orjson
 
 from grouping.parse import Malformed, parse
-from grouping.runtimes.kafka.sources import Source
+from grouping.runtimes.kafka.sources import CANONICAL, Source
 
 
 def translate(
@@ -29,6 +29,9 @@ def translate(
     except Malformed as error:
         return found, [error]
     for index, item in enumerate(items):
+        if isinstance(item, Malformed) and source.format != CANONICAL:
+            refused.append(item)  # which of them it is stands in its place already
+            continue
         try:
             if isinstance(item, Malformed):
                 raise item

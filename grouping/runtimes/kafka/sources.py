@@ -15,6 +15,7 @@ from grouping.formats import FORMATS, formats_of
 from grouping.formats.base import FIELDS, Raw, Translate, name
 from grouping.runtimes.kafka.settings import BadSettings
 
+CANONICAL = "canonical"  # the format that is this repository's own
 KEY = "key"  # as ``scope_from``: the record's key
 _ROOTS = (*FIELDS, "dedup_key", "details")
 _SHAPE = "TOPIC=FORMAT, or TOPIC=FORMAT,scope=NAME,scope-from=key"

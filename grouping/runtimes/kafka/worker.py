@@ -33,7 +33,7 @@ from grouping.runtimes.kafka.metrics import Metrics
 from grouping.runtimes.kafka.outbox import OVERHEAD
 from grouping.runtimes.kafka.partition import Watch
 from grouping.runtimes.kafka.settings import DEAD_LETTERS, EVENTS, INBOX, MAX_RECORD, BadSettings, Settings
-from grouping.runtimes.kafka.sources import Source, source
+from grouping.runtimes.kafka.sources import CANONICAL, Source, source
 from grouping.runtimes.kafka.topics import look
 
 logger = logging.getLogger(__name__)
@@ -188,7 +188,11 @@ class App(faust.App):
 
 
 class Ending(Worker):
-    """Faust's worker, which waits for ever where no broker answers its goodbyes."""
+    """Faust's worker, which waits for ever where no broker answers its goodbyes, and draws a spinner into the log."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.spinner = None
 
     def on_worker_shutdown(self) -> None:
         """Called when the stop has begun."""
@@ -225,7 +229,7 @@ def build(settings: Settings, ingress: Iterable[Source] = (), metrics: Metrics |
         worker_redirect_stdouts=False,
         autodiscover=False,
     )
-    inbox = source(settings.topic(INBOX), {"format": "canonical"}, INBOX)
+    inbox = source(settings.topic(INBOX), {"format": CANONICAL}, INBOX)
     sources = {each.topic: each for each in (inbox, *ingress)}
     forwarder = Ingress(settings, sources, app, who)
     app.ours = (Engine(settings, metrics), forwarder)
