@@ -61,6 +61,7 @@ def test_day_one_and_day_two_go_as_the_page_says(broker, tools, tmp_path):
     process = stage.start("-m", "grouping", *options)
     try:
         stage.until(lambda: stage.log().count("made the topic") == 6, what="the topics")
+        stage.until(lambda: stage.log().count("taken over, goes on with event 0") == 8, what="the partitions")
         run(talk[0], tools, tmp_path)
         run(talk[1], tools, tmp_path)
         stage.until(lambda: b'"alert":"a1"' in b"".join(stage.decisions()), what="the decision of the inbox")

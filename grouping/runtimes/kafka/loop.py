@@ -120,6 +120,7 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has 
             task.add_done_callback(self._leaving.discard)
             self._ready.pop(number, None)
             task.cancel()
+            logger.info("partition %d: another worker's now", number)
             self._watch("left", number, 0.0)
         for number in numbers:
             partition = self._ready.get(number)
@@ -180,6 +181,7 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has 
             partition = Partition(self._shared, number, suspect)
             try:
                 await partition.take()
+                logger.info("partition %d: taken over, goes on with event %d", number, partition.next)
                 self._ready[number] = partition
                 self._place(number, partition)
                 wait = WAIT_S

@@ -121,7 +121,10 @@ async def _looked(settings: Settings, further: list[str]) -> Topics:
         aligned = {settings.topic(name): counts[settings.topic(name)] for name in ALIGNED}
         if len(set(aligned.values())) > 1:
             shown = ", ".join(f"{name} {count}" for name, count in aligned.items())
-            raise BadSettings(f"topics must have the same number of partitions, and have: {shown}; make them anew")
+            raise BadSettings(
+                f"topics must have the same number of partitions, and have: {shown}; make anew those that hold nothing,"
+                " or start anew with another --topic-prefix"
+            )
         resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
         configs = _configs(await admin.describe_configs(resources))
         for kind, name in ((_GROUP, settings.group), (_GROUP, settings.ingress_group), (_IDS, f"{settings.group}-0")):
