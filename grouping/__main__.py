@@ -7,6 +7,7 @@ away (`| head`).
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from importlib import import_module
@@ -15,6 +16,7 @@ from typing import Any
 import click
 
 from grouping import __version__
+from grouping.commands.common import unusable
 
 COMMANDS = (
     "replay",
@@ -36,6 +38,7 @@ COMMANDS = (
     "deadletters",
 )  # in the order of the help
 UNREAD = 141  # 128 + SIGPIPE
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class _Lazy(click.Group):
@@ -59,6 +62,11 @@ class _Lazy(click.Group):
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(UNREAD)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise click.UsageError(unusable(error)) from None
         return result
 
 

@@ -18,6 +18,7 @@ from grouping.config import Config
 from grouping.parse import MAX_LINE
 from grouping.runtimes.log import Log
 from grouping.runtimes.replay import replay
+from grouping.runtimes.store import Store
 from grouping.runtimes.summary import as_dict
 from grouping.runtimes.tally import Tally
 
@@ -254,6 +255,42 @@ def test_an_input_is_never_written_over(tmp_path: Path) -> None:
         assert done.returncode == 2
         assert done.stderr.decode().endswith(f"Error: {out}: is an input; give the output another name\n")
         assert log.read_bytes() == _alerts(30)
+
+
+def test_a_replay_and_a_service_keep_apart(log: Path, tmp_path: Path) -> None:
+    """Neither takes the other's directory, nor a worker's, and nothing in it changes."""
+    for held in ("log", "events-0001"):
+        (tmp_path / held / held).mkdir(parents=True)
+        (tmp_path / held / held / "CURRENT").touch()
+        done = _run("replay", log, "--state", tmp_path / held, "--out", tmp_path / "out")
+        assert done.returncode == 2
+        assert b"the state of a service or a worker; give the replay a directory of its own" in done.stderr
+        assert [path.name for path in (tmp_path / held).iterdir()] == [held]
+    store = Store(tmp_path / "store")
+    store.commit({}, b"", 1, {"seq": 1, "settings": ""})
+    store.close()
+    done = _run("replay", log, "--state", tmp_path / "store")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"the state of a service or a worker; " in done.stderr
+    assert _run("replay", log, "--state", tmp_path / "replayed", "--out", tmp_path / "out").returncode == 0
+    before = sorted((tmp_path / "replayed").iterdir())
+    done = _run("serve", "--listen", "127.0.0.1:0", "--state", tmp_path / "replayed")
+    assert done.returncode == 2
+    assert b"the state of a replay or a worker; give the service a directory of its own" in done.stderr
+    assert sorted((tmp_path / "replayed").iterdir()) == before
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+@pytest.mark.parametrize("call", ["replay LOG", "log DIR", "outputs DIR", "simulate storm", "replay LOG --out FULL"])
+def test_a_full_disk_is_told_in_one_line(call: str, log: Path, state: Path) -> None:
+    """Whatever was written, and wherever."""
+    words = {"LOG": str(log), "DIR": str(state), "FULL": "/dev/full"}
+    command = [sys.executable, "-m", "grouping", *(words.get(word, word) for word in call.split())]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, cwd=ROOT, check=False)
+    assert done.returncode == 2
+    assert done.stderr.endswith(b"Error: No space left on device; look at what is written to\n")
+    assert b"Traceback" not in done.stderr
 
 
 def test_a_report_that_cannot_be_written_is_told_before_the_work(log: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import orjson
 
-from grouping.commands.common import CONFIG, DIRECTORY, IN_FILE, OUT_FILE, REFUSED, settings
+from grouping.commands.common import CONFIG, DIRECTORY, IN_FILE, OUT_FILE, REFUSED, settings, unusable
 from grouping.runtimes.backtest import backtest
 from grouping.runtimes.progress import progress
 from grouping.runtimes.replay import BadInput
@@ -70,7 +70,7 @@ def command(  # noqa: PLR0913 — one per option
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise click.UsageError(f"{error.filename}: {error.strerror}") from None
+        raise click.UsageError(unusable(error)) from None
     if result.refused:
         hint = "were they taken when the log was made, give its settings with --config"
         click.echo(f"{result.refused} of {result.lines} lines refused, first {result.refusal}; {hint}", err=True)

@@ -32,6 +32,11 @@ class Number(click.FloatRange):
         return found
 
 
+def unusable(error: OSError) -> str:
+    """Where, if the system says it, and what it said; of a disk that is full while something is written it says no place."""
+    return f"{error.filename}: {error.strerror}" if error.filename else f"{error.strerror}; look at what is written to"
+
+
 def settings(file: Path | None, given: dict[str, Any]) -> Config:
     """The settings of a TOML file, overruled by those given on the command line."""
     found: dict[str, Any] = {}

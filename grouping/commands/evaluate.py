@@ -10,7 +10,7 @@ from typing import Any
 import click
 import orjson
 
-from grouping.commands.common import CONFIG, DIRECTORY, IN_FILE, OUT_FILE, REFUSED, Number, settings
+from grouping.commands.common import CONFIG, DIRECTORY, IN_FILE, OUT_FILE, REFUSED, Number, settings, unusable
 from grouping.records import Event
 from grouping.responder import Habits
 from grouping.runtimes.console import tables
@@ -78,13 +78,13 @@ def command(  # noqa: PLR0913 — one per option
     except (BadInput, StoreError) as error:
         raise click.UsageError(str(error)) from None
     except OSError as error:
-        raise click.UsageError(f"{error.filename}: {error.strerror}") from None
+        raise click.UsageError(unusable(error)) from None
     if not evaluation.without[0].pairs:
         raise click.UsageError(f"{truth_file}: names none of the alerts; give the truth of this stream")
     try:
         _write(evaluation, events, files, json_file, report)
     except OSError as error:
-        raise click.UsageError(f"{error.filename}: {error.strerror}") from None
+        raise click.UsageError(unusable(error)) from None
     # Last: whoever reads it may go away, and the files are there all the same.
     print_scores(evaluation, tables())
     if refused:

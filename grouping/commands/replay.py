@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from grouping.commands.common import CONFIG, DIRECTORY, IN_FILE, OUT_FILE, REFUSED, settings
+from grouping.commands.common import CONFIG, DIRECTORY, IN_FILE, OUT_FILE, REFUSED, settings, unusable
 from grouping.runtimes.progress import progress
 from grouping.runtimes.replay import BadInput
 from grouping.runtimes.replay import replay as run
@@ -61,7 +61,7 @@ def command(  # noqa: PLR0913 — one per option
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise click.UsageError(f"{error.filename}: {error.strerror}") from None
+        raise click.UsageError(unusable(error)) from None
     if result.refused:
         click.echo(f"{result.refused} of {result.lines} lines refused; the output says which and why", err=True)
         sys.exit(REFUSED)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from grouping.commands.common import OUT_FILE
+from grouping.commands.common import OUT_FILE, unusable
 from grouping.runtimes.simulate import write
 from grouping.simulate import WORKLOADS
 
@@ -33,4 +33,4 @@ def command(
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise click.UsageError(f"{error.filename}: {error.strerror}") from None
+        raise click.UsageError(unusable(error)) from None

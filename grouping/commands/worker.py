@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from grouping.commands.common import CONFIG, DIRECTORY, settings
+from grouping.commands.common import CONFIG, DIRECTORY, settings, unusable
 from grouping.runtimes.kafka.settings import BadSettings, Settings, read_security
 from grouping.runtimes.kafka.sources import Source, read_sources
 
@@ -94,7 +94,7 @@ def command(
     except KafkaError as error:
         raise click.UsageError(f"--brokers {told.brokers}: {error}; is one of them up?") from None
     except OSError as error:
-        raise click.UsageError(f"{error.filename}: {error.strerror}") from None
+        raise click.UsageError(unusable(error)) from None
     worker.run(app, log_level)
 
 
@@ -140,7 +140,7 @@ def _settings(  # noqa: PLR0913 — one per option
     except BadSettings as error:
         raise click.UsageError(str(error)) from None
     except OSError as error:
-        raise click.UsageError(f"{error.filename}: {error.strerror}") from None
+        raise click.UsageError(unusable(error)) from None
 
 
 def listening(address: str | None) -> Any:

@@ -73,6 +73,8 @@ def replay(
     Raises BadInput, StoreError, OSError.
     """
     _apart(paths, out)
+    if state is not None:
+        _own(state)
     with ExitStack() as stack:
         store = Scratch() if state is None else Store(state)
         stack.callback(store.close)
@@ -105,6 +107,8 @@ class _Run:
         self._settings = blake2b(orjson.dumps(asdict(config)), digest_size=8).hexdigest()
         self._digest = blake2b(digest_size=16)
         self._before = store.position()
+        if self._before and "written" not in self._before:  # the store alone, handed over by its own name
+            raise BadInput(f"{state}: the state of a service or a worker; give the replay a directory of its own")
         if self._before and self._before["settings"] != self._settings:
             raise BadInput(f"{state}: built with other settings; use the same ones, or a new --state directory")
         self._written = self._before.get("written", 0)
@@ -217,6 +221,12 @@ def _apart(paths: Sequence[str], out: Path | None) -> None:
     for path in paths:
         if path != "-" and out.samefile(path):
             raise BadInput(f"{out}: is an input; give the output another name")
+
+
+def _own(state: Path) -> None:
+    """Raises BadInput where a service or a worker keeps its state: a replay would be a second one beside it."""
+    if (state / "log").is_dir() or (not (state / "CURRENT").exists() and any(state.glob("*[0-9]/CURRENT"))):
+        raise BadInput(f"{state}: the state of a service or a worker; give the replay a directory of its own")
 
 
 def open_sources(paths: Sequence[str], stack: ExitStack) -> Iterator[Source]:

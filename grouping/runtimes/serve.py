@@ -76,6 +76,8 @@ def serve(directory: Path, config: Config, settings: Settings, again: Again) -> 
     """Serve until SIGTERM or SIGINT; ``again`` reads the settings anew on SIGHUP. Raises BadConfig, Failed, LogError."""
     to_stderr(settings.log_level)
     _allow_files(settings)
+    if (directory / "CURRENT").exists():
+        raise BadConfig(f"{directory}: the state of a replay or a worker; give the service a directory of its own")
     listening = _listen(settings)
     with listening:
         service = Service(directory, config, settings)
