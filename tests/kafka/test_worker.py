@@ -76,7 +76,7 @@ def test_incidents_hold_the_latest_state_of_each(stage):
 
 
 def test_poison_is_refused_with_its_offset(stage):
-    """No value, empty, no JSON, no UTF-8, too large, no key, another key: each is one refused line."""
+    """No value, empty, no JSON, no UTF-8, too large, too deep, no key, another key: each is one refused line."""
     good = events(0, 3, scopes=1)
     big = orjson.dumps({"kind": "alert", "scope": "s0", "summary": "big", "details": {"x": "x" * 5_000_000}})
     poison = [
@@ -101,7 +101,7 @@ def test_poison_is_refused_with_its_offset(stage):
     lines = [orjson.loads(line) for line in stage.decisions()[0].splitlines()]
     refused = {line["seq"]: line["error"] for line in lines if line["kind"] == "refused"}
     assert list(refused) == list(range(1, 9))
-    said = ["no value", "not JSON", "not JSON", "byte 0xff", "bytes in one", "not JSON", "got none", "got 'elsewhere'"]
+    said = ["no value", "not JSON", "not JSON", "byte 0xff", "bytes in one", "levels", "got none", "got 'elsewhere'"]
     assert [word for word, error in zip(said, refused.values(), strict=True) if word not in error] == []
     assert sum(line["kind"] == "decision" for line in lines) == 2
 
