@@ -144,11 +144,7 @@ class Memory:
         """Take in what was written down, oldest first, into an empty memory: what follows is worked out once."""
         for lesson in lessons:
             self._add(lesson)
-        for pair in self._on:
-            self._doubt(pair)
-        self.quarantined = frozenset(actor for actor in self._given if self._disputed(actor))
-        for pair in self._on:
-            self._judge(pair)
+        self._follow(dict.fromkeys(self._on))
 
     def _add(self, lesson: Lesson) -> None:
         id = lesson.feedback
