@@ -108,7 +108,7 @@ class _Run:
         self._digest = blake2b(digest_size=16)
         self._before = store.position()
         if self._before and "written" not in self._before:  # the store alone, handed over by its own name
-            raise BadInput(f"{state}: the state of a service or a worker; give the replay a directory of its own")
+            raise BadInput(f"{state}: {_ANOTHERS}")
         if self._before and self._before["settings"] != self._settings:
             raise BadInput(f"{state}: built with other settings; use the same ones, or a new --state directory")
         self._written = self._before.get("written", 0)
@@ -214,6 +214,9 @@ class _Run:
             raise BadInput(f"{self._state}: built from other input (lines 1 to {lines}); use a new --state directory")
 
 
+_ANOTHERS = "the state of a service or a worker; give the replay a directory of its own"
+
+
 def _apart(paths: Sequence[str], out: Path | None) -> None:
     """Raises BadInput where an input would be written over before it is read."""
     if out is None or not out.is_file():
@@ -226,7 +229,7 @@ def _apart(paths: Sequence[str], out: Path | None) -> None:
 def _own(state: Path) -> None:
     """Raises BadInput where a service or a worker keeps its state: a replay would be a second one beside it."""
     if (state / "log").is_dir() or (not (state / "CURRENT").exists() and any(state.glob("*[0-9]/CURRENT"))):
-        raise BadInput(f"{state}: the state of a service or a worker; give the replay a directory of its own")
+        raise BadInput(f"{state}: {_ANOTHERS}")
 
 
 def open_sources(paths: Sequence[str], stack: ExitStack) -> Iterator[Source]:
