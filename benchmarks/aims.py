@@ -40,6 +40,11 @@ class Aim(NamedTuple):
         bound = "at least" if self.least else "at most"
         return f"{bound} {self._shown(self.wanted(results))}", self._shown(self.measured(results))
 
+    def in_short(self, results: Results) -> str:
+        """The same in half a sentence."""
+        wanted, measured = self.said(results)
+        return f"{self.what}: {measured}, aim {wanted}"
+
     def _shown(self, value: float | None) -> str:
         return "?" if value is None else self.form.format(value)
 

@@ -417,7 +417,7 @@ def _glance(quality: Figures, whole: Figures, beside: Figures, service: Figures)
     )
     results = {"whole": whole, "beside": beside, "service": service}
     ends = [(aim, aim.reached(results)) for aim in aims.AIMS]
-    missed = "; ".join("{1}: {3}, aim {2}".format(*aim[:2], *aim.said(results)) for aim, end in ends if end is False)
+    missed = "; ".join(aim.in_short(results) for aim, end in ends if end is False)
     lines.append(
         f"- **Aims of speed**: {sum(end is True for _, end in ends)} of {len(ends)} reached. "
         + (f"Missed: {missed}." if missed else "None is missed.")
