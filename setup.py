@@ -28,7 +28,8 @@ kernel = Extension(
 
 ROAD = """
     apply arena before candidates codec correct decide draw emit engine featurise grounds guard keyspace learn lessons
-    lifecycle memory parse policy promote promotion recent records regroup scope score state steer template title tune
+    lifecycle made memory parse policy promote promotion recent records regroup scope score state steer template title
+    tune
     learners/linear learners/rules
 """.split()
 

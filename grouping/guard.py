@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 
+from grouping.made import HALF, SILENCE, play
 from grouping.pairs import Codes, flood_weight
 from grouping.policy import KIN, learned, policy
 from grouping.recent import KEPT, SAME
-from grouping.tune import BURSTS, HALF, SILENCE, Tuning, play
+from grouping.tune import BURSTS, Tuning
 
 WATCHED = 1024  # alerts that are looked at
 SWALLOWED = 0.9  # of them in one incident

@@ -7,11 +7,12 @@ how many by chance (B). A good key holds nearly all that stand together, at a sc
 
 which is the F measure of the pairs, with X found, B false and M - X missed. Clusters may be made of clusters: alerts of
 the same instant within a fault of minutes. Then the score has two peaks with a dip between them, and the longer scale is
-taken where its peak is nearly as high; at the shortest scale of all there is no telling, and the scope waits. The best field and scale become the rule
+taken where its peak is nearly as high; at the shortest scale of all, and early at the next one, there is no telling, and the scope waits. The best field and scale become the rule
 
     join the key's last incident while the silence <= clip(40 x its mean inter-arrival time, low, high)
 
-with high = the scale and low = the shortest one at which X is still 70 % of that. A rule is taken only if it would make
+with high = the scale and low = the shortest one at which X is still 70 % of that, at most two octaves less; low = high
+where incidents that pause longer than their pace allows go on all the same, and not by chance (made.py). A rule is taken only if it would make
 at least 5 incidents of 3 or more alerts of what was looked at, none that swallows half of it, and where most alerts stand
 alone, not only pieces of what silence alone puts together.
 
@@ -25,14 +26,15 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from grouping import kin, pairs
 from grouping.layout import NAMED_FIELDS
-from grouping.pairs import Codes, Excess, Floats
-from grouping.policy import DEFAULT, KIN, RELATIVE, Limit, policy, rule_name
+from grouping.made import BURST, HALF, goes_on, play, tears
+from grouping.pairs import Codes, Excess
+from grouping.policy import KIN, RELATIVE, Limit, policy, rule_name
 from grouping.recent import KEPT, SAME, Recent
 
 FIRST = 128  # alerts before the first look
@@ -46,10 +48,9 @@ LEAST = 0.4  # the lowest score that is worth a rule
 CAUTION = 25.6  # alerts: with few of them looked at, a field has to be better than no field by this share of them
 STAY = 1.05  # what the present key's score counts for: a rule should not change for nothing
 OUTER, DIP = 0.85, 0.95  # a peak at a longer scale is taken from this share of the best score on, past a dip this deep
-PLATEAU = 0.7  # share of X that the shortest silence must keep
-BURST, BURSTS, HALF = 3, 5, 0.5
-TEARS = 2  # times as many incidents as silence alone makes, and fewer alerts in them: they are pieces
-SILENCE = policy(DEFAULT).limit  # what decides until a rule was found
+PLATEAU, OCTAVES = 0.7, 2  # share of X that the shortest silence must keep, and how far below the longest it may be
+INSTANT, EARLY = 0.125, 400  # s, alerts: while there are so few, what stands that close is taken for copies
+BURSTS = 5  # incidents of 3 or more alerts that a rule has to make
 TRIES = 12  # rules played before a look gives up
 NEAR = 0.5  # of the longest silence: how near kinds have to be to meet
 LABELS = 256  # kinds of which a person can be told
@@ -68,6 +69,7 @@ class Look:
     row: int = 0  # next field
     rule: str = ""  # the one found, when only families of kinds are still looked for
     pieces: int = 0  # of that look already done
+    pauses: list[float] = field(default_factory=list)  # that decided: how many, how many by chance
 
 
 @dataclass(slots=True)
@@ -229,16 +231,13 @@ def _try(tuning: Tuning, look: Look, ground: pairs.Background, codes: Codes) -> 
         return Found("", _evidence(look, table))
     name, xs = look.fields[key], look.found[key][0]
     scale = outermost(table[key], scale, bisect_left(look.scales, _refused_from(look, name)))
-    if look.scales[scale] == pairs.SCALES[0]:
+    if look.scales[scale] <= (INSTANT if len(ground.at) < EARLY else pairs.SCALES[0]):
         look.refused.append(
             [name, look.scales[scale], "copies of one instant; the fault they are part of is not seen yet"]
         )
         return Found("", _evidence(look, table))
-    low = scale
-    while low and xs[low - 1] >= PLATEAU * xs[scale]:
-        low -= 1
-    limit = Limit(RELATIVE, look.scales[low], look.scales[scale])
     code = None if name == "*" else codes[tuning.recent.fields.index(name)]
+    limit = _limit(look, ground, code, xs, scale)
     made = play(ground.at, ground.weight, code, limit)
     if made.bursts < BURSTS:  # and any other rule would be chosen for being worse: wait for more
         why = f"{made.bursts} incidents of {BURST} or more alerts; {BURSTS} needed"
@@ -252,6 +251,19 @@ def _try(tuning: Tuning, look: Look, ground: pairs.Background, codes: Codes) -> 
         return None
     look.rule = rule_name(name, limit)
     return None if name == "*" else Found(look.rule, _evidence(look, table))
+
+
+def _limit(look: Look, ground: pairs.Background, code: Codes | None, xs: list[float], scale: int) -> Limit:
+    """The shortest and the longest silence of a rule that was found with X ``xs`` at its scales, of which ``scale`` is best."""
+    low = scale
+    while low and scale - low < OCTAVES and xs[low - 1] >= PLATEAU * xs[scale]:
+        low -= 1
+    limit = Limit(RELATIVE, look.scales[low], look.scales[scale])
+    pauses = goes_on(ground.at, code, limit)
+    if not pauses.no_chance:
+        return limit
+    look.pauses = [pauses.near, round(pauses.far, 1)]
+    return Limit(RELATIVE, limit.high, limit.high)
 
 
 def _kin(tuning: Tuning, look: Look, ground: pairs.Background, codes: Codes) -> Found | None:
@@ -289,58 +301,6 @@ def _told(labels: dict[int, str], families: dict[int, int], same: Codes) -> list
     return sorted(told, key=lambda one: (-one["alerts"], one["kinds"]))
 
 
-class Made(NamedTuple):
-    """What a rule makes of alerts."""
-
-    bursts: int  # incidents of 3 or more alerts
-    largest: float  # share of the weight in the largest incident of 2 or more
-    alone: int  # alerts that are an incident by themselves
-
-
-def play(at: Floats, weight: Floats, code: Codes | None, limit: Limit) -> Made:
-    """What a rule makes of (N,) alerts; those without its key are passed over."""
-    total = float(weight.sum())
-    if code is not None:
-        order = np.argsort(code, kind="stable")
-        order = order[np.searchsorted(code[order], 1) :]  # an unknown value belongs to none
-        at, weight, code = at[order], weight[order], code[order]
-    silence = np.diff(at)
-    opens = silence > limit.high
-    if code is not None:
-        opens |= np.diff(code) != 0
-    opens = np.concatenate(([True], opens))
-    start = 0
-    # Only a silence between low and high depends on the incident: few do, and only these are walked through.
-    for place in np.flatnonzero(opens | np.concatenate(([False], silence > limit.low))).tolist():
-        if not opens[place]:
-            after = limit.after(float(at[place - 1] - at[start]), place - start)
-            if silence[place - 1] <= after:
-                continue
-            opens[place] = True
-        start = place
-    starts = np.append(np.flatnonzero(opens), len(at))
-    sizes = np.diff(starts)
-    worth = np.diff(np.concatenate(([0.0], np.cumsum(weight)))[starts])
-    largest = float(worth[sizes > 1].max(initial=0.0) / total)
-    return Made(int((sizes >= BURST).sum()), largest, int((sizes == 1).sum()))
-
-
-def tears(at: Floats, weight: Floats, code: Codes | None, made: Made) -> bool:
-    """Whether a rule tears apart what silence alone puts together: that is ``made`` of (N,) alerts with its key's codes.
-
-    It leaves most alerts alone, and more of them than silence alone does, and yet makes twice as many incidents of 3 or
-    more: these can only be pieces of those. A key that keeps apart faults which overlap makes more of them, too. But faults
-    seldom overlap by chance where most alerts stand alone, so only there it is told.
-    """
-    known = len(at) if code is None else int(np.count_nonzero(code))
-    if made.alone <= HALF * known:
-        return False
-    plain = play(at, weight, None, SILENCE)
-    if plain.alone <= HALF * len(at) or made.alone * len(at) <= plain.alone * known:
-        return False
-    return made.bursts >= TEARS * plain.bursts
-
-
 def _evidence(look: Look, table: list[list[float]]) -> dict[str, Any]:
     """What a person can check: per key its best score, at which silence, and what stands together there.
 
@@ -357,10 +317,13 @@ def _evidence(look: Look, table: list[list[float]]) -> dict[str, Any]:
             "scores": [round(score, 3) for score in row],
             "incidents": [int(count) for count in incidents],
         }
-    return {
+    evidence: dict[str, Any] = {
         "alerts": min(look.end, KEPT),
         "clock_s": look.grain,
         "silences_s": look.scales,
         "keys": keys,
         "refused": [{"key": key, "silence_s": scale, "why": why} for key, scale, why in look.refused],
     }
+    if look.pauses:
+        evidence["pauses"] = {"went_on": int(look.pauses[0]), "chance": look.pauses[1]}
+    return evidence
