@@ -47,12 +47,32 @@ class Pauses(NamedTuple):
         return self.far <= CHANCE * self.near and beyond > 0 and beyond * beyond >= SURE * SURE * self.variance
 
 
-def starts(at: Floats, code: Codes | None, limit: Limit) -> Places:
-    """(I + 1,) where incidents begin among (N,) alerts that ``by_key`` has put in order, N > 0; the last one is N."""
+class Cut(NamedTuple):
+    """Alerts parted by a rule into I incidents, key by key. M alerts have the key."""
+
+    order: Places  # (M,) where they stand among all
+    at: Floats  # (M,) their times, s
+    key: Codes | None  # (M,) codes, ascending
+    begins: Places  # (I + 1,) first alerts of the incidents, and M
+    limit: Limit
+
+
+def cut(at: Floats, code: Codes | None, limit: Limit) -> Cut:
+    """Part (N,) alerts in order of time by a rule, with the codes of its key; an unknown value belongs to none."""
+    if code is None:
+        return Cut(np.arange(len(at)), at, None, _begins(at, None, limit), limit)
+    order = np.argsort(code, kind="stable")
+    order = order[np.searchsorted(code[order], 1) :]
+    return Cut(order, at[order], code[order], _begins(at[order], code[order], limit), limit)
+
+
+def _begins(at: Floats, key: Codes | None, limit: Limit) -> Places:
+    if not len(at):
+        return np.zeros(1, np.intp)
     silence = np.diff(at)
     opens = silence > limit.high
-    if code is not None:
-        opens |= np.diff(code) != 0
+    if key is not None:
+        opens |= np.diff(key) != 0
     opens = np.concatenate(([True], opens))
     start = 0
     # Only a silence between low and high depends on the incident: few do, and only these are walked through.
@@ -66,22 +86,15 @@ def starts(at: Floats, code: Codes | None, limit: Limit) -> Places:
     return np.append(np.flatnonzero(opens), len(at))
 
 
-def by_key(code: Codes | None, count: int) -> Places:
-    """Where ``count`` alerts in order of time stand, key by key; an unknown value belongs to none and is left out."""
-    if code is None:
-        return np.arange(count)
-    order = np.argsort(code, kind="stable")
-    return order[np.searchsorted(code[order], 1) :]
-
-
 def play(at: Floats, weight: Floats, code: Codes | None, limit: Limit) -> Made:
     """What a rule makes of (N,) alerts; those without its key are passed over."""
-    order = by_key(code, len(at))
-    if not len(order):
-        return Made(0, 0.0, 0)
-    begins = starts(at[order], None if code is None else code[order], limit)
-    sizes = np.diff(begins)
-    worth = np.diff(np.concatenate(([0.0], np.cumsum(weight[order])))[begins])
+    return of(cut(at, code, limit), weight)
+
+
+def of(parted: Cut, weight: Floats) -> Made:
+    """What came of alerts that weigh (N,)."""
+    sizes = np.diff(parted.begins)
+    worth = np.diff(np.concatenate(([0.0], np.cumsum(weight[parted.order])))[parted.begins])
     largest = float(worth[sizes > 1].max(initial=0.0) / float(weight.sum()))
     return Made(int((sizes >= BURST).sum()), largest, int((sizes == 1).sum()))
 
@@ -102,13 +115,11 @@ def tears(at: Floats, weight: Floats, code: Codes | None, made: Made) -> bool:
     return made.bursts >= TEARS * plain.bursts
 
 
-def goes_on(at: Floats, code: Codes | None, limit: Limit) -> Pauses:
-    """Whether incidents that their pace ended go on before ``limit.high`` is over, of (N,) alerts by that rule."""
-    order = by_key(code, len(at))
-    if limit.low == limit.high or not len(order):
+def goes_on(at: Floats, parted: Cut) -> Pauses:
+    """Whether incidents that their pace ended go on before the longest silence is over; ``at`` (N,) of all alerts, s."""
+    _, own, keys, begins, limit = parted
+    if limit.low == limit.high or not len(own):
         return Pauses(0.0, 0.0, 0.0)
-    own, keys = at[order], None if code is None else code[order]
-    begins = starts(own, keys, limit)
     last, sizes = begins[1:] - 1, np.diff(begins)
     pace = limit.pace * (own[last] - own[begins[:-1]]) / np.maximum(sizes - 1, 1)
     after = np.where(sizes < BURST, limit.low, np.clip(pace, limit.low, limit.high))

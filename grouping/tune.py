@@ -32,8 +32,8 @@ import numpy as np
 
 from grouping import kin, pairs
 from grouping.layout import NAMED_FIELDS
-from grouping.made import BURST, HALF, goes_on, play, tears
-from grouping.pairs import Codes, Excess
+from grouping.made import BURST, HALF, Cut, cut, goes_on, of, tears
+from grouping.pairs import Codes, Excess, Floats
 from grouping.policy import KIN, RELATIVE, Limit, policy, rule_name
 from grouping.recent import KEPT, SAME, Recent
 
@@ -237,8 +237,8 @@ def _try(tuning: Tuning, look: Look, ground: pairs.Background, codes: Codes) -> 
         )
         return Found("", _evidence(look, table))
     code = None if name == "*" else codes[tuning.recent.fields.index(name)]
-    limit = _limit(look, ground, code, xs, scale)
-    made = play(ground.at, ground.weight, code, limit)
+    parted = _cut(look, ground.at, code, xs, scale)
+    limit, made = parted.limit, of(parted, ground.weight)
     if made.bursts < BURSTS:  # and any other rule would be chosen for being worse: wait for more
         why = f"{made.bursts} incidents of {BURST} or more alerts; {BURSTS} needed"
         look.refused.append([name, look.scales[scale], why])
@@ -253,17 +253,17 @@ def _try(tuning: Tuning, look: Look, ground: pairs.Background, codes: Codes) -> 
     return None if name == "*" else Found(look.rule, _evidence(look, table))
 
 
-def _limit(look: Look, ground: pairs.Background, code: Codes | None, xs: list[float], scale: int) -> Limit:
-    """The shortest and the longest silence of a rule that was found with X ``xs`` at its scales, of which ``scale`` is best."""
-    low = scale
+def _cut(look: Look, at: Floats, code: Codes | None, xs: list[float], scale: int) -> Cut:
+    """The alerts parted by the rule of a key with X ``xs`` whose best scale that is: its shortest silence is found here."""
+    low, scales = scale, look.scales
     while low and scale - low < OCTAVES and xs[low - 1] >= PLATEAU * xs[scale]:
         low -= 1
-    limit = Limit(RELATIVE, look.scales[low], look.scales[scale])
-    pauses = goes_on(ground.at, code, limit)
+    parted = cut(at, code, Limit(RELATIVE, scales[low], scales[scale]))
+    pauses = goes_on(at, parted)
     if not pauses.no_chance:
-        return limit
+        return parted
     look.pauses = [pauses.near, round(pauses.far, 1)]
-    return Limit(RELATIVE, limit.high, limit.high)
+    return cut(at, code, Limit(RELATIVE, scales[scale], scales[scale]))
 
 
 def _kin(tuning: Tuning, look: Look, ground: pairs.Background, codes: Codes) -> Found | None:
