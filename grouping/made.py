@@ -1,8 +1,8 @@
 """What a rule makes of the alerts that tuning looks at: all at once, and the same as one after the other.
 
 Of every incident that its pace ended before the longest silence it can be told whether it went on: ``near`` counts those
-whose next alert comes before that silence is over, ``far`` how many would by chance: the same counted at eight places
-further away, as in kin.py. Where nearly none would, these are pauses, and no ends.
+whose next alert comes before that silence is over, ``far`` how many would by chance: the same counted at the eight
+places further away of kin.py, in longest silences. Where nearly none would, these are pauses, and no ends.
 
 Arrays in, counts out; ``+ - * /`` and comparisons only: the same bytes everywhere.
 """
@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from grouping.kin import LAGS
 from grouping.pairs import Codes, Floats, Places
 from grouping.policy import DEFAULT, Limit, policy
 
@@ -21,7 +22,6 @@ BURST, HALF = 3, 0.5  # alerts; share of all
 TEARS = 2  # times as many incidents as silence alone makes, and fewer alerts in them: they are pieces
 SILENCE = policy(DEFAULT).limit  # what decides until a rule was found
 ENDS = 256  # incidents looked at for pauses
-LAGS = (5.0, 8.0, 11.0, 14.0)  # where chance is counted, before and after, in longest silences
 CHANCE, SURE = 0.1, 2.0  # most of the pauses that chance may give; standard deviations
 
 
