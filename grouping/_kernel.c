@@ -1,5 +1,5 @@
-/* The numeric core compiled: what arena.py, score.py, featurise.places, pairs.counts, kin.around, regroup.paced and
-   learn.together say, to the same bit, in a tenth of the time.
+/* The numeric core compiled: what arena.py, score.py, featurise.places, pairs.counts, kin.around, what regroup.py
+   counts, Recent.take and learn.together say, to the same bit, in a tenth of the time.
 
    The Python code is the definition and runs where this could not be built; tests/test_kernel.py compares the two.
    So here too: + - * / and comparisons only, sums down the rows in order, double and single precision where numpy
@@ -15,6 +15,7 @@
 #error "this compiler keeps more precision than asked for: the numpy code is used instead"
 #endif
 
+enum { MOST_MADE = 1 << 16 }; /* groups that a rule can make of what is looked back upon, and far beyond */
 enum { MOST_ROWS = 64 };  /* of one alert: named fields, words and details are bounded below that */
 
 /* -- arrays of numpy, as they lie in memory */
@@ -25,7 +26,7 @@ typedef struct {
 } Array;
 
 static int borrow(Array *array, PyObject *object, Py_ssize_t item, int dimensions, int writable) {
-    int flags = PyBUF_STRIDES | PyBUF_FORMAT | (writable ? PyBUF_WRITABLE : 0);
+    int flags = PyBUF_STRIDES | (writable ? PyBUF_WRITABLE : 0); /* what numpy calls the items takes it longest to say */
     if (PyObject_GetBuffer(object, &array->view, flags) < 0) return -1;
     array->held = 1;
     if (array->view.itemsize != item || array->view.ndim != dimensions ||
@@ -545,6 +546,59 @@ done:
     return result;
 }
 
+/* jaccards(best, made, groups): fill best (G,) as regroup.jaccards has it; made and groups (N,), groups below G. */
+static PyObject *jaccards(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t nargs) {
+    if (nargs != 3) return PyErr_Format(PyExc_TypeError, "jaccards takes 3 arguments, not %zd", nargs);
+    Array a[3] = {{.held = 0}};
+    int64_t *sizes = NULL;
+    PyObject *result = NULL;
+    for (int i = 0; i < 3; i++)
+        if (borrow(&a[i], args[i], sizeof(int64_t), 1, i == 0) < 0) goto done;
+    double *best = a[0].view.buf;
+    const int64_t *made = a[1].view.buf, *group = a[2].view.buf;
+    const Py_ssize_t groups = a[0].view.shape[0], count = a[1].view.shape[0];
+    int fits = a[2].view.shape[0] == count;
+    int64_t width = 0;
+    for (Py_ssize_t i = 0; fits && i < count; i++) {
+        fits = group[i] >= 0 && group[i] < groups && made[i] >= 0 && made[i] <= MOST_MADE;
+        if (made[i] >= width) width = made[i] + 1;
+    }
+    if (!fits) {
+        PyErr_SetString(PyExc_ValueError, "a small number of what was made and a group for each alert");
+        goto done;
+    }
+    /* Of each made one its alerts, and those of the group at hand; where each group starts; the alerts by group. */
+    sizes = PyMem_Calloc((size_t)(2 * width + groups + 1 + count), sizeof *sizes);
+    if (sizes == NULL) {
+        PyErr_NoMemory();
+        goto done;
+    }
+    int64_t *both = sizes + width, *end = both + width, *order = end + groups + 1;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        sizes[made[i]]++;
+        end[group[i] + 1]++;
+    }
+    for (Py_ssize_t g = 0; g < groups; g++) end[g + 1] += end[g];
+    for (Py_ssize_t i = count; i-- > 0;) order[--end[group[i] + 1]] = made[i];
+    for (Py_ssize_t g = 0; g < groups; g++) {
+        const int64_t from = end[g + 1], to = g + 1 < groups ? end[g + 2] : count;
+        best[g] = 0.0;
+        for (int64_t i = from; i < to; i++) both[order[i]]++;
+        for (int64_t i = from; i < to; i++) {
+            const int64_t shared = both[order[i]];
+            const double index = (double)shared / (double)(to - from + sizes[order[i]] - shared);
+            if (index > best[g]) best[g] = index;
+        }
+        for (int64_t i = from; i < to; i++) both[order[i]] = 0;
+    }
+    result = Py_None;
+    Py_INCREF(result);
+done:
+    PyMem_Free(sizes);
+    give_back(a, 3);
+    return result;
+}
+
 /* -- what is known of each option */
 
 typedef struct { /* score.Evidence, in its order */
@@ -743,41 +797,58 @@ done:
 
 /* -- the last alerts in short */
 
-/* note(columns, place, rows, codes, same, full) -> whether it was written: a column of (SIZE, ROWS), as Recent.take has it.
+/* take(times, columns, count, at, rows, codes, same, full, neighbours, repeats) -> whether an alert was taken in, as
+   Recent.take has it, after ``count`` others; times (SIZE,), columns (SIZE, ROWS).
 
    rows: field -> its row; codes: list of (field, code). Of a field without a row nothing is written if ``full``; else
-   nothing at all: it needs one first. */
-static PyObject *note(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t nargs) {
-    if (nargs != 6) return PyErr_Format(PyExc_TypeError, "note takes 6 arguments, not %zd", nargs);
-    if (!PyDict_Check(args[2]) || !PyList_Check(args[3]))
+   nothing at all, and the answer is None: it needs one first. */
+static PyObject *take(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t nargs) {
+    if (nargs != 10) return PyErr_Format(PyExc_TypeError, "take takes 10 arguments, not %zd", nargs);
+    if (!PyDict_Check(args[4]) || !PyList_Check(args[5]))
         return PyErr_Format(PyExc_TypeError, "rows must be a dict and codes a list");
-    const Py_ssize_t place = PyLong_AsSsize_t(args[1]);
-    const unsigned long same = PyLong_AsUnsignedLong(args[4]);
-    const int full = PyObject_IsTrue(args[5]);
+    const Py_ssize_t count = PyLong_AsSsize_t(args[2]);
+    const double at = PyErr_Occurred() ? 0.0 : PyFloat_AsDouble(args[3]);
+    const unsigned long same = PyErr_Occurred() ? 0 : PyLong_AsUnsignedLong(args[6]);
+    const int full = PyErr_Occurred() ? 0 : PyObject_IsTrue(args[7]);
+    const Py_ssize_t neighbours = PyErr_Occurred() ? 0 : PyLong_AsSsize_t(args[8]);
+    const Py_ssize_t repeats = PyErr_Occurred() ? 0 : PyLong_AsSsize_t(args[9]);
     if (PyErr_Occurred()) return NULL;
-    Array target = {.held = 0};
+    Array target[2] = {{.held = 0}};
     PyObject *result = NULL;
-    if (borrow(&target, args[0], sizeof(uint32_t), 2, 1) < 0) goto done;
-    const Py_ssize_t size = target.view.shape[0], wide = target.view.shape[1];
-    if (place < 0 || place >= size || wide < 1 || wide > MOST_ROWS) {
-        PyErr_SetString(PyExc_IndexError, "a place beyond the columns");
+    if (borrow(&target[0], args[0], sizeof(double), 1, 1) < 0) goto done;
+    if (borrow(&target[1], args[1], sizeof(uint32_t), 2, 1) < 0) goto done;
+    const Py_ssize_t size = target[1].view.shape[0], wide = target[1].view.shape[1];
+    if (count < 0 || neighbours < 0 || neighbours > size || target[0].view.shape[0] != size || wide < 1 ||
+        wide > MOST_ROWS) {
+        PyErr_SetString(PyExc_ValueError, "columns for other times");
         goto done;
     }
-    uint32_t column[MOST_ROWS] = {0};
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(args[3]); i++) {
-        PyObject *pair = PyList_GET_ITEM(args[3], i);
+    if (same > UINT32_MAX) {
+        PyErr_SetString(PyExc_IndexError, "a code beyond the columns");
+        goto done;
+    }
+    uint32_t *columns = target[1].view.buf, column[MOST_ROWS] = {0};
+    Py_ssize_t seen = 0;
+    for (Py_ssize_t i = count < neighbours ? 0 : count - neighbours; i < count; i++)
+        seen += columns[i % size * wide + wide - 1] == same;
+    if (seen >= repeats) {
+        result = Py_False;
+        goto done;
+    }
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(args[5]); i++) {
+        PyObject *pair = PyList_GET_ITEM(args[5], i);
         if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2) {
             PyErr_SetString(PyExc_TypeError, "codes must be pairs");
             goto done;
         }
-        PyObject *found = PyDict_GetItemWithError(args[2], PyTuple_GET_ITEM(pair, 0));
+        PyObject *found = PyDict_GetItemWithError(args[4], PyTuple_GET_ITEM(pair, 0));
         if (found == NULL && !PyErr_Occurred() && full) continue;
         if (found == NULL) {
-            result = PyErr_Occurred() ? NULL : Py_False;
+            result = PyErr_Occurred() ? NULL : Py_None;
             goto done;
         }
         const Py_ssize_t row = PyLong_AsSsize_t(found);
-        const unsigned long code = PyLong_AsUnsignedLong(PyTuple_GET_ITEM(pair, 1));
+        const unsigned long code = PyErr_Occurred() ? 0 : PyLong_AsUnsignedLong(PyTuple_GET_ITEM(pair, 1));
         if (PyErr_Occurred()) goto done;
         if (row < 0 || row >= wide - 1 || code > UINT32_MAX) {
             PyErr_SetString(PyExc_IndexError, "a row or a code beyond the columns");
@@ -785,16 +856,13 @@ static PyObject *note(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssi
         }
         column[row] = (uint32_t)code;
     }
-    if (same > UINT32_MAX) {
-        PyErr_SetString(PyExc_IndexError, "a code beyond the columns");
-        goto done;
-    }
     column[wide - 1] = (uint32_t)same;
-    memcpy((uint32_t *)target.view.buf + place * wide, column, (size_t)wide * sizeof(uint32_t));
+    memcpy(columns + count % size * wide, column, (size_t)wide * sizeof(uint32_t));
+    ((double *)target[0].view.buf)[count % size] = at;
     result = Py_True;
 done:
     Py_XINCREF(result);
-    give_back(&target, 1);
+    give_back(target, 2);
     return result;
 }
 
@@ -881,9 +949,10 @@ static PyMethodDef methods[] = {
     {"add", (PyCFunction)(void (*)(void))add, METH_FASTCALL, NULL},
     {"times", (PyCFunction)(void (*)(void))times, METH_FASTCALL, NULL},
     {"sparse", (PyCFunction)(void (*)(void))sparse, METH_FASTCALL, NULL},
-    {"note", (PyCFunction)(void (*)(void))note, METH_FASTCALL, NULL},
+    {"take", (PyCFunction)(void (*)(void))take, METH_FASTCALL, NULL},
     {"chunks", chunks, METH_O, NULL},
     {"places", (PyCFunction)(void (*)(void))places, METH_FASTCALL, NULL},
+    {"jaccards", (PyCFunction)(void (*)(void))jaccards, METH_FASTCALL, NULL},
     {"paced", (PyCFunction)(void (*)(void))paced, METH_FASTCALL, NULL},
     {"around", (PyCFunction)(void (*)(void))around, METH_FASTCALL, NULL},
     {"counts", (PyCFunction)(void (*)(void))counts, METH_FASTCALL, NULL},

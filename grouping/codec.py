@@ -90,8 +90,9 @@ def alert_bytes(alert: StoredAlert) -> bytes:
 def read_alert(value: bytes) -> StoredAlert:
     """The alert of a record."""
     head, _, features = value.partition(b"\n")
-    incident, at, fields, decision, *raised = orjson.loads(head)
-    return StoredAlert(incident, at, fields, Written(*decision) if decision else None, features, *raised)
+    found: list[Any] = orjson.loads(head)
+    decision = Written._make(found[3]) if found[3] else None
+    return StoredAlert(found[0], found[1], found[2], decision, features, found[4] if len(found) > 4 else 0)
 
 
 def incident_bytes(incident: Incident, profile: Profile) -> bytes:

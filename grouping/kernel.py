@@ -33,8 +33,8 @@ class Compiled(Protocol):
     def places(self, *arguments: Any) -> None:
         """(out, known, texts): see featurise.places."""
 
-    def note(self, *arguments: Any) -> bool:
-        """(columns, place, rows, codes, same, full): see Recent.take."""
+    def take(self, *arguments: Any) -> bool | None:
+        """(times, columns, count, at, rows, codes, same, full, neighbours, repeats): see Recent.take; None: not yet."""
 
     def chunks(self, title: str, /) -> list[int] | None:
         """Where each chunk of a title that may vary starts and ends; None where only the pattern can tell, see template.mask."""
@@ -47,6 +47,9 @@ class Compiled(Protocol):
 
     def paced(self, *arguments: Any) -> None:
         """(out, at, key, pace, low, high): see regroup.paced."""
+
+    def jaccards(self, *arguments: Any) -> None:
+        """(best, made, groups): see regroup.jaccards."""
 
     def pair_features(self, *arguments: Any) -> None:
         """(out, evidence): see score.pair_features."""

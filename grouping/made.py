@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from grouping.kin import LAGS
 from grouping.pairs import Codes, Floats, Places
 from grouping.policy import DEFAULT, Limit, policy
+from grouping.regroup import paced_by
 
 BURST, HALF = 3, 0.5  # alerts; share of all
 TEARS = 2  # times as many incidents as silence alone makes, and fewer alerts in them: they are pieces
@@ -69,21 +70,11 @@ def cut(at: Floats, code: Codes | None, limit: Limit) -> Cut:
 def _begins(at: Floats, key: Codes | None, limit: Limit) -> Places:
     if not len(at):
         return np.zeros(1, np.intp)
-    silence = np.diff(at)
-    opens = silence > limit.high
+    rank = np.ones(len(at), np.int64)
     if key is not None:
-        opens |= np.diff(key) != 0
-    opens = np.concatenate(([True], opens))
-    start = 0
-    # Only a silence between low and high depends on the incident: few do, and only these are walked through.
-    for place in np.flatnonzero(opens | np.concatenate(([False], silence > limit.low))).tolist():
-        if not opens[place]:
-            after = limit.after(float(at[place - 1] - at[start]), place - start)
-            if silence[place - 1] <= after:
-                continue
-            opens[place] = True
-        start = place
-    return np.append(np.flatnonzero(opens), len(at))
+        rank[1:] += np.cumsum(np.diff(key) != 0)
+    made = paced_by(at, rank, limit)
+    return np.concatenate(([0], np.flatnonzero(np.diff(made)) + 1, [len(at)]))
 
 
 def play(at: Floats, weight: Floats, code: Codes | None, limit: Limit) -> Made:

@@ -6,7 +6,6 @@ An alert of which the last 32 hold four of the same kind is passed over: a flood
 from __future__ import annotations
 
 import struct
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -37,25 +36,25 @@ class Recent:
         self._rows: dict[str, int] = {}
         self._at: NDArray[np.float64] | None = None  # made when the first alert comes
         self._codes: NDArray[np.uint32] | None = None
-        self._latest: list[int] = []
-        self._near: dict[int, int] = {}  # how many of these are of each kind
 
     def take(self, at: float, same: int, codes: list[tuple[str, int]]) -> bool:
         """Take an alert in: its time (s), the code of what it is, and (field, code) pairs. Whether it was."""
-        seen = self._near.get(same, 0)
-        if seen >= REPEATS:
-            return False
         times, columns = self._arrays()
+        if kernel.compiled is not None:
+            full = len(self._rows) == FIELDS
+            taken = kernel.compiled.take(
+                times, columns, self.count, at, self._rows, codes, same, full, NEIGHBOURS, REPEATS
+            )
+            if taken is not None:
+                self.count += taken
+                return taken
         place = self.count % _SIZE
+        before = np.arange(max(0, self.count - NEIGHBOURS), self.count) % _SIZE
+        if np.count_nonzero(columns[before, SAME] == same) >= REPEATS:
+            return False
         times[place] = at
-        compiled, rows = kernel.compiled, self._rows
-        if compiled is None or not compiled.note(columns, place, rows, codes, same, len(rows) == FIELDS):
-            self._write(columns, place, same, codes)
+        self._write(columns, place, same, codes)
         self.count += 1
-        self._near[same] = seen + 1
-        self._latest.append(same)
-        if len(self._latest) > NEIGHBOURS:
-            self._leave(self._latest.pop(0))
         return True
 
     def _write(self, columns: NDArray[np.uint32], place: int, same: int, codes: list[tuple[str, int]]) -> None:
@@ -72,13 +71,6 @@ class Recent:
             column[row] = code
         column[SAME] = same
         _ROW.pack_into(columns.data, place * _ROW.size, *column)  # a third of the time of an assignment
-
-    def _leave(self, same: int) -> None:
-        left = self._near[same] - 1
-        if left:
-            self._near[same] = left
-        else:
-            del self._near[same]
 
     def retime(self, since: float, until: float, at: float) -> int:
         """Let the alerts from before ``since`` and after ``until`` count as of ``at``. The first one's number, or -1."""
@@ -142,10 +134,6 @@ class Recent:
             places = np.arange(number * PAGE, number * PAGE + held) % _SIZE
             times[places] = np.frombuffer(data, "<f8", held)
             columns[places] = np.frombuffer(data, "<u4", held * ROWS, 8 * held).reshape(held, ROWS)
-        if count:
-            places = np.arange(max(0, count - NEIGHBOURS), count) % _SIZE
-            self._latest = self._arrays()[1][places, SAME].tolist()
-            self._near = dict(Counter(self._latest))
 
     def _arrays(self) -> tuple[NDArray[np.float64], NDArray[np.uint32]]:
         if self._at is None or self._codes is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from grouping.recent import KEPT, SAME
 from grouping.score import log2_table
 
 _WEIGHT = log2_table(KEPT + 1)
+SMALL: Final = 2 * KEPT  # numbers of groups that need not be made smaller
 
 Ints = NDArray[np.int64]
 
@@ -79,10 +80,15 @@ def _sorted(at: NDArray[np.float64], key: Ints) -> Sorted:
 
 def paced(at: NDArray[np.float64], key: Ints, limit: Limit) -> Ints:
     """The group (N,) of each alert where a group's own pace says how long a silence it survives; key (N,), 0 = unknown."""
+    dense = np.unique(np.append(key, 0), return_inverse=True)[1][:-1].astype(np.int64)  # 0 is the smallest
+    return paced_by(at, dense, limit)
+
+
+def paced_by(at: NDArray[np.float64], key: Ints, limit: Limit) -> Ints:
+    """The same for keys from 0 to N."""
     if kernel.compiled is not None:
-        dense = np.unique(np.append(key, 0), return_inverse=True)[1][:-1].astype(np.int64)  # 0 is the smallest
         out = np.empty(len(at), np.int64)
-        kernel.compiled.paced(out, at, dense, *limit)
+        kernel.compiled.paced(out, at, key, *limit)
         return out
     last: dict[int, list[float]] = {}  # key -> [first, last, count, group]
     made: list[int] = []
@@ -103,6 +109,17 @@ def paced(at: NDArray[np.float64], key: Ints, limit: Limit) -> Ints:
 
 def jaccards(made: Ints, groups: Ints, true: Sequence[int]) -> list[float]:
     """For each true group the best Jaccard index with a made one; both (N,), group 0 is noise."""
+    if kernel.compiled is not None and int(made.min()) >= 0 and int(made.max()) <= SMALL:
+        best = np.empty(int(groups.max()) + 1)
+        kernel.compiled.jaccards(best, made, groups)
+    else:
+        best = _best(made, groups)
+    found: list[float] = best[list(true)].tolist()
+    return found
+
+
+def _best(made: Ints, groups: Ints) -> NDArray[np.float64]:
+    """The same for each group number; groups' numbers are small."""
     _, made = np.unique(made, return_inverse=True)
     width = int(made.max()) + 1
     sizes, all_of = np.bincount(made), np.bincount(groups)
@@ -110,8 +127,7 @@ def jaccards(made: Ints, groups: Ints, true: Sequence[int]) -> list[float]:
     index = both / (all_of[pairs // width] + sizes[pairs % width] - both)
     best = np.zeros(len(all_of))
     np.maximum.at(best, pairs // width, index)
-    found: list[float] = best[list(true)].tolist()
-    return found
+    return best
 
 
 def weights_of(groups: Ints, true: Sequence[int]) -> list[float]:

@@ -23,7 +23,7 @@ from grouping.layout import CANDIDATES, COLUMNS, FEATURES, PROFILE_ROWS, STATS, 
 from grouping.learn import together
 from grouping.policy import Limit
 from grouping.recent import Recent
-from grouping.regroup import paced
+from grouping.regroup import jaccards, paced
 from grouping.scope import Usual
 from grouping.score import Evidence, linear_score, pair_features
 from grouping.template import mask
@@ -203,6 +203,21 @@ def test_groups_by_pace_are_the_same(seed):
 
 
 @given(seeds)
+@settings(max_examples=200, deadline=None)
+def test_the_jaccard_indices_are_the_same_bits(seed):
+    """Of few and many groups, with noise and without, and numbers of incidents that are not small."""
+    rng = np.random.default_rng(seed)
+    size, few = int(rng.integers(1, 60)), int(rng.integers(1, 12))
+    groups = rng.integers(0, few, size)
+    made = (
+        rng.integers(0, 1 << 32, few)[rng.integers(0, few, size)] if rng.random() < 0.3 else rng.integers(0, few, size)
+    )
+    true = sorted(set(groups.tolist()))
+    compiled, by_numpy = both(jaccards, made, groups, true)
+    assert compiled == by_numpy
+
+
+@given(seeds)
 @settings(max_examples=100, deadline=None)
 def test_linear_scores_are_the_same_bits(seed):
     """Sums in single precision, down the rows in order."""
@@ -298,7 +313,7 @@ def test_titles_are_masked_the_same(title):
     assert compiled == pattern
 
 
-NOTED = np.zeros((2, 2), np.uint32)
+NOTES, NOTED = np.zeros(2), np.zeros((2, 2), np.uint32)
 WRONG = {
     "a row beyond the profile": ("alike", (*ALIKE[:3], ROWS * PROFILE_ROWS, *ALIKE[4:])),
     "a row below it": ("alike", (*ALIKE[:3], -ROWS, *ALIKE[4:])),
@@ -340,13 +355,15 @@ WRONG = {
     "a profile of more rows than can be told": ("sparse", (np.zeros((1 << 16, 1), np.uint8), [0])),
     "too little room for places": ("places", (np.zeros(2, np.intp), [1], ["a"])),
     "a text that is a number": ("places", (np.zeros(3, np.intp), [1], [7])),
-    "a place beyond the columns": ("note", (NOTED, 2, {}, [], 1, False)),
-    "a row beyond the columns": ("note", (NOTED, 0, {"host": 2}, [("host", 1)], 1, False)),
-    "the last row, which is no field's": ("note", (NOTED, 0, {"host": 1}, [("host", 1)], 1, False)),
-    "a code beyond the columns": ("note", (NOTED, 0, {"host": 0}, [("host", 2**32)], 1, False)),
-    "a kind beyond the columns": ("note", (NOTED, 0, {}, [], 2**32, False)),
-    "codes that are no pairs": ("note", (NOTED, 0, {}, ["host"], 1, False)),
-    "codes in no list": ("note", (NOTED, 0, {}, (), 1, False)),
+    "times of other columns": ("take", (np.zeros(3), NOTED, 0, 0.0, {}, [], 1, False, 2, 4)),
+    "a count below zero": ("take", (NOTES, NOTED, -1, 0.0, {}, [], 1, False, 2, 4)),
+    "neighbours beyond the columns": ("take", (NOTES, NOTED, 9, 0.0, {}, [], 1, False, 3, 4)),
+    "a row beyond the columns": ("take", (NOTES, NOTED, 0, 0.0, {"host": 2}, [("host", 1)], 1, False, 2, 4)),
+    "the last row, which is no field's": ("take", (NOTES, NOTED, 0, 0.0, {"host": 1}, [("host", 1)], 1, False, 2, 4)),
+    "a code beyond the columns": ("take", (NOTES, NOTED, 0, 0.0, {"host": 0}, [("host", 2**32)], 1, False, 2, 4)),
+    "a kind beyond the columns": ("take", (NOTES, NOTED, 0, 0.0, {}, [], 2**32, False, 2, 4)),
+    "codes that are no pairs": ("take", (NOTES, NOTED, 0, 0.0, {}, ["host"], 1, False, 2, 4)),
+    "codes in no list": ("take", (NOTES, NOTED, 0, 0.0, {}, (), 1, False, 2, 4)),
     "a title that is a number": ("chunks", (7,)),
     "a text that is no Unicode": ("places", (np.zeros(3, np.intp), [1], ["\ud800"])),
     "a row that is a text": ("places", (np.zeros(3, np.intp), ["a"], ["a"])),
@@ -363,6 +380,11 @@ WRONG = {
     "a key that is large": ("paced", (ROWS.copy(), LAST[:3].copy(), ROWS * 4, 1.0, 1.0, 1.0)),
     "a key below none": ("paced", (ROWS.copy(), LAST[:3].copy(), -ROWS, 1.0, 1.0, 1.0)),
     "a limit that is none": ("paced", (ROWS.copy(), LAST[:3].copy(), ROWS, 1.0, "low", 1.0)),
+    "groups of other alerts": ("jaccards", (np.zeros(9), ROWS, ROWS[:1].copy())),
+    "a group beyond the best": ("jaccards", (np.zeros(1), np.zeros(1, int), np.ones(1, int))),
+    "a group below noise": ("jaccards", (np.zeros(1), np.zeros(1, int), -np.ones(1, int))),
+    "what was made has a large number": ("jaccards", (np.zeros(1), np.full(1, 1 << 40), np.zeros(1, int))),
+    "what was made has none": ("jaccards", (np.zeros(1), -np.ones(1, int), np.zeros(1, int))),
     "weights of another layout": ("linear_score", (OUT[0].copy(), np.zeros((3, 1), np.float32), OUT)),
 }
 
@@ -380,6 +402,8 @@ def test_what_fits_is_not():
     assert kernel.compiled.alike(*ALIKE) == []
     kernel.compiled.pair_features(OUT.copy(), SEEN)
     kernel.compiled.counts(*COUNTS)
+    kernel.compiled.jaccards(np.zeros(2), ROWS, ROWS)
+    assert kernel.compiled.take(np.zeros(2), NOTED.copy(), 9, 0.0, {"host": 0}, [("host", 1)], 1, False, 2, 4)
     assert kernel.compiled.fitting(STATISTICS, [2, 0], 0.0, 2.0, 0.0, 9) == [2, 0]
     assert kernel.compiled.together({15: 1}, {}, {}, {}, 3, [5]) == [0.25]
 
