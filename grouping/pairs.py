@@ -144,6 +144,22 @@ def excess(ground: Background, code: Codes | None) -> Excess:
     return Excess(x.tolist(), b.tolist(), spread.tolist(), incidents.tolist())
 
 
+def around(ground: Background) -> list[float]:
+    """X of all pairs, of those alerts only that have a close one of the same value; per scale.
+
+    The field is the one that ``excess`` has looked at last.
+    """
+    n, _, chance, beyond = ground.room
+    close, far = ground.all
+    np.multiply(far, ground.share, out=chance)
+    chance *= ground.far
+    np.multiply(ground.close, close, out=beyond)
+    beyond -= chance
+    beyond *= n > 0
+    found: list[float] = np.maximum(_blocks(beyond), 0.0).sum(axis=1).tolist()
+    return found
+
+
 def counts(
     line: Floats, running: Floats, place: Places, scales: Floats, into: tuple[Floats, Floats] | None = None
 ) -> tuple[Floats, Floats]:

@@ -5,7 +5,10 @@ how many by chance (B). A good key holds nearly all that stand together, at a sc
 
     score = 2 X / (2 X + B + M - X),   M = the largest X of all
 
-which is the F measure of the pairs, with X found, B false and M - X missed. Clusters may be made of clusters: alerts of
+which is the F measure of the pairs, with X found, B false and M - X missed. No field can have more X than all alerts
+together. But lone alerts at a steady pace shun each other, which lowers the X of all. So a field with next to none of the
+pairs that are close by chance is measured by those alerts only that have a close one of the same value: what all pairs of
+these have in excess is the most that it can have, and what it should have, too (M). Clusters may be made of clusters: alerts of
 the same instant within a fault of minutes. Then the score has two peaks with a dip between them, and the longer scale is
 taken where its peak is nearly as high; at the shortest scale of all, and early at the next one, there is no telling, and the scope waits. The best field and scale become the rule
 
@@ -26,7 +29,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -44,7 +47,8 @@ KNOWN = 0.6  # share of alerts that must have a field for it to be a key
 SPAN = 40.0  # scales longer than the time looked at / this cannot be told from chance
 ENOUGH, SURE = 8.0, 6.0  # least X, in alerts and in standard deviations of chance
 OVER, SLACK = 1.1, 3.0  # a field with more X than all alerts together clusters in time by itself (the hour of day)
-LEAST = 0.4  # the lowest score that is worth a rule
+APART = 0.05  # share of all pairs that are close by chance: a field with fewer is measured by its own alerts
+LEAST = 0.6  # the lowest score that is worth a rule
 CAUTION = 25.6  # alerts: with few of them looked at, a field has to be better than no field by this share of them
 STAY = 1.05  # what the present key's score counts for: a rule should not change for nothing
 OUTER, DIP = 0.85, 0.95  # a peak at a longer scale is taken from this share of the best score on, past a dip this deep
@@ -56,6 +60,15 @@ NEAR = 0.5  # of the longest silence: how near kinds have to be to meet
 LABELS = 256  # kinds of which a person can be told
 
 
+class Ground(NamedTuple):
+    """What a look works on: the alerts before the ``end``-th, and what stands together of all of them."""
+
+    end: int
+    pairs: pairs.Background
+    codes: Codes
+    everything: Excess
+
+
 @dataclass(slots=True)
 class Look:
     """One look at the alerts before the ``end``-th, while it goes on."""
@@ -64,12 +77,13 @@ class Look:
     scales: list[float] = field(default_factory=list)  # s
     grain: float = 0.0  # of the clock, s
     fields: list[str] = field(default_factory=list)  # keys looked at, "*" first
-    found: list[list[list[float]]] = field(default_factory=list)  # per key [X, B, spread, incidents], each per scale
+    found: list[list[list[float]]] = field(default_factory=list)  # per key [X, B, X if sure, incidents], each per scale
     refused: list[list[Any]] = field(default_factory=list)  # [key, scale, why]
     row: int = 0  # next field
     rule: str = ""  # the one found, when only families of kinds are still looked for
     pieces: int = 0  # of that look already done
     pauses: list[float] = field(default_factory=list)  # that decided: how many, how many by chance
+    most: float = 0.0  # M
 
 
 @dataclass(slots=True)
@@ -84,7 +98,7 @@ class Tuning:
     families: dict[int, int] = field(default_factory=dict)  # code of a kind that keeps to itself -> of its family
     labels: dict[int, str] = field(default_factory=dict)  # of the kinds seen last
     # Worked out again after a restore; not part of the state:
-    ground: tuple[int, pairs.Background, Codes] | None = None
+    ground: Ground | None = None
     work: kin.Work | None = None
 
 
@@ -134,22 +148,22 @@ def fall_back(tuning: Tuning, until: int) -> None:
 
 def _slice(tuning: Tuning, look: Look) -> Found | None:
     """One piece of a look: a field, or at the end a rule to try."""
-    ground, codes = _ground(tuning, look)
+    ground = _ground(tuning, look)
     if not look.scales:
-        return Found("", {"alerts": len(ground.at), "why": "too short a time"})
+        return Found("", {"alerts": len(ground.pairs.at), "why": "too short a time"})
     if look.rule:
-        return _kin(tuning, look, ground, codes)
+        return _kin(tuning, look, ground.pairs, ground.codes)
     if not look.fields:
-        _note(look, "*", pairs.excess(ground, None))
+        _note(look, "*", ground, ground.everything)
         return None
     fields = tuning.recent.fields
     while look.row < len(fields):
-        code, name = codes[look.row], fields[look.row]
+        code, name = ground.codes[look.row], fields[look.row]
         look.row += 1
         if _readable(name) and (code > 0).mean() >= KNOWN and code.min() != code.max():
-            _note(look, name, pairs.excess(ground, code))
+            _note(look, name, ground, pairs.excess(ground.pairs, code))
             return None
-    return _try(tuning, look, ground, codes)
+    return _try(tuning, look, ground.pairs, ground.codes)
 
 
 def _readable(name: str) -> bool:
@@ -157,39 +171,42 @@ def _readable(name: str) -> bool:
     return not set(name) & set("~=+()*")
 
 
-def _ground(tuning: Tuning, look: Look) -> tuple[pairs.Background, Codes]:
+def _ground(tuning: Tuning, look: Look) -> Ground:
     known = tuning.ground
-    if known is not None and known[0] == look.end:
-        return known[1], known[2]
+    if known is not None and known.end == look.end:
+        return known
     at, codes = tuning.recent.window(look.end)
     if not look.grain:
         look.grain = pairs.resolution(at)
         longest = float(at[-1] - at[0]) / SPAN
         look.scales = [scale for scale in pairs.SCALES if look.grain <= scale <= longest]
-    ground = pairs.background(at, pairs.flood_weight(codes[SAME]), look.scales or [1.0], look.grain, PROBES)
-    tuning.ground = look.end, ground, codes
-    return ground, codes
+    found = pairs.background(at, pairs.flood_weight(codes[SAME]), look.scales or [1.0], look.grain, PROBES)
+    tuning.ground = Ground(look.end, found, codes, pairs.excess(found, None))
+    return tuning.ground
 
 
-def _note(look: Look, name: str, excess: Excess) -> None:
+def _note(look: Look, name: str, ground: Ground, found: Excess) -> None:
+    """Take down what stands together by a key; ``everything`` by none, ``found`` was looked at last."""
+    everything = ground.everything
+    own = [0.0] * len(found.x)
+    apart = [b <= APART * chance for b, chance in zip(found.b, everything.b, strict=True)]
+    if found is not everything and any(apart):
+        around = pairs.around(ground.pairs)
+        own = [x if alone else 0.0 for x, alone in zip(around, apart, strict=True)]
+    sure = [
+        x if x >= ENOUGH and x >= SURE * sd and x <= OVER * max(total, most) + SLACK * sd else 0.0
+        for x, total, sd, most in zip(found.x, everything.x, everything.spread, own, strict=True)
+    ]
+    look.most = max([look.most, *sure, *(most for most, x in zip(own, sure, strict=True) if x)])
     look.fields.append(name)
-    look.found.append([excess.x, excess.b, excess.spread, [float(count) for count in excess.incidents]])
+    look.found.append([found.x, found.b, sure, [float(count) for count in found.incidents]])
 
 
 def scores(look: Look) -> list[list[float]]:
     """The score of every key looked at, at every scale; 0 where there is too little to tell it from chance."""
-    everything, _, spread, _ = look.found[0]
-    sure = [
-        [
-            x if x >= ENOUGH and x >= SURE * sd and x <= OVER * total + SLACK * sd else 0.0
-            for x, total, sd in zip(xs, everything, spread, strict=True)
-        ]
-        for xs, *_ in look.found
-    ]
-    most = max(max(xs) for xs in sure)
     return [
-        [2.0 * x / (2.0 * x + b + most - x) if x else 0.0 for x, b in zip(xs, bs, strict=True)]
-        for xs, (_, bs, *_) in zip(sure, look.found, strict=True)
+        [2.0 * x / (2.0 * x + b + look.most - x) if x else 0.0 for x, b in zip(sure, bs, strict=True)]
+        for _, bs, sure, _ in look.found
     ]
 
 
