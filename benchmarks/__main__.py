@@ -26,6 +26,7 @@ RUNS: dict[str, list[str]] = {
     "kafka": ["benchmarks.kafka"],
     "coverage": ["benchmarks.coverage"],
     "quality": ["benchmarks.quality"],
+    "seeds": ["benchmarks.seeds"],
     "robustness": ["benchmarks.robustness"],
     "hindsight": ["benchmarks.hindsight"],
 }

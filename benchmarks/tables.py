@@ -306,6 +306,25 @@ def _robustness(figures: Figures) -> list[str]:
     return [*lines, "", f"{words}{'; '.join(harmed) or 'nowhere'}.{cut}"]
 
 
+def _seeds(figures: Figures) -> list[str]:
+    """Per workload, and all of them."""
+    lines = [
+        f"| workload | streams | default | untuned | below it by more than {quality_aims.HARM} | the worst |",
+        "|---|--:|--:|--:|--:|---|",
+    ]
+    rows = figures["rows"]
+    for row in rows:
+        where = row["worst_in"]
+        kind = ", ".join(filter(None, (where["damage"], f"{where['alerts']:,} alerts" if where["alerts"] else "")))
+        worst = f"{row['worst']:+.2f} (seed {where['seed']}{', ' + kind if kind else ''})" if row["worst"] < 0 else ""
+        cells = [str(row["streams"]), f"{row['default']:.3f}", f"{row['untuned']:.3f}", str(row["below"]), worst]
+        lines.append(f"| {row['workload']} | {' | '.join(cells)} |")
+    streams = sum(row["streams"] for row in rows)
+    means = (sum(row[name] * row["streams"] for row in rows) / streams for name in ("default", "untuned"))
+    cells = [str(streams), *(f"{mean:.3f}" for mean in means), str(sum(row["below"] for row in rows)), ""]
+    return [*lines, f"| all | {' | '.join(cells)} |"]
+
+
 def _hindsight(figures: Figures) -> list[str]:
     """Streams as they are, the worst first; then, in words, the damaged ones."""
     lines = [
@@ -446,6 +465,7 @@ VIEWS: dict[str, View] = {
     "kafka": View(("kafka",), _kafka),
     "kafka-aims": View(("kafka",), kafka_aims.lines),
     "robustness": View(("robustness",), _robustness),
+    "seeds": View(("seeds",), _seeds),
     "hindsight": View(("hindsight",), _hindsight),
     "taught-aims": View(("robustness", "hindsight"), taught_aims.lines),
     "aims": View(("whole", "beside", "service"), aims.lines),
