@@ -197,6 +197,9 @@ def test_what_is_refused_is_a_dead_letter_that_can_be_sent_again(tmp_path: Path,
         assert len(receiver.taken()) == 1
 
         assert grouping("deadletters", "resend", live.state).returncode == 2
+        for command in ("resend", "discard"):
+            done = grouping("deadletters", command, live.state, "999")
+            assert (done.returncode, b"1 of these numbers: no such dead letter" in done.stderr) == (1, True)
         assert (
             grouping("deadletters", "resend", live.state, str(letters[0]["number"])).stderr == b"1 to be sent again\n"
         )

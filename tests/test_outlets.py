@@ -498,6 +498,7 @@ def test_a_chat_shows_what_alerts_say_and_never_obeys_it() -> None:
         assert word not in told
     assert "&lt;!channel&gt;" in told
     assert f"<https://g.example/s/{notice.incident}|" in told
+    assert " 1 alert " in told
 
 
 def test_the_generic_shape_says_everything() -> None:

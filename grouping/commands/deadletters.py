@@ -52,6 +52,7 @@ def resend(state: Path, numbers: tuple[int, ...], subscription: str | None, ever
     if marked.lost:
         remedy = "configure it again under its name, or discard them"
         click.echo(f"{marked.lost} not: their subscription is no more; {remedy}", err=True)
+    _all_there(numbers, marked.resending + marked.lost)
 
 
 @command.command()
@@ -65,11 +66,18 @@ def discard(state: Path, numbers: tuple[int, ...], subscription: str | None, eve
     with _ledger(state) as ledger:
         count = ledger.discard(subscription, None if every else numbers)
     click.echo(f"{count} discarded", err=True)
+    _all_there(numbers, count)
 
 
 def _meant(numbers: tuple[int, ...], *, every: bool) -> None:
     if every is bool(numbers):
         raise click.UsageError("name the numbers of letters, as `grouping deadletters list` prints them, or say --all")
+
+
+def _all_there(numbers: tuple[int, ...], found: int) -> None:
+    """The others are done by then; a script must hear of those that are not there."""
+    if missing := len(set(numbers)) - found if numbers else 0:
+        raise click.ClickException(f"{missing} of these numbers: no such dead letter; see `grouping deadletters list`")
 
 
 @contextmanager

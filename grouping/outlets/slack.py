@@ -28,7 +28,8 @@ def render(notice: Notice, target: Target) -> list[bytes]:
     """One message."""
     head = f"*{_WORDS[notice.event]}* {_shown(sentence(notice))}"
     about = notice.alert or {}
-    facts = [str(notice.severity or "severity unknown"), f"{notice.alerts} alerts", f"scope {_shown(notice.scope)}"]
+    count = "1 alert" if notice.alerts == 1 else f"{notice.alerts} alerts"
+    facts = [str(notice.severity or "severity unknown"), count, f"scope {_shown(notice.scope)}"]
     facts += [f"{name} {_shown(str(about[name]))}" for name in ("service", "host") if name in about]
     lines = [" \u00b7 ".join(facts)]
     lines += [f"\u2022 {_shown(line)}" for line in reasons(notice)[:LINES]]
