@@ -471,7 +471,7 @@ VIEWS: dict[str, View] = {
     "aims": View(("whole", "beside", "service"), aims.lines),
     "glance": View(("quality", "whole", "beside", "service"), _glance),
     "quality-findings": View(("quality",), _findings),
-    "quality-aims": View(("quality",), quality_aims.lines),
+    "quality-aims": View(("quality", "seeds"), quality_aims.lines),
     "quality-beaten": View(("quality",), _beaten),
     "quality-summary-samples": View(("quality",), _summary_of(SAMPLES)),
     "quality-summary-public": View(("quality",), _summary_of(PUBLIC)),

@@ -194,6 +194,8 @@ def test_what_other_seeds_cost_is_told_per_workload() -> None:
     table = tables.VIEWS["seeds"].render({"rows": [drip, noise]})
     assert "-0.25 (seed 3, half lost)" in table[2]
     assert table[-1] == "| all | 4 | 0.499 | 0.375 | 1 |  |"
+    said = quality_aims.elsewhere([drip, noise])
+    assert (said.measured, said.reached) == ("1 of 4", False)
 
 
 def test_the_streams_of_other_seeds_are_no_samples() -> None:
