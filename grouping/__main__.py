@@ -54,20 +54,38 @@ class _Lazy(click.Group):
         found.name = cmd_name
         return found
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command line; what could not be written is told once, and not again when Python ends."""
+        try:
+            return super().main(*args, **kwargs)
+        except OSError as error:  # by what is printed before a command is called: the version, the help
+            if error.errno not in FULL:
+                raise
+            click.echo(f"Error: {unusable(error)}", err=True)
+            sys.exit(2)
+        finally:
+            try:
+                sys.stdout.flush()
+            except OSError:
+                _write_nowhere()
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; one whose reader goes away ends without a word, as others do in a pipe."""
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _write_nowhere()
             sys.exit(UNREAD)
         except OSError as error:
             if error.errno not in FULL:
                 raise
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise click.UsageError(unusable(error)) from None
         return result
+
+
+def _write_nowhere() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @click.group(cls=_Lazy, commands={}, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

@@ -281,13 +281,17 @@ def test_a_replay_and_a_service_keep_apart(log: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
-@pytest.mark.parametrize("call", ["replay LOG", "log DIR", "outputs DIR", "simulate storm", "replay LOG --out FULL"])
-def test_a_full_disk_is_told_in_one_line(call: str, log: Path, state: Path) -> None:
-    """Whatever was written, and wherever."""
+@pytest.mark.parametrize(
+    "call", ["replay LOG", "log DIR", "outputs DIR", "simulate storm", "replay LOG --out FULL", "--version", "--help"]
+)
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk_is_told_in_one_line(call: str, unbuffered: str, log: Path, state: Path) -> None:
+    """Whatever was written, and wherever; also what Python still holds when it ends."""
     words = {"LOG": str(log), "DIR": str(state), "FULL": "/dev/full"}
     command = [sys.executable, "-m", "grouping", *(words.get(word, word) for word in call.split())]
     with Path("/dev/full").open("wb") as full:
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, cwd=ROOT, check=False)
+        environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, cwd=ROOT, env=environment, check=False)
     assert done.returncode == 2
     assert done.stderr.endswith(b"Error: No space left on device; look at what is written to\n")
     assert b"Traceback" not in done.stderr
