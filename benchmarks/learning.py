@@ -29,6 +29,7 @@ from rich.table import Table
 
 from benchmarks.machine import machine
 from benchmarks.players import habits
+from benchmarks.streams import Truth, parsed
 from grouping import Config, Engine, apply, emit, learn, parse, steer, tune
 from grouping.candidates import candidates, left_out, window
 from grouping.engine import _evidence, _met, _noted, decided
@@ -51,7 +52,6 @@ PASSES = 3  # by the wall clock
 
 Row = dict[str, Any]
 Clock = Callable[[], int]  # ns
-Truth = dict[str, str | None]
 
 
 class Way(NamedTuple):
@@ -114,9 +114,7 @@ def is_new(engine: Engine, event: Event) -> bool:
 
 def alerts(name: str, count: int) -> Row:
     """What learning takes with each alert of a simulated stream, under a responder."""
-    rows = list(simulate(name, seed=1, alerts=count))
-    events = [parse(orjson.dumps(event)) for event, _ in rows]
-    truth: Truth = {str(event["id"]): group for event, group in rows if event.get("status", "firing") == "firing"}
+    events, truth = parsed(list(simulate(name, seed=1, alerts=count)))
     corrections, ways = _walked(events, truth, thread_time_ns)
     means = [_mean(_walked(events, truth, perf_counter_ns)[1]) for _ in range(PASSES)]
     us, early_us = (round(min(values), 2) for values in zip(*means, strict=True))

@@ -18,7 +18,6 @@ from statistics import fmean
 from typing import Any, NamedTuple
 
 import click
-import orjson
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -26,9 +25,9 @@ from rich.table import Table
 from benchmarks.machine import machine
 from benchmarks.players import play
 from benchmarks.quality_aims import HARM
+from benchmarks.streams import parsed
 from benchmarks.stress import damaged
 from benchmarks.summary import DEFAULT, UNTUNED
-from grouping import parse
 from grouping.evaluate import evaluate
 from grouping.simulate import WORKLOADS, simulate
 
@@ -72,8 +71,7 @@ def figures(job: Job) -> tuple[Job, float, float]:
     """Of the default, and of what it is before a scope has found something."""
     labelled = list(simulate(job.workload, job.seed, alerts=job.alerts))
     labelled = damaged(job.damage, labelled, job.seed) if job.damage else labelled
-    events = [parse(orjson.dumps(event)) for event, _ in labelled]
-    truth = {str(event["id"]): group for event, group in labelled if event.get("status", "firing") == "firing"}
+    events, truth = parsed(labelled)
     scores = [evaluate(play(name, events, truth)) for name in (DEFAULT, UNTUNED)]
     tuned, untuned = ((one.macro_jaccard + one.f1) / 2 for one in scores)
     return job, tuned, untuned

@@ -6,7 +6,7 @@ import csv
 import gzip
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -62,7 +62,11 @@ def stream(source: Source, damage: str = "", seed: int = 1, cap: int = 0) -> tup
     labelled = damaged(damage, whole, seed) if damage else whole
     if (damage and labelled == whole) or (damage == "one scope" and len({one.get("scope") for one, _ in whole}) == 1):
         return [], {}
-    labelled = labelled[:cap] if cap else labelled
+    return parsed(labelled[:cap] if cap else labelled)
+
+
+def parsed(labelled: Sequence[Labelled]) -> tuple[list[Event], Truth]:
+    """The events of a stream, and the truth about those that are firing."""
     events = [parse(orjson.dumps(event)) for event, _ in labelled]
     return events, {event["id"]: group for event, group in labelled if _firing(event)}
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grouping.kin import LAGS
-from grouping.pairs import Codes, Floats, Places
+from grouping.pairs import Codes, Floats, Places, ranks
 from grouping.policy import DEFAULT, Limit, policy
 from grouping.regroup import paced_by
 
@@ -70,10 +70,7 @@ def cut(at: Floats, code: Codes | None, limit: Limit) -> Cut:
 def _begins(at: Floats, key: Codes | None, limit: Limit) -> Places:
     if not len(at):
         return np.zeros(1, np.intp)
-    rank = np.ones(len(at), np.int64)
-    if key is not None:
-        rank[1:] += np.cumsum(np.diff(key) != 0)
-    made = paced_by(at, rank, limit)
+    made = paced_by(at, np.ones(len(at), np.int64) if key is None else 1 + ranks(key), limit)
     return np.concatenate(([0], np.flatnonzero(np.diff(made)) + 1, [len(at)]))
 
 
@@ -129,8 +126,7 @@ def goes_on(at: Floats, parted: Cut) -> Pauses:
 
 def _apart(at: Floats, keys: Codes, high: float) -> Floats:
     """What to add to times (M,), sorted by key, that no place where chance is counted reaches another key."""
-    rank = np.concatenate(([0], np.cumsum(np.diff(keys) != 0)))
-    apart: Floats = rank * (float(at[-1] - at[0]) + 2.0 * (max(LAGS) + 1.0) * high)
+    apart: Floats = ranks(keys).astype(np.float64) * (float(at[-1] - at[0]) + 2.0 * (max(LAGS) + 1.0) * high)
     return apart
 
 

@@ -13,7 +13,7 @@ looked at in arrays that the one before had: a new one is fetched from the syste
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,11 +77,17 @@ def resolution(at: Floats) -> float:
     return grain
 
 
+def ranks(values: NDArray[Any]) -> NDArray[np.int64]:
+    """(N,) how many other values, ascending, stand before each."""
+    found: NDArray[np.int64] = np.concatenate(([0], np.cumsum(np.diff(values) != 0)))
+    return found
+
+
 def flood_weight(code: Codes) -> Floats:
     """(N,) 1 / (1 + how many of the ``FLOOD`` alerts before are the same)."""
     order = np.argsort(code, kind="stable")
     seen = np.empty(len(code))
-    key = np.concatenate(([0], np.cumsum(np.diff(code[order]) != 0))) * (len(code) + 2 * FLOOD) + order
+    key = ranks(code[order]) * (len(code) + 2 * FLOOD) + order
     seen[order] = np.arange(len(code)) - np.searchsorted(key, key - FLOOD)
     return 1.0 / (1.0 + seen)
 
@@ -117,7 +123,7 @@ def excess(ground: Background, code: Codes | None) -> Excess:
         line = at
     else:
         order = np.argsort(code, kind="stable")
-        rank = np.concatenate(([0], np.cumsum(np.diff(code[order]) != 0)))
+        rank = ranks(code[order])
         apart = at[-1] - at[0] + FAR * float(ground.scales[-1, 0]) + 1.0  # puts every value on a stretch of its own
         line = rank * apart + (at - at[0])[order]
         place = np.empty(len(at), np.intp)
@@ -128,11 +134,8 @@ def excess(ground: Background, code: Codes | None) -> Excess:
         n *= known
         far *= known
         line = line[np.searchsorted(code[order], 1) :]
-    np.multiply(far, ground.share, out=chance)
-    chance *= ground.far
-    np.multiply(ground.close, n, out=sums)
-    sums -= chance
-    x = np.maximum(_blocks(sums), 0.0).sum(axis=1)
+    _beyond(ground, n, far)
+    x = _total(sums)
     b = np.multiply(chance, n > 0, out=sums).sum(axis=1)
     np.multiply(ground.close, ground.close, out=sums)
     sums *= n
@@ -149,15 +152,26 @@ def around(ground: Background) -> list[float]:
 
     The field is the one that ``excess`` has looked at last.
     """
-    n, _, chance, beyond = ground.room
-    close, far = ground.all
+    n, _, _, sums = ground.room
+    _beyond(ground, *ground.all)
+    sums *= n > 0
+    found: list[float] = _total(sums).tolist()
+    return found
+
+
+def _beyond(ground: Background, n: Floats, far: Floats) -> None:
+    """What chance gives each probe (S, P), and how much its pairs are in excess of that: the last two arrays of the room."""
+    _, _, chance, sums = ground.room
     np.multiply(far, ground.share, out=chance)
     chance *= ground.far
-    np.multiply(ground.close, close, out=beyond)
-    beyond -= chance
-    beyond *= n > 0
-    found: list[float] = np.maximum(_blocks(beyond), 0.0).sum(axis=1).tolist()
-    return found
+    np.multiply(ground.close, n, out=sums)
+    sums -= chance
+
+
+def _total(sums: Floats) -> Floats:
+    """X (S,) of the excess (S, P) of each probe."""
+    total: Floats = np.maximum(_blocks(sums), 0.0).sum(axis=1)
+    return total
 
 
 def counts(
