@@ -44,3 +44,4 @@ def stage(brokers, tmp_path):
     one.create()
     yield one
     one.close()
+    print(one.logs())  # shown where the test failed

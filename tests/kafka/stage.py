@@ -211,6 +211,10 @@ class Stage:
         """What a worker said."""
         return (self.home / f"{name}.log").read_text()
 
+    def logs(self) -> str:
+        """What all workers said last."""
+        return "\n".join(f"{path.name}\n{path.read_text()[-3000:]}" for path in sorted(self.home.glob("*.log")))
+
     def written(self) -> int:
         """How many output lines are committed."""
         return sum(map(len, self.read("decisions")))
@@ -220,8 +224,7 @@ class Stage:
         began = time.monotonic()
         while not true():
             if time.monotonic() - began > PATIENCE_S:
-                logs = "\n".join(f"{path.name}\n{path.read_text()[-3000:]}" for path in self.home.glob("*.log"))
-                raise AssertionError(f"{what} did not happen\n{logs}")
+                raise AssertionError(f"{what} did not happen\n{self.logs()}")
             time.sleep(0.05)
 
     def until_settled(self, failing: str = "") -> None:

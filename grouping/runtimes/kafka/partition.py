@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
 
 from grouping.emit import emit
 from grouping.engine import Engine
@@ -30,6 +29,7 @@ from grouping.runtimes.kafka.changelog import POSITION, Lost, Position
 from grouping.runtimes.kafka.incidents import incident
 from grouping.runtimes.kafka.losses import OUTPUTS, Losses, mark, moved
 from grouping.runtimes.kafka.outbox import Outbox
+from grouping.runtimes.kafka.producer import let_go
 from grouping.runtimes.kafka.read import bypassed, read
 from grouping.runtimes.kafka.retention import Retention
 from grouping.runtimes.kafka.settings import DECISIONS, EVENTS, INCIDENTS, MAX_BATCH, MAX_RECORD, STATE, Settings
@@ -340,17 +340,4 @@ class Partition:
             store.close()
         self._engine, self._retention = Engine(self._settings.config), None
         if producer is not None:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(producer.stop(), 2)
-                return
-            await _end(producer)
-
-
-async def _end(producer: AIOKafkaProducer) -> None:
-    """Stop a producer that waits for an answer that may never come. There is no public way that does not wait."""
-    producer._message_accumulator.fail_all(KafkaError("given up"))  # noqa: SLF001
-    task: asyncio.Task[None] | None = producer._sender.sender_task  # noqa: SLF001
-    while task is not None and not task.done():
-        task.cancel()  # first itself, and then what it waits for: that looks for the brokers for ever
-        await asyncio.wait([task], timeout=0.1)
-    await producer.client.close()
+            await let_go(producer)
