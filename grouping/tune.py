@@ -17,7 +17,8 @@ taken where its peak is nearly as high; at the shortest scale of all, and early 
 with high = the scale and low = the shortest one at which X is still 70 % of that, at most two octaves less; low = high
 where incidents that pause longer than their pace allows go on all the same, and not by chance (made.py). A rule is taken only if it would make
 at least 5 incidents of 3 or more alerts of what was looked at, none that swallows half of it, and where most alerts stand
-alone, not only pieces of what silence alone puts together.
+alone, not only pieces of what silence alone puts together. 3 such incidents are enough for a first choice that next to nothing
+speaks against: with fewer than 5, one that swallows half is no reason to try the next best, but to wait.
 
 Where no field is the key, kinds of alert that keep to themselves (kin.py) are told apart from all others: the key is then
 ``kin``, the family of a kind.
@@ -49,12 +50,13 @@ ENOUGH, SURE = 8.0, 6.0  # least X, in alerts and in standard deviations of chan
 OVER, SLACK = 1.1, 3.0  # a field with more X than all alerts together clusters in time by itself (the hour of day)
 APART = 0.05  # share of all pairs that are close by chance: a field with fewer is measured by its own alerts
 LEAST = 0.6  # the lowest score that is worth a rule
-CAUTION = 25.6  # alerts: with few of them looked at, a field has to be better than no field by this share of them
+CAUTION = 25.6  # alerts: this share of those looked at a score has to be above LEAST, and a field better than no field
 STAY = 1.05  # what the present key's score counts for: a rule should not change for nothing
 OUTER, DIP = 0.85, 0.95  # a peak at a longer scale is taken from this share of the best score on, past a dip this deep
 PLATEAU, OCTAVES = 0.7, 2  # share of X that the shortest silence must keep, and how far below the longest it may be
 INSTANT, EARLY = 0.125, 400  # s, alerts: while there are so few, what stands that close is taken for copies
 BURSTS = 5  # incidents of 3 or more alerts that a rule has to make
+FEW, CLEAR = 3, 0.9  # as many are enough from that score on
 TRIES = 12  # rules played before a look gives up
 NEAR = 0.5  # of the longest silence: how near kinds have to be to meet
 LABELS = 256  # kinds of which a person can be told
@@ -218,11 +220,15 @@ def _best(tuning: Tuning, look: Look, table: list[list[float]]) -> tuple[float, 
         since = _refused_from(look, name)
         worth = STAY if name == stay else 1.0
         if name == "*":
-            worth *= 1.0 + CAUTION / min(look.end, KEPT)
+            worth *= 1.0 + _caution(look)
         for place, score in enumerate(row):
             if look.scales[place] < since and score * worth > found[0]:
                 found = (score * worth, key, place)
     return found
+
+
+def _caution(look: Look) -> float:
+    return CAUTION / min(look.end, KEPT)
 
 
 def _refused_from(look: Look, name: str) -> float:
@@ -244,7 +250,7 @@ def _try(tuning: Tuning, look: Look, ground: pairs.Background, codes: Codes) -> 
     """Play the best rule that was not refused; the answer, or None when the next one is to be tried."""
     table = scores(look)
     score, key, scale = _best(tuning, look, table)
-    if score < LEAST or len(look.refused) >= TRIES:
+    if not score or table[key][scale] < LEAST + _caution(look) or len(look.refused) >= TRIES:
         return Found("", _evidence(look, table))
     name, xs = look.fields[key], look.found[key][0]
     scale = outermost(table[key], scale, bisect_left(look.scales, _refused_from(look, name)))
@@ -256,8 +262,10 @@ def _try(tuning: Tuning, look: Look, ground: pairs.Background, codes: Codes) -> 
     code = None if name == "*" else codes[tuning.recent.fields.index(name)]
     parted = _cut(look, ground.at, code, xs, scale)
     limit, made = parted.limit, of(parted, ground.weight)
-    if made.bursts < BURSTS:  # and any other rule would be chosen for being worse: wait for more
-        why = f"{made.bursts} incidents of {BURST} or more alerts; {BURSTS} needed"
+    clear = not look.refused and table[key][scale] >= CLEAR and made.largest <= HALF
+    needed = FEW if clear else BURSTS
+    if made.bursts < needed:  # and any other rule would be chosen for being worse: wait for more
+        why = f"{made.bursts} incidents of {BURST} or more alerts; {needed} needed"
         look.refused.append([name, look.scales[scale], why])
         return Found("", _evidence(look, table))
     if tears(ground.at, ground.weight, code, made):

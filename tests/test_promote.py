@@ -471,7 +471,7 @@ def changing() -> list[tuple[dict[str, Any], str | None]]:
 
     The responder corrects all. What was right before, one incident for what a region has within 30 s, is wrong then.
     """
-    rows = unseen(seed=5)
+    rows = unseen(seed=16)
     start = float(rows[-1][0]["at"]) + 7200.0
     for number in range(400):
         at = start + 20.0 * number + 1500.0 * (number // 6)

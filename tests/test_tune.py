@@ -90,6 +90,26 @@ def test_lone_alerts_are_left_to_the_default() -> None:
     assert played(events) == []
 
 
+@pytest.mark.parametrize(
+    ("count", "size", "rules"),
+    [
+        (4, 50, ["learned(*~32-32s)"]),  # the third one goes on when 128 alerts are looked at
+        (2, 100, []),  # one of two faults is half of all
+        (5, 40, ["learned(*~16-64s)"]),
+    ],
+)
+def test_three_large_faults_are_enough(count: int, size: int, rules: list[str]) -> None:
+    """Where next to nothing else is close, a scope need not wait for five."""
+    assert [line.policy for line in played(faults(count=count, size=size, every=4000.0))] == rules
+
+
+@pytest.mark.parametrize("seed", [2, 5])
+def test_a_poor_score_is_no_reason_early(seed: int) -> None:
+    """By region, .66 at 432 alerts, faults would be torn in two; later another key is better."""
+    events = [event for event, _ in damaged("noise 30 s", list(simulate("cascade", seed)), seed)]
+    assert [line.policy for line in played(events)] == ["learned(*~32-32s)"]
+
+
 def test_noise_between_the_faults_does_not_hide_the_key() -> None:
     """As many lone alerts as alerts of faults."""
     assert played(faults(every=60.0, lone=700))[-1].policy.startswith("learned(group~")
