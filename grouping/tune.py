@@ -215,15 +215,15 @@ def scores(look: Look) -> list[list[float]]:
 def _best(tuning: Tuning, look: Look, table: list[list[float]]) -> tuple[float, int, int]:
     """The score, key and scale to try next: those refused left out, the present key and no key at an advantage."""
     stay = tuning.rule.partition("~")[0].replace(KIN, "*")
-    found = (0.0, 0, 0)
+    found, most = (0.0, 0, 0), 0.0
     for key, (name, row) in enumerate(zip(look.fields, table, strict=True)):
         since = _refused_from(look, name)
         worth = STAY if name == stay else 1.0
         if name == "*":
             worth *= 1.0 + _caution(look)
         for place, score in enumerate(row):
-            if look.scales[place] < since and score * worth > found[0]:
-                found = (score * worth, key, place)
+            if look.scales[place] < since and score * worth > most:
+                found, most = (score, key, place), score * worth
     return found
 
 
@@ -250,7 +250,7 @@ def _try(tuning: Tuning, look: Look, ground: pairs.Background, codes: Codes) -> 
     """Play the best rule that was not refused; the answer, or None when the next one is to be tried."""
     table = scores(look)
     score, key, scale = _best(tuning, look, table)
-    if not score or table[key][scale] < LEAST + _caution(look) or len(look.refused) >= TRIES:
+    if score < LEAST + _caution(look) or len(look.refused) >= TRIES:
         return Found("", _evidence(look, table))
     name, xs = look.fields[key], look.found[key][0]
     scale = outermost(table[key], scale, bisect_left(look.scales, _refused_from(look, name)))
