@@ -15,8 +15,8 @@ from grouping.state import State
 
 LOOKED_AT = 24  # alerts of an incident, the first and the last so many
 PARTS = 8  # incidents merged into it that are looked at
-SAYINGS = 48  # of one lesson ...
-KINDS = 16  # ... and of these, pairs of kinds that have a place before any further signatures
+SAYINGS = 96  # of one lesson ...
+KINDS = 32  # ... and of these, pairs of kinds that have a place before any further signatures
 NEAREST = 8  # codes seen last on the other side that an alert is paired with
 REACH = 1.5  # a silence that was told holds for one so many times as long, or as short
 CHANCE = 1.0  # meetings by chance, from which on one saying is not enough

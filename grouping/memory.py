@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-LESSONS: Final = 1024  # remembered per scope; then the oldest of whoever gave most is forgotten
+LESSONS: Final = 512  # remembered per scope; then the oldest of whoever gave most is forgotten
 AGREEING: Final = 2  # incidents whose lessons have to agree on a pair of kinds ...
 DOUBT: Final = 2  # ... and be more than so many times those that differ
 # Lessons of an actor that somebody else contradicted or took back, from which on, if they are the most, none counts.
@@ -126,7 +126,7 @@ class Memory:
 
     def learn(self, lesson: Lesson) -> None:
         """Take in a lesson; where there are too many, whoever gave most of them loses the oldest: nobody is crowded out."""
-        if len(self.lessons) == LESSONS:
+        while len(self.lessons) >= LESSONS:  # more than one where a state is of a time with another bound
             most = max(len(given) for given in self._given.values())
             self.forget(next(id for id, one in self.lessons.items() if len(self._given[one.actor]) == most))
         self._add(lesson)

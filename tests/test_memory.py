@@ -337,6 +337,14 @@ def test_one_who_teaches_much_pushes_nobody_out() -> None:
     assert memory.told((2, 3), 1.0, {4: (0.0, 0)}) == (1, "by None")
 
 
+def test_a_state_with_more_lessons_than_are_kept_today_comes_down_to_the_bound() -> None:
+    memory = Memory()
+    memory.restore(lesson(f"f{number}", Saying((0, 2 + 2 * number), True, 60.0)) for number in range(LESSONS + 9))
+    memory.learn(lesson("new", Saying((0, 2), True, 60.0)))
+    assert len(memory.lessons) == LESSONS
+    assert next(iter(memory.lessons)) == "f10"
+
+
 def test_of_two_who_gave_as_much_the_oldest_lesson_goes() -> None:
     memory = Memory()
     for number in range(LESSONS + 2):

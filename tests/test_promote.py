@@ -442,7 +442,7 @@ def test_a_promotion_goes_with_the_feedback_that_carried_it(restart: int) -> Non
     _, state = lived(rows, Habits(budget=60), 0, given)
     engine = Engine.restore(state, Config())
     scope = engine.state.scope("two_faults")
-    assert engine.state.policy_name(scope) == "learned(details.region=60s)"
+    assert engine.state.policy_name(scope) == "learned(details.region=30s)"
     lines: list[Output] = []
     for number, one in enumerate(reversed(given)):
         lines += engine.step(Feedback(f"undo{number}", one.at, one.scope, "unlearn", Verb.UNDO, feedback=one.id))
@@ -450,7 +450,7 @@ def test_a_promotion_goes_with_the_feedback_that_carried_it(restart: int) -> Non
             engine = Engine.restore(engine.snapshot(), engine.config)
     assert not [line for line in lines if isinstance(line, Refused)]
     (back,) = [line for line in lines if isinstance(line, PolicyLine) and line.why == "rolled_back"]
-    assert (back.policy, back.was) == ("learned(*~64-128s)", "learned(details.region=60s)")
+    assert (back.policy, back.was) == ("learned(*~64-128s)", "learned(details.region=30s)")
     assert 0 < back.evidence["standing"] < back.evidence["feedback"]
     promotion = engine.state.scope("two_faults").promotion
     assert promotion == Promotion(doubted=frozenset({"responder"}), since=promotion.since)
@@ -463,7 +463,7 @@ def test_a_promotion_stays_while_enough_carries_it() -> None:
     engine = Engine.restore(state, Config())
     said = engine.step(Feedback("undo", given[-1].at, given[-1].scope, "ana", Verb.UNDO, feedback=given[-1].id))
     assert not [line for line in said if isinstance(line, PolicyLine)]
-    assert engine.state.policy_name(engine.state.scope("two_faults")) == "learned(details.region=60s)"
+    assert engine.state.policy_name(engine.state.scope("two_faults")) == "learned(details.region=30s)"
 
 
 def changing() -> list[tuple[dict[str, Any], str | None]]:
