@@ -182,10 +182,12 @@ def test_what_is_taken_out_of_a_large_incident_is_told_where_it_belongs() -> Non
     """Also where there is more that it does not belong to than a lesson has places."""
     desk = Desk("learned(*=5s)")
     desk(alert("home", 0, "mail"))
-    desk(alert("odd", 10, "queue"))
+    odd = ("odd", "odd too", "odd as well")
+    desk(*[alert(id, 10, f"queue-{number}") for number, id in enumerate(odd)])
     desk(*[alert(f"a{number}", 10.0 + number / 4, f"db-{number}") for number in range(2 * SAYINGS)])
-    desk(said("f1", 100, Verb.MOVE, alerts=("odd",), into=desk.incident("home")))
-    desk(alert("home again", DAY, "mail"), alert("odd again", DAY + 10, "queue"))
+    desk(said("f1", 100, Verb.MOVE, alerts=odd, into=desk.incident("home")))
+    desk(alert("home again", DAY, "mail"), alert("odd again", DAY + 10, "queue-0"))
+    assert len(desk.engine.state.scope("s").memory.lessons["f1"].sayings) == SAYINGS
     assert desk.together("home again", "odd again")
 
 
