@@ -125,6 +125,16 @@ class Broker:
             self._process.send_signal(how)
             self._process.wait(30)
 
+    def freeze(self) -> None:
+        """Let it answer nobody, with all connections open."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
     def _run(self, *command: str) -> subprocess.Popen[bytes]:
         return run(self._home, self._java, *command)
 

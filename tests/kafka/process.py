@@ -1,4 +1,4 @@
-"""A worker without a command line that kills itself at a named step: python -m tests.kafka.process JSON."""
+"""A worker without a command line that kills itself at a named step, or is cancelled: python -m tests.kafka.process JSON."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from grouping.runtimes.kafka.settings import Settings
 from grouping.runtimes.kafka.topics import look
 
 
-async def _main(step: str, times: int, commit_s: float, settings: Settings) -> None:
+async def _main(step: str, times: int, how: str, commit_s: float, settings: Settings) -> None:
     loop_module.COMMIT_S = commit_s  # soon, mostly: an offset that runs ahead of what is written must show
     loop_module.METADATA_MS = 500
     left = times
@@ -28,6 +28,8 @@ async def _main(step: str, times: int, commit_s: float, settings: Settings) -> N
         if what == step:
             left -= 1
             if left == 0:
+                if how == "cancelled":
+                    raise asyncio.CancelledError
                 os.kill(os.getpid(), signal.SIGKILL)
 
     loop = Loop(settings, await look(settings), watch)
@@ -38,6 +40,8 @@ async def _main(step: str, times: int, commit_s: float, settings: Settings) -> N
 if __name__ == "__main__":
     logging.basicConfig(level="WARNING", format="%(asctime)s %(levelname)s %(name)s %(message)s")
     given = orjson.loads(sys.argv[1])
-    step, times, commit_s = given.pop("step"), given.pop("times"), given.pop("commit_s", 0.01)
+    step, times, how, commit_s = (given.pop(name) for name in ("step", "times", "how", "commit_s"))
     config = Config(**given.pop("config", {}))
-    asyncio.run(_main(step, times, commit_s, Settings(**{**given, "state": Path(given["state"]), "config": config})))
+    asyncio.run(
+        _main(step, times, how, commit_s, Settings(**{**given, "state": Path(given["state"]), "config": config}))
+    )

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -36,6 +37,7 @@ __all__ = ["POSITION", "ROOT", "Stage", "T", "events", "straight"]
 ROOT = Path(__file__).resolve().parent.parent.parent
 T = 1_760_000_000.0
 PATIENCE_S = 90.0
+AWAY = re.compile("Unable connect to node|Unable to update metadata|Group Coordinator Request failed")
 logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # brokers that are stopped on purpose are no news
 
 
@@ -183,8 +185,12 @@ class Stage:
     # -- workers
 
     def loop(self, worker: str = "one", *, step: str = "", times: int = 1, **more: Any) -> subprocess.Popen[bytes]:
-        """A worker without a command line, which kills itself when a step comes the n-th time."""
-        given = orjson.dumps({**self.settings(worker, **more), "step": step, "times": times}).decode()
+        """A worker without a command line, which kills itself when a step comes the n-th time.
+
+        ``how="cancelled"``: the step ends in a cancellation instead.
+        """
+        stop = {"step": step, "times": times, "how": "killed", "commit_s": 0.01}
+        given = orjson.dumps(stop | self.settings(worker, **more)).decode()
         return self.start("-m", "tests.kafka.process", given, name=worker)
 
     def start(self, *arguments: str, name: str = "one", **environment: str) -> subprocess.Popen[bytes]:
@@ -212,8 +218,10 @@ class Stage:
         return (self.home / f"{name}.log").read_text()
 
     def logs(self) -> str:
-        """What all workers said last."""
-        return "\n".join(f"{path.name}\n{path.read_text()[-3000:]}" for path in sorted(self.home.glob("*.log")))
+        """What all workers said last, but for what a broker that is away makes the client say many times a second."""
+        logs = [(path.name, path.read_text().splitlines()) for path in sorted(self.home.glob("*.log"))]
+        said = [(name, [line for line in lines if not AWAY.search(line)]) for name, lines in logs]
+        return "\n".join("\n".join([name, *lines[-60:]]) for name, lines in said)
 
     def written(self) -> int:
         """How many output lines are committed."""
@@ -224,14 +232,16 @@ class Stage:
         began = time.monotonic()
         while not true():
             if time.monotonic() - began > PATIENCE_S:
-                raise AssertionError(f"{what} did not happen\n{self.logs()}")
+                written = [len(records) for records in self.read("decisions")]
+                raise AssertionError(f"{what} did not happen; {written} outputs\n{self.logs()}")
             time.sleep(0.05)
 
     def until_settled(self, failing: str = "") -> None:
         """Wait until the outputs are those of the straight replay; then nothing may come after."""
         expected = self.straight(failing=failing)
         size = sum(map(len, expected))
-        self.until(lambda: sum(map(len, self.decisions())) >= size, what="the last output")
+        whole = [lines.count(b"\n") for lines in expected]
+        self.until(lambda: sum(map(len, self.decisions())) >= size, what=f"the last output of {whole} by partition")
         assert self.decisions() == expected
 
     def close(self) -> None:

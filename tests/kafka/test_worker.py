@@ -326,6 +326,16 @@ def test_the_broker_restarts(stage, broker):
     assert [process.poll() for process in (worker, command)] == [None, None]
 
 
+@pytest.mark.parametrize("step", ["fenced", "begun", "sent"])
+def test_what_the_client_cancels_of_its_own_is_no_end(stage, step):
+    """A partition whose work ends so is taken over again; nobody would notice that it had stopped."""
+    stage.produce(events(0, 600))
+    worker = stage.loop(step=step, times=2, how="cancelled")
+    stage.until_settled()
+    assert re.search(r"partition \d: the client gave up what was waited for; taken over again", stage.log())
+    assert worker.poll() is None
+
+
 def test_a_transaction_that_no_broker_answers_is_given_up(stage, broker):
     """Its partition asks no more, and is taken over again once a broker answers; nothing is missing, nothing twice."""
     if stage.brokers != broker.address:

@@ -197,6 +197,11 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has 
             except FAULTS as error:
                 logger.warning("partition %d: %s: %s; taken over again", number, type(error).__name__, error)
                 self._watch("failed", number, 0.0)
+            except asyncio.CancelledError:
+                if _told_to_end():
+                    raise
+                logger.warning("partition %d: the client gave up what was waited for; taken over again", number)
+                self._watch("failed", number, 0.0)
             finally:
                 if self._ready.get(number) is partition:
                     del self._ready[number]
@@ -262,6 +267,12 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has 
             at = await self._consumer.committed(tp) if partition is None else partition.written
             lag[number] = max(0, ends[tp] - (at or 0))
         self.lag = {number: events for number, events in lag.items() if number in self._tasks}
+
+
+def _told_to_end() -> bool:
+    """Whether somebody has cancelled the task that asks: the client also lets through what it cancels of its own."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _name(number: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -16,9 +17,7 @@ async def let_go(producer: AIOKafkaProducer) -> None:
     What the brokers have against it is no news to anybody: whoever used it was told. That they may say it only now is how
     a worker that slept hears that its partition has moved.
     """
-    try:
-        await asyncio.wait_for(producer.stop(), STOP_S)
-    except (TimeoutError, KafkaError):
+    if not await _done(producer.stop()):
         await _end(producer)
 
 
@@ -29,4 +28,26 @@ async def _end(producer: AIOKafkaProducer) -> None:
     while task is not None and not task.done():
         task.cancel()  # first itself, and then what it waits for: that looks for the brokers for ever
         await asyncio.wait([task], timeout=0.1)
-    await producer.client.close()
+    for connection in producer.client._conns.values():  # noqa: SLF001
+        if connection._writer is not None:  # noqa: SLF001 — none: it is closed
+            connection._writer.transport.abort()  # noqa: SLF001 — closing it waits until the broker has read all
+    await _done(producer.client.close())
+
+
+async def _done(coroutine: Coroutine[None, None, None]) -> bool:
+    """Whether something is done in time, and without the brokers' having anything against it.
+
+    As a task of its own: the client cancels futures that it waits for itself, and that is no reason for us to end.
+    """
+    task = asyncio.create_task(coroutine)
+    await asyncio.wait([task], timeout=STOP_S)
+    if not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=STOP_S)
+        return False
+    if task.cancelled():
+        return False
+    error = task.exception()
+    if error is not None and not isinstance(error, KafkaError):
+        raise error
+    return error is None
