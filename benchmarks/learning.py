@@ -258,7 +258,7 @@ def main(out: Path | None, count: int, repeats: int) -> None:
         _add(table, f"{row['name']}: a slice of tuning", row["slices"])
         _add(table, f"{row['name']}: a piece of a trial", row["trials"])
     for row in said:
-        of = f"{row['verb']}, {row['alerts']} alerts, {row['lessons']} lessons"
+        of = f"{row['verb']}, {row['alerts']} alerts, after {row['lessons']} others"
         _add(table, of, row["given"])
         _add(table, f"undo: {of}", row["undone"])
     Console(width=120).print(table)
