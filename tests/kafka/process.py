@@ -1,4 +1,4 @@
-"""A worker without a command line that kills itself at a named step, or is cancelled: python -m tests.kafka.process JSON."""
+"""A worker without a command line that ends at a named step, mostly by a kill: python -m tests.kafka.process JSON."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ import sys
 from pathlib import Path
 
 import orjson
+from aiokafka.errors import IllegalOperation
 
 import grouping.runtimes.kafka.loop as loop_module
 from grouping.config import Config
 from grouping.runtimes.kafka.loop import Loop
 from grouping.runtimes.kafka.settings import Settings
 from grouping.runtimes.kafka.topics import look
+
+ENDS: dict[str, type[BaseException]] = {"cancelled": asyncio.CancelledError, "illegal": IllegalOperation}
 
 
 async def _main(step: str, times: int, how: str, commit_s: float, settings: Settings) -> None:
@@ -28,8 +31,8 @@ async def _main(step: str, times: int, how: str, commit_s: float, settings: Sett
         if what == step:
             left -= 1
             if left == 0:
-                if how == "cancelled":
-                    raise asyncio.CancelledError
+                if how in ENDS:
+                    raise ENDS[how]
                 os.kill(os.getpid(), signal.SIGKILL)
 
     loop = Loop(settings, await look(settings), watch)

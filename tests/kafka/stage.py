@@ -187,7 +187,7 @@ class Stage:
     def loop(self, worker: str = "one", *, step: str = "", times: int = 1, **more: Any) -> subprocess.Popen[bytes]:
         """A worker without a command line, which kills itself when a step comes the n-th time.
 
-        ``how="cancelled"``: the step ends in a cancellation instead.
+        ``how``: one of the ends in tests/kafka/process.py that the step comes to instead.
         """
         stop = {"step": step, "times": times, "how": "killed", "commit_s": 0.01}
         given = orjson.dumps(stop | self.settings(worker, **more)).decode()
@@ -221,7 +221,7 @@ class Stage:
         """What all workers said last, but for what a broker that is away makes the client say many times a second."""
         logs = [(path.name, path.read_text().splitlines()) for path in sorted(self.home.glob("*.log"))]
         said = [(name, [line for line in lines if not AWAY.search(line)]) for name, lines in logs]
-        return "\n".join("\n".join([name, *lines[-60:]]) for name, lines in said)
+        return "\n".join("\n".join([name, *lines[-120:]]) for name, lines in said)
 
     def written(self) -> int:
         """How many output lines are committed."""

@@ -326,13 +326,21 @@ def test_the_broker_restarts(stage, broker):
     assert [process.poll() for process in (worker, command)] == [None, None]
 
 
-@pytest.mark.parametrize("step", ["fenced", "begun", "sent"])
-def test_what_the_client_cancels_of_its_own_is_no_end(stage, step):
-    """A partition whose work ends so is taken over again; nobody would notice that it had stopped."""
+@pytest.mark.parametrize(
+    ("how", "step", "said"),
+    [
+        ("cancelled", "fenced", "the client gave up what was waited for"),
+        ("cancelled", "begun", "the client gave up what was waited for"),
+        ("cancelled", "sent", "the client gave up what was waited for"),
+        ("illegal", "begun", "IllegalOperation: "),  # what was begun is over: fenced between two sends
+    ],
+)
+def test_an_end_that_is_the_clients_own_is_none_of_the_partition(stage, how, step, said):
+    """It is taken over again: nobody would notice that it stood still, and the worker has others."""
     stage.produce(events(0, 600))
-    worker = stage.loop(step=step, times=2, how="cancelled")
+    worker = stage.loop(step=step, times=2, how=how)
     stage.until_settled()
-    assert re.search(r"partition \d: the client gave up what was waited for; taken over again", stage.log())
+    assert re.search(rf"partition \d: {said}; taken over again", stage.log())
     assert worker.poll() is None
 
 

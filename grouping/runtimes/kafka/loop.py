@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
-from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
+from aiokafka.errors import IllegalOperation, IllegalStateError, KafkaError, OffsetOutOfRangeError
 
 from grouping.runtimes.kafka.changelog import Lost
 from grouping.runtimes.kafka.outbox import TooLarge
@@ -24,9 +24,9 @@ from grouping.runtimes.store import StoreError
 
 logger = logging.getLogger(__name__)
 
-# What may go wrong with a partition while the worker is well. An AssertionError is how aiokafka says that a producer
-# was fenced or used after a failure.
-FAULTS = (KafkaError, AssertionError, OSError, TimeoutError)
+# What may go wrong with a partition while the worker is well. An AssertionError and an IllegalOperation are how aiokafka
+# says that a producer was fenced or used after a failure.
+FAULTS = (KafkaError, AssertionError, IllegalOperation, OSError, TimeoutError)
 REFUSALS = (Lost, StoreError, TooLarge)  # nothing that goes away by itself: told as errors
 WAIT_S, WAIT_MOST_S = 0.1, 2.0  # before a partition is taken over again; doubled each time
 REFUSED_S = 10.0  # the same where somebody must do something first
