@@ -1,11 +1,11 @@
 """Which rule would have made the groups that responders made: tried on the scope's own past, and promoted if it is sure.
 
 At 10, 20, 40, 80 ... corrections the incidents that responders corrected, confirmed or dismissed are taken as the truth
-about their alerts. A portfolio of rules - no field or a field that nearly all alerts have, and a silence - groups the
-recent alerts once more. So does the rule that decides now; what was decided, lessons included, counts for it if better.
-For every true group of two or more alerts the best Jaccard index with a group that a rule made, weighted by
-log2(1 + alerts), gives the rule's worth. The best rule is promoted if grounds.py is sure of it. The same holds for going
-back to what the scope had found by itself.
+about their alerts. A portfolio of rules - no field or a field that nearly all alerts have, and a silence, not below the
+grain of the clock: that would make pieces of one instant - groups the recent alerts once more. So does the rule that
+decides now; what was decided, lessons included, counts for it if better. For every true group of two or more alerts the
+best Jaccard index with a group that a rule made, weighted by log2(1 + alerts), gives the rule's worth. The best rule is
+promoted if grounds.py is sure of it. The same holds for going back to what the scope had found by itself.
 
 One incident or one rule is looked at per recent alert: no decision waits for it.
 
@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grouping.grounds import GROUPS, WATCHED, Change, certainty, stands, worth
+from grouping.pairs import resolution
 from grouping.promotion import INCIDENTS, Ground, Promotion, Trial
 from grouping.recent import KEPT, Recent
 from grouping.regroup import jaccards, play, weights_of
@@ -169,7 +170,7 @@ def _ground(trial: Trial, tuning: Tuning, now: str, found: str) -> Ground:
     true = [group for group, count in enumerate(counts) if group and count > 1]
     at, codes, numbers = tuning.recent.numbered(trial.end)
     places = np.searchsorted(numbers, np.array(trial.numbers, np.int64))
-    names = _names(tuning.recent, codes, now, found)
+    names = _names(tuning.recent, codes, resolution(np.sort(at)), now, found)
     weights = weights_of(groups, true) if true else []
     return Ground(trial, (now, found), at, codes, names, places, groups, true, weights, {})
 
@@ -182,8 +183,8 @@ def _grounds(trial: Trial, promotion: Promotion, true: list[int], weights: list[
     return Change(by, corrections, groups, weights, trial.now, trial.best)
 
 
-def _names(recent: Recent, codes: NDArray[np.uint32], now: str, found: str) -> list[str]:
-    """What decides now, what the scope found, and the portfolio."""
+def _names(recent: Recent, codes: NDArray[np.uint32], grain: float, now: str, found: str) -> list[str]:
+    """What decides now, what the scope found, and the portfolio: no silence shorter than the ``grain`` of the clock, s."""
     keys = ["*"]
     for row, name in enumerate(recent.fields):
         if (
@@ -192,4 +193,4 @@ def _names(recent: Recent, codes: NDArray[np.uint32], now: str, found: str) -> l
             and codes[row].min() != codes[row].max()
         ):
             keys.append(name)
-    return [now, found] + [f"learned({key}={silence}s)" for key in keys for silence in SILENCES]
+    return [now, found] + [f"learned({key}={silence}s)" for key in keys for silence in SILENCES if silence >= grain]

@@ -44,14 +44,17 @@ def faults(count: int, gap: float = 20.0) -> tuple[Recent, dict[str, list[tuple[
 
 
 def outcome(
-    recent: Recent, incidents: dict[str, list[tuple[int, int]]], noise: frozenset[str] = frozenset()
+    recent: Recent,
+    incidents: dict[str, list[tuple[int, int]]],
+    noise: frozenset[str] = frozenset(),
+    now: str = NOW,
 ) -> Outcome:
     """What a trial ends with when somebody corrected each of these incidents."""
     promotion = Promotion()
     for number, id in enumerate(incidents):
         promotion.touch(f"f{number}", [id], corrects=True)
     for _ in range(1000):
-        found = step(promotion, Tuning(recent), lambda one: (one, one in noise, incidents[one]), NOW, NOW)
+        found = step(promotion, Tuning(recent), lambda one: (one, one in noise, incidents[one]), now, now)
         if found is not None:
             return found
     raise AssertionError("the trial does not end")
@@ -90,6 +93,22 @@ def test_not_where_the_lessons_do_as_well() -> None:
     recent, incidents = faults(12)
     right = {id: [(number, fault) for number, _ in alerts] for fault, (id, alerts) in enumerate(incidents.items())}
     assert outcome(recent, right).rule is None
+
+
+def test_no_silence_is_shorter_than_the_grain_of_the_clock() -> None:
+    """Faults of two minutes, told by a clock of minutes, of which somebody has put together what each minute has.
+
+    A silence of 2 s would make just that, and tear every fault to come.
+    """
+    recent, incidents = Recent(), {}
+    for fault in range(12):
+        for minute in range(2):
+            first = recent.count
+            for place in range(4):
+                recent.take(5820.0 * fault + 60.0 * minute, first + place + 1, [("service", place + 1)])
+            incidents[f"i{fault}-{minute}"] = [(number, number) for number in range(first, first + 4)]
+    found = outcome(recent, incidents, now="learned(service=60s)")  # which parts what comes together
+    assert (found.rule, found.evidence["worth"], found.evidence["was"]) == ("learned(*=60s)", 0.5, 0.25)
 
 
 def test_dismissed_incidents_count_as_noise() -> None:
