@@ -29,8 +29,9 @@ RUNS: dict[str, list[str]] = {
     "seeds": ["benchmarks.seeds"],
     "robustness": ["benchmarks.robustness"],
     "hindsight": ["benchmarks.hindsight"],
+    "missed": ["benchmarks.missed"],  # of the results of those before
 }
-FURTHER = ("whole", "quality", "robustness", "hindsight")  # those that take further streams
+FURTHER = ("whole", "quality", "robustness", "hindsight", "missed")  # those that take further streams
 
 
 @click.command()

@@ -75,13 +75,26 @@ def _scores(rows: Iterable[Row]) -> dict[str, dict[tuple[str, str], float]]:
 
 def _harm(rows: Iterable[Row]) -> End:
     what, wanted = f"streams on which tuning costs more than {HARM}", "none"
+    rows = list(rows)
     scores = _scores(rows)
-    tuned, plain = scores.get(DEFAULT, {}), scores.get(UNTUNED, {})
-    shared = tuned.keys() & plain.keys()
+    shared = scores.get(DEFAULT, {}).keys() & scores.get(UNTUNED, {}).keys()
     if not shared:
         return End(what, wanted, "?", None)
-    worse = [cell for cell in shared if round(plain[cell] - tuned[cell], 5) > HARM]
+    worse = harmed(rows)
     return End(what, wanted, f"{len(worse)} of {len(shared)}", not worse)
+
+
+def harmed(rows: Iterable[Row]) -> list[tuple[str, str]]:
+    """The streams, and their damages, on which tuning costs too much."""
+    scores = _scores(rows)
+    tuned, plain = scores.get(DEFAULT, {}), scores.get(UNTUNED, {})
+    return [cell for cell, score in tuned.items() if cell in plain and round(plain[cell] - score, 5) > HARM]
+
+
+def short(rows: Iterable[Row]) -> list[str]:
+    """The public streams on which the default misses what is aimed at."""
+    rows = list(rows)
+    return [name for name, (jaccard, f1) in PUBLIC.items() if _stream(rows, name, jaccard, f1).reached is False]
 
 
 def _ahead(rows: Iterable[Row]) -> End:

@@ -25,10 +25,11 @@ from rich.table import Table
 from benchmarks.machine import machine
 from benchmarks.players import play
 from benchmarks.quality_aims import HARM
-from benchmarks.streams import parsed
+from benchmarks.streams import Truth, parsed
 from benchmarks.stress import damaged
 from benchmarks.summary import DEFAULT, UNTUNED
 from grouping.evaluate import evaluate
+from grouping.records import Event
 from grouping.simulate import WORKLOADS, simulate
 
 SHORT, LONG = (2, 3, 4, 5), (2, 3)  # seeds
@@ -67,11 +68,15 @@ def jobs(only: str = "*") -> Iterator[Job]:
                     yield from (Job(name, alerts, damage, seed) for seed in seeds)
 
 
+def played(job: Job) -> tuple[list[Event], Truth]:
+    """The events of a stream, and the truth about them."""
+    labelled = list(simulate(job.workload, job.seed, alerts=job.alerts))
+    return parsed(damaged(job.damage, labelled, job.seed) if job.damage else labelled)
+
+
 def figures(job: Job) -> tuple[Job, float, float]:
     """Of the default, and of what it is before a scope has found something."""
-    labelled = list(simulate(job.workload, job.seed, alerts=job.alerts))
-    labelled = damaged(job.damage, labelled, job.seed) if job.damage else labelled
-    events, truth = parsed(labelled)
+    events, truth = played(job)
     scores = [evaluate(play(name, events, truth)) for name in (DEFAULT, UNTUNED)]
     tuned, untuned = ((one.macro_jaccard + one.f1) / 2 for one in scores)
     return job, tuned, untuned

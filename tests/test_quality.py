@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import aims, hindsight, kafka_aims, quality_aims, seeds, tables, taught_aims
+from benchmarks import aims, hindsight, kafka_aims, missed, quality_aims, seeds, tables, taught_aims
 from benchmarks.merge import merged
 from benchmarks.players import habits, play
 from benchmarks.quality import main
@@ -223,6 +224,55 @@ def test_what_can_keep_alerts_apart_in_hindsight_is_a_field_that_nearly_all_have
         parse(json.dumps({**told, "id": str(number), "details": one}).encode()) for number, one in enumerate(details)
     ]
     assert hindsight.keys(alerts) == [(), ("class",), ("details.region",), ("service",), ("service", "class")]
+
+
+def test_what_is_lost_of_a_group_is_what_the_other_side_has_more_of() -> None:
+    """Weighed by its size, the heaviest first; torn where more of it is missing than others are in its incident."""
+    own = [
+        ("i1", "g"),
+        ("i2", "g"),
+        ("i3", "g"),
+        ("i4", "h"),
+        ("i4", "h"),
+        ("i4", None),
+        ("i4", "k"),
+        ("i5", "l"),
+        ("i5", "l"),
+    ]
+    other = [
+        ("j1", "g"),
+        ("j1", "g"),
+        ("j1", "g"),
+        ("j2", "h"),
+        ("j2", "h"),
+        ("j3", None),
+        ("j4", "k"),
+        ("j5", "l"),
+        ("j6", "l"),
+    ]
+    torn, mixed = missed.losses(own, other)
+    assert (torn.match.group, round(torn.by, 3), torn.held, torn.strange, torn.torn) == ("g", 1.333, 1, 0, True)
+    assert (mixed.match.group, round(mixed.by, 3), mixed.held, mixed.strange, mixed.torn) == ("h", 0.792, 2, 2, False)
+    assert missed.kinds([torn, mixed]) == {"groups": 2, "torn": 1, "torn_share": 0.627}
+    assert [loss.match.group for loss in missed.losses(own, None)] == ["g", "h"]  # held against what is perfect
+
+
+def test_where_an_aim_is_missed_is_what_the_aims_say() -> None:
+    """Each stream that one of the tables counts as missed, and no other."""
+    names = ("quality", "seeds", "robustness", "hindsight")
+    quality, elsewhere, robustness, behind = (tables.results(name) or missed.NONE for name in names)
+    found = Counter(job.aim for job in missed.jobs(quality, elsewhere, robustness, behind))
+    ends = [*quality_aims.ends(quality), *taught_aims.ends(robustness, behind)]
+    counts = {end.what: end.measured.split(" of ")[0] for end in ends if " of " in end.measured}
+    assert counts == {
+        "streams on which tuning costs more than 0.01": str(found["tuning costs"]),
+        "30 % of incidents looked at: streams below no corrections": str(found["50, 30 % looked at"]),
+        "50 corrections: streams behind the best rule in hindsight by more than 0.03": str(
+            found["the best rule in hindsight"]
+        ),
+    }
+    public = [end for end in ends if end.what.partition(":")[0] in quality_aims.PUBLIC and not end.reached]
+    assert found["without corrections"] == len(public)
 
 
 def test_a_run_that_was_stopped_goes_on(tmp_path: Path) -> None:
