@@ -11,7 +11,7 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
@@ -368,6 +368,41 @@ def _learning(figures: Figures) -> list[str]:
     return lines
 
 
+def _missed(figures: Figures) -> list[str]:
+    """Both sides fifth by fifth, and of what is lost how much is torn; then the heaviest loss of each, in words."""
+    lines = [
+        "| missed | stream | default, by fifths | held against | by fifths | groups lost | of the loss torn |",
+        "|---|---|---|---|---|--:|--:|",
+    ]
+    words = []
+    for row in figures["rows"]:
+        seed = f"seed {row['seed']}" if row["seed"] > 1 else ""
+        where = ", ".join(filter(None, (row["stream"], seed, row["damage"])))
+        own, other = row["own"], row["other"]
+        against, theirs = ("", "") if other is None else (f"`{other['player']}`", _parts(other["parts"]))
+        kinds = row["kinds"]
+        cells = [row["aim"], where, _parts(own["parts"]), against, theirs, str(kinds["groups"])]
+        lines.append(f"| {' | '.join(cells)} | {kinds['torn_share']:.0%} |")
+        words += [f"- {where}: {_lost(worst)}" for worst in row["worst"][:1]]
+    return [*lines, "", *words]
+
+
+def _parts(parts: Sequence[float]) -> str:
+    return " ".join(f"{part:.2f}" for part in parts)
+
+
+def _lost(worst: Figures) -> str:
+    """A group that is lost, in words."""
+    title = f" (*{worst['title']}*)" if "title" in worst else ""
+    beside = f", as *{worst['beside']}*" if worst.get("beside") else ""
+    others = f" and {worst['strange']:,} others{beside}" if worst["strange"] else ""
+    many = f"one of {worst['spread']:,} incidents" if worst["spread"] > 1 else "one incident"
+    return (
+        f"a group of {worst['alerts']:,} alerts{title}, {worst['jaccard']:.2f} against {worst['against']:.2f}: "
+        f"{many} has {worst['held']:,} of it{others}."
+    )
+
+
 def _coverage(figures: Figures) -> list[str]:
     """Streams and policies down; claimed, and covered by each estimate, with the mean width of its intervals."""
     estimates = list(figures["rows"][0]["covered"])
@@ -467,6 +502,7 @@ VIEWS: dict[str, View] = {
     "robustness": View(("robustness",), _robustness),
     "seeds": View(("seeds",), _seeds),
     "hindsight": View(("hindsight",), _hindsight),
+    "missed": View(("missed",), _missed),
     "taught-aims": View(("robustness", "hindsight"), taught_aims.lines),
     "aims": View(("whole", "beside", "service"), aims.lines),
     "glance": View(("quality", "whole", "beside", "service"), _glance),
