@@ -383,7 +383,7 @@ def _missed(figures: Figures) -> list[str]:
         kinds = row["kinds"]
         cells = [row["aim"], where, _parts(own["parts"]), against, theirs, str(kinds["groups"])]
         lines.append(f"| {' | '.join(cells)} | {kinds['torn_share']:.0%} |")
-        words += [f"- {where}: {_lost(worst)}" for worst in row["worst"][:1]]
+        words += [f"- {where}: {_in_full(worst)}" for worst in row["worst"][:1]]
     return [*lines, "", *words]
 
 
@@ -391,7 +391,7 @@ def _parts(parts: Sequence[float]) -> str:
     return " ".join(f"{part:.2f}" for part in parts)
 
 
-def _lost(worst: Figures) -> str:
+def _in_full(worst: Figures) -> str:
     """A group that is lost, in words."""
     title = f" (*{worst['title']}*)" if "title" in worst else ""
     beside = f", as *{worst['beside']}*" if worst.get("beside") else ""
