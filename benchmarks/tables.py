@@ -395,7 +395,8 @@ def _in_full(worst: Figures) -> str:
     """A group that is lost, in words."""
     title = f" (*{worst['title']}*)" if "title" in worst else ""
     beside = f", as *{worst['beside']}*" if worst.get("beside") else ""
-    others = f" and {worst['strange']:,} others{beside}" if worst["strange"] else ""
+    strange = worst["strange"]
+    others = f" and {'one other' if strange == 1 else f'{strange:,} others'}{beside}" if strange else ""
     many = f"one of {worst['spread']:,} incidents" if worst["spread"] > 1 else "one incident"
     return (
         f"a group of {worst['alerts']:,} alerts{title}, {worst['jaccard']:.2f} against {worst['against']:.2f}: "
