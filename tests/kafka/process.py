@@ -43,7 +43,8 @@ async def _main(step: str, times: int, how: str, commit_s: float, settings: Sett
 if __name__ == "__main__":
     logging.basicConfig(level="WARNING", format="%(asctime)s %(levelname)s %(name)s %(message)s")
     given = orjson.loads(sys.argv[1])
-    step, times, how, commit_s = (given.pop(name) for name in ("step", "times", "how", "commit_s"))
+    step, times, how = given.pop("step"), given.pop("times"), given.pop("how", "killed")
+    commit_s = given.pop("commit_s", 0.01)
     config = Config(**given.pop("config", {}))
     asyncio.run(
         _main(step, times, how, commit_s, Settings(**{**given, "state": Path(given["state"]), "config": config}))

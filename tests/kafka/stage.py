@@ -189,8 +189,7 @@ class Stage:
 
         ``how``: one of the ends in tests/kafka/process.py that the step comes to instead.
         """
-        stop = {"step": step, "times": times, "how": "killed", "commit_s": 0.01}
-        given = orjson.dumps(stop | self.settings(worker, **more)).decode()
+        given = orjson.dumps({**self.settings(worker, **more), "step": step, "times": times}).decode()
         return self.start("-m", "tests.kafka.process", given, name=worker)
 
     def start(self, *arguments: str, name: str = "one", **environment: str) -> subprocess.Popen[bytes]:
