@@ -52,7 +52,11 @@ def spoiled(rows: Sequence[Row]) -> list[tuple[str, str]]:
 
 def behind(rows: Sequence[Row]) -> list[Row]:
     """The streams on which the best rule in hindsight is too far ahead."""
-    return [row for row in rows if round(row["behind"], 3) > BEHIND]
+    return [row for row in rows if _far(row)]
+
+
+def _far(row: Row) -> bool:
+    return bool(round(row["behind"], 3) > BEHIND)
 
 
 def _below_cold(row: Row, case: str) -> float:
@@ -84,4 +88,4 @@ def _none(what: str, rows: Sequence[Row], bad: Callable[[Row], bool]) -> End:
 
 def _hindsight(rows: Sequence[Row]) -> End:
     what = f"50 corrections: streams behind the best rule in hindsight by more than {BEHIND}"
-    return _none(what, rows, lambda row: row in behind(rows))
+    return _none(what, rows, _far)
