@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from importlib.util import find_spec
 
 import pytest
@@ -15,7 +16,8 @@ def missing(why: str) -> None:
     pytest.skip(why, allow_module_level=True)
 
 
+@cache
 def client() -> None:
-    """Look for the Kafka client."""
+    """Look for the Kafka client; once, as Faust cannot be looked for any more where it was imported."""
     if find_spec("aiokafka") is None or find_spec("faust") is None:
         missing("no Kafka client: pip install '.[kafka]'")

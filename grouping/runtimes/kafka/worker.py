@@ -14,33 +14,28 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import click
 import faust
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from faust.transport.drivers import aiokafka
+from faust.types import TP
 from faust.worker import Worker
 from mode import Service
 
 from grouping.commands.worker import from_environment, listening
-from grouping.parse import Malformed
+from grouping.runtimes.kafka.forward import Ingress
 from grouping.runtimes.kafka.home import claim
-from grouping.runtimes.kafka.ingress import translate
 from grouping.runtimes.kafka.logs import calm
 from grouping.runtimes.kafka.loop import Loop
 from grouping.runtimes.kafka.metrics import Metrics
-from grouping.runtimes.kafka.outbox import OVERHEAD
 from grouping.runtimes.kafka.partition import Watch
-from grouping.runtimes.kafka.settings import DEAD_LETTERS, EVENTS, INBOX, MAX_RECORD, BadSettings, Settings
+from grouping.runtimes.kafka.settings import INBOX, BadSettings, Settings
 from grouping.runtimes.kafka.sources import CANONICAL, Source, source
 from grouping.runtimes.kafka.topics import look
 
 logger = logging.getLogger(__name__)
-AGAIN_S = 1.0  # until what could not be sent is sent again
 STOP_S = 15  # for the goodbyes to the brokers; whoever kills us then does no harm
-REASONS = 20  # of one message that are told
-Sent = tuple[str, bytes, bytes | None, list[tuple[str, bytes]]]  # topic, key, value, headers
 
 
 class Engine(Service):
@@ -72,109 +67,37 @@ class Engine(Service):
             await self._over.wait()
 
 
-class Ingress(Service):
-    """Forwards what agents read, and acknowledges it once the brokers have it."""
+class Again(aiokafka.AIOKafkaConsumerThread):
+    """Faust's consumer, which after a change in its group goes back also where it has never committed.
 
-    def __init__(self, settings: Settings, topics: Iterable[str], app: faust.App, who: str, **kwargs: Any) -> None:
-        """``topics``: full names of those that agents read; ``who``: what this worker is known by after a restart."""
-        self._settings = settings
-        self._topics = list(topics)
-        self._app, self._who = app, who
-        self._producer: AIOKafkaProducer | None = None
-        self._largest: dict[str, int] = {}
-        self._stuck = False
-        super().__init__(**kwargs)
-
-    async def on_start(self) -> None:
-        """Connect."""
-        found = await look(self._settings, self._topics)
-        self._largest = found.largest
-        reads = {topic: found.counts[topic] for topic in self._topics}
-        self._app.conf.consumer_group_instance_id = _known_as(self._who, reads)
-        self._producer = AIOKafkaProducer(
-            **self._settings.connection(),
-            enable_idempotence=True,
-            linger_ms=5,
-            max_batch_size=256 * 1024,
-            max_request_size=MAX_RECORD,
-        )
-        await self._producer.start()
-
-    async def on_stop(self) -> None:
-        """Send what is waiting, and disconnect."""
-        if self._producer is not None:
-            await self._producer.stop()
-
-    async def forward(self, source: Source, event: Any) -> None:
-        """Translate one message and send what it holds.
-
-        Where some of it cannot be translated, the whole message also becomes a dead letter, with every reason.
-        """
-        message = event.message
-        events, letters = self._settings.topic(EVENTS), self._settings.topic(DEAD_LETTERS)
-        headers = {key.lower(): value.decode("utf-8", "replace") for key, value in _headers(message)}
-        good, refused = translate(source, message.key, message.value, headers, _ms(message))
-        found: list[Sent] = []
-        for key, value in good:
-            if len(key) + len(value) + OVERHEAD > self._largest[events]:
-                refused.append(Malformed(f"$: an event of {len(value)} bytes; raise max.message.bytes of {events}"))
-            else:
-                found.append((events, key, value, []))
-        if refused:
-            place = f"{message.topic}/{message.partition}/{message.offset}"
-            reasons = "\n".join(str(error) for error in refused[:REASONS])
-            told = [("error", reasons.encode("utf-8", "replace")), ("from", place.encode())]
-            letter = (message.key or b"", message.value)
-            if sum(map(len, filter(None, letter))) + len(told[0][1]) + OVERHEAD > self._largest[letters]:
-                letter = (b"", None)  # the reasons and the place are what can be kept of it
-            found.append((letters, *letter, told))
-        if not found:
-            event.ack()
-            return
-        assert self._producer is not None
-        sends = [await self._producer.send(topic, value, key, headers=more) for topic, key, value, more in found]
-        done = asyncio.gather(*sends)
-        done.add_done_callback(lambda future: self._sent(source, event, future))
-
-    def _sent(self, source: Source, event: Any, future: asyncio.Future[Any]) -> None:
-        if future.cancelled():
-            return
-        error = future.exception()
-        if error is None:
-            self._stuck = False
-            event.ack()
-        elif isinstance(error, KafkaError):  # mostly brokers that are away: until it is acknowledged, nothing is lost
-            if not self._stuck:
-                logger.warning("ingress of %s: %s: %s; sent again", event.message.topic, type(error).__name__, error)
-            self._stuck = True  # said once, and again after it has worked
-            self.add_future(self._again(source, event))
-        else:
-            self.add_future(self.crash(error))
-
-    async def _again(self, source: Source, event: Any) -> None:
-        await self.sleep(AGAIN_S)
-        await self.forward(source, event)
-
-
-def _known_as(who: str, reads: Mapping[str, int]) -> str:
-    """The name of a static member, which is back after a restart without waiting for the session to end.
-
-    Brokers give it what it had before and look no further, so one that reads other topics has another name. ``reads``:
-    topics and how many partitions they have.
+    The client looks for a commit and, where there is none, stays where it has read to: what had been fetched and was
+    thrown away at the change would never be forwarded.
     """
-    return blake2b(repr((who, sorted(reads.items()))).encode(), digest_size=8).hexdigest()
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Go back to what is committed, or to the beginning; gives what is committed."""
+        return cast("Mapping[TP, int]", await self.call_thread(self._seek_back))
+
+    async def _seek_back(self) -> Mapping[TP, int]:
+        consumer = self._ensure_consumer()
+        committed: Mapping[TP, int] = await consumer.seek_to_committed()
+        for tp, offset in committed.items():
+            if not offset:
+                consumer.seek(tp, 0)  # where that is deleted, `auto_offset_reset` says to take what comes after
+        return committed
 
 
-def _headers(message: Any) -> Iterable[tuple[str, bytes]]:
-    """The message's headers; Faust gives a list, a mapping or nothing."""
-    found = message.headers or ()
-    return found.items() if isinstance(found, Mapping) else found
+class Consumer(aiokafka.Consumer):
+    """Faust's consumer with a thread of that kind."""
+
+    def _new_consumer_thread(self) -> Again:
+        return Again(self, loop=self.loop, beacon=self.beacon)
 
 
-def _ms(message: Any) -> int:
-    """The message's time, in ms since the epoch; Faust gives seconds."""
-    seconds: float = message.timestamp
-    return round(seconds * 1000)
+class Transport(aiokafka.Transport):
+    """Faust's connection to Kafka with a consumer of that kind."""
+
+    Consumer = Consumer
 
 
 class App(faust.App):
@@ -185,6 +108,18 @@ class App(faust.App):
     def on_init_dependencies(self) -> Iterable[Any]:
         """Faust's services, and ours."""
         return [*self.ours, *super().on_init_dependencies()]
+
+    def _new_transport(self) -> Transport:
+        return Transport(self.conf.broker_consumer, self)
+
+
+def _known_as(who: str, reads: Mapping[str, int]) -> str:
+    """The name of a static member, which is back after a restart without waiting for the session to end.
+
+    Brokers give it what it had before and look no further, so one that reads other topics has another name. ``reads``:
+    topics and how many partitions they have.
+    """
+    return blake2b(repr((who, sorted(reads.items()))).encode(), digest_size=8).hexdigest()
 
 
 class Ending(Worker):
@@ -217,6 +152,7 @@ def build(settings: Settings, ingress: Iterable[Source] = (), metrics: Metrics |
         broker_credentials=_credentials(connection),
         broker_session_timeout=settings.session_s,
         broker_heartbeat_interval=settings.session_s / 10,
+        broker_commit_every=sys.maxsize,  # on time only: Faust reads nothing meanwhile, and forgets what changed then
         consumer_auto_offset_reset="earliest",
         datadir=settings.state / "faust",
         topic_allow_declare=False,
@@ -231,7 +167,11 @@ def build(settings: Settings, ingress: Iterable[Source] = (), metrics: Metrics |
     )
     inbox = source(settings.topic(INBOX), {"format": CANONICAL}, INBOX)
     sources = {each.topic: each for each in (inbox, *ingress)}
-    forwarder = Ingress(settings, sources, app, who)
+
+    def known(reads: Mapping[str, int]) -> None:
+        app.conf.consumer_group_instance_id = _known_as(who, reads)
+
+    forwarder = Ingress(settings, sources, known)
     app.ours = (Engine(settings, metrics), forwarder)
     for one in sources.values():
         _agent(app, forwarder, one)
