@@ -87,7 +87,8 @@ def _all_jobs(data: Path | None, seeds: int, cap: int) -> Iterator[Job]:
             for seed in range(1, 1 + seeds) if by_chance(damage) else (1,):
                 for policy in COLD:
                     yield Job(source, damage, policy, 0, seed, cap if policy in SLOW else 0)
-                if damage:
+            if damage:  # what a responder looks at first is by chance, whatever the stream is
+                for seed in range(1, 1 + seeds):
                     yield Job(source, damage, DEFAULT, TAUGHT, seed, 0)
         for policy in LEARNERS:
             for corrections in LEVELS:
