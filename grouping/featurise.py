@@ -7,6 +7,7 @@ computed for the same content.
 from __future__ import annotations
 
 import zlib
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -46,7 +47,7 @@ class Featuriser:
     """Featurise with a memo. The memo is bounded and only saves work: it never changes an answer."""
 
     def __init__(self) -> None:
-        self._memo: dict[tuple[object, ...], Features] = {}
+        self._memo: OrderedDict[tuple[object, ...], Features] = OrderedDict()
 
     def __call__(self, alert: Alert) -> Features:
         """The features of an alert."""
@@ -56,8 +57,8 @@ class Featuriser:
         key = (template, values, named, pairs)
         found = self._memo.get(key)
         if found is None:
-            if len(self._memo) >= MEMO:
-                self._memo.clear()
+            if len(self._memo) >= MEMO:  # one at a time: to free all of them takes as long as a thousand decisions
+                self._memo.popitem(last=False)
             found = self._memo[key] = _features(template, values, named, pairs)
         return found
 

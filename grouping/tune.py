@@ -20,6 +20,10 @@ at least 5 incidents of 3 or more alerts of what was looked at, none that swallo
 alone, not only pieces of what silence alone puts together. 3 such incidents are enough for a first choice that next to nothing
 speaks against: with fewer than 5, one that swallows half is no reason to try the next best, but to wait.
 
+Nights and weekends, pauses of another kind than those between incidents, would make a day the incident. They are shortened
+(stretches.py), and what is found then has to make several incidents of what lies between two of them, and not of
+copies; else they are left as they are.
+
 Where no field is the key, kinds of alert that keep to themselves (kin.py) are told apart from all others: the key is then
 ``kin``, the family of a kind.
 
@@ -40,6 +44,7 @@ from grouping.made import BURST, HALF, Cut, cut, goes_on, of, tears
 from grouping.pairs import Codes, Excess, Floats
 from grouping.policy import KIN, RELATIVE, Limit, policy, rule_name
 from grouping.recent import KEPT, SAME, Recent
+from grouping.stretches import breaks, shortened
 
 FIRST = 128  # alerts before the first look
 SLICE = 4  # alerts between two slices of one look
@@ -57,6 +62,10 @@ PLATEAU, OCTAVES = 0.7, 2  # share of X that the shortest silence must keep, and
 INSTANT, EARLY = 0.125, 400  # s, alerts: while there are so few, what stands that close is taken for copies
 BURSTS = 5  # incidents of 3 or more alerts that a rule has to make
 FEW, CLEAR = 3, 0.9  # as many are enough from that score on
+EACH, COPIES = (
+    4,
+    8.0,
+)  # such incidents per stretch between two pauses that are shortened; grains of the clock that copies span
 TRIES = 12  # rules played before a look gives up
 NEAR = 0.5  # of the longest silence: how near kinds have to be to meet
 LABELS = 256  # kinds of which a person can be told
@@ -86,6 +95,7 @@ class Look:
     pieces: int = 0  # of that look already done
     pauses: list[float] = field(default_factory=list)  # that decided: how many, how many by chance
     most: float = 0.0  # M
+    breaks: list[int] = field(default_factory=list)  # how many pauses are to be shortened, the number tried now first
 
 
 @dataclass(slots=True)
@@ -133,7 +143,10 @@ def observe(tuning: Tuning, at: float, same: int, codes: list[tuple[str, int]], 
     if (count - tuning.look.end) % SLICE:
         return None
     found = _slice(tuning, tuning.look)
-    if found is not None:
+    if found is not None and not found.rule and len(tuning.look.breaks) > 1:
+        tuning.look = Look(tuning.look.end, grain=tuning.look.grain, breaks=tuning.look.breaks[1:])
+        tuning.ground = tuning.work = None
+    elif found is not None:
         tuning.look = tuning.ground = tuning.work = None
         if found.rule != tuning.rule:
             tuning.since = count if found.rule else -1
@@ -178,8 +191,10 @@ def _ground(tuning: Tuning, look: Look) -> Ground:
     if known is not None and known.end == look.end:
         return known
     at, codes = tuning.recent.window(look.end)
-    if not look.grain:
-        look.grain = pairs.resolution(at)
+    if not look.breaks:
+        look.grain, look.breaks = pairs.resolution(at), breaks(at)
+    at = shortened(at, look.breaks[0])
+    if not look.scales:
         longest = float(at[-1] - at[0]) / SPAN
         look.scales = [scale for scale in pairs.SCALES if look.grain <= scale <= longest]
     found = pairs.background(at, pairs.flood_weight(codes[SAME]), look.scales or [1.0], look.grain, PROBES)
@@ -254,7 +269,8 @@ def _try(tuning: Tuning, look: Look, ground: pairs.Background, codes: Codes) -> 
         return Found("", _evidence(look, table))
     name, xs = look.fields[key], look.found[key][0]
     scale = outermost(table[key], scale, bisect_left(look.scales, _refused_from(look, name)))
-    if look.scales[scale] <= (INSTANT if len(ground.at) < EARLY else pairs.SCALES[0]):
+    pauses, copies = look.breaks[0], INSTANT if len(ground.at) < EARLY else pairs.SCALES[0]
+    if look.scales[scale] <= (max(copies, COPIES * look.grain) if pauses else copies):
         look.refused.append(
             [name, look.scales[scale], "copies of one instant; the fault they are part of is not seen yet"]
         )
@@ -263,7 +279,7 @@ def _try(tuning: Tuning, look: Look, ground: pairs.Background, codes: Codes) -> 
     parted = _cut(look, ground.at, code, xs, scale)
     limit, made = parted.limit, of(parted, ground.weight)
     clear = not look.refused and table[key][scale] >= CLEAR and made.largest <= HALF
-    needed = FEW if clear else BURSTS
+    needed = max(EACH * (1 + pauses) if pauses else 0, FEW if clear else BURSTS)
     if made.bursts < needed:  # and any other rule would be chosen for being worse: wait for more
         why = f"{made.bursts} incidents of {BURST} or more alerts; {needed} needed"
         look.refused.append([name, look.scales[scale], why])
@@ -349,6 +365,8 @@ def _evidence(look: Look, table: list[list[float]]) -> dict[str, Any]:
         "keys": keys,
         "refused": [{"key": key, "silence_s": scale, "why": why} for key, scale, why in look.refused],
     }
+    if look.breaks[0]:
+        evidence["shortened"] = look.breaks[0]
     if look.pauses:
         evidence["pauses"] = {"went_on": int(look.pauses[0]), "chance": look.pauses[1]}
     return evidence

@@ -385,6 +385,13 @@ def test_a_play_that_is_only_asked_does_what_was_done(log, policy):
             assert set(asked._wish.choice.actions) == set(decision.choice.actions)
 
 
+def test_what_was_joined_need_not_be_what_the_other_policy_would_look_at(tmp_path):
+    """Forty services take turns: the log's rule joins its own, another looks at the latest sixteen only."""
+    events = [alert(f"a{n}", 1.0 * n, service=f"v{n % 40}", summary=f"slow {n}") for n in range(200)]
+    found = tried(tmp_path, events, "*=30s", "service=300s")
+    assert (found["before"]["opened"], found["after"]["opened"]) == (40, 1)
+
+
 def _told(lines: list[Output]) -> list[Output]:
     """Outputs without what a policy decides of them: how often it has changed, and what was no choice under it."""
     return [_bare(one) if isinstance(one, Decision) else one for one in lines if not isinstance(one, Refused)]

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.stress import damaged
-from grouping import Config, Engine, pairs, parse, tune
+from grouping import Config, Engine, pairs, parse, stretches, tune
 from grouping.recent import KEPT, PAGE, REPEATS, Recent
 from grouping.records import Decision, PolicyLine
 from grouping.simulate import simulate
@@ -76,6 +76,60 @@ def test_a_scope_finds_the_field_that_keeps_its_incidents_apart() -> None:
 def test_a_scope_without_overlap_needs_no_key() -> None:
     """Faults far apart, each over all services: silence alone tells them apart, and fields would only split them."""
     assert played(faults(every=4000.0))[-1].policy.startswith("learned(*~")
+
+
+NIGHT = 14 * 3600.0
+
+
+def daily(day: Events, days: int, night: float = NIGHT) -> Events:
+    """The same events on several days, with nights between in which nothing comes."""
+    long = day[-1]["at"] - day[0]["at"] + night
+    return [event | {"at": event["at"] + n * long, "id": f"{event['id']}-{n}"} for n in range(days) for event in day]
+
+
+@pytest.mark.parametrize("every", [40.0, 400.0])
+@pytest.mark.parametrize("weekend", [0, 1])
+def test_a_night_is_no_clue_to_what_ends_an_incident(every: float, weekend: int) -> None:
+    """After twelve days it is what it is within one: a day is no incident, nor is a week."""
+    days = daily(faults(count=40, every=every), 12)
+    later = [
+        event | {"at": event["at"] + weekend * 48 * 3600 * (number * 12 // len(days) // 5)}
+        for number, event in enumerate(days)
+    ]
+    last = played(later)[-1]
+    assert last.policy.startswith("learned(group~")
+    assert float(last.policy.removesuffix("s)").rpartition("-")[2]) <= 16
+    assert last.evidence["shortened"] >= 4
+
+
+def test_faults_with_long_pauses_between_are_what_they_are() -> None:
+    """Where nothing stands together within what lies between two long pauses, that is the incident, as before."""
+    events = daily(faults(count=1, size=30), 40)
+    assert played(events)[-1].policy.startswith("learned(*~")
+    assert "shortened" not in played(events)[-1].evidence
+
+
+@pytest.mark.parametrize(
+    ("gaps", "found"),
+    [
+        ([60.0] * 400, [0]),
+        ([60.0] * 400 + [50_000.0], [1, 0]),
+        (([60.0] * 200 + [50_000.0]) * 3, [3, 0]),
+        (([60.0] * 200 + [50_000.0]) * 3 + [60.0] * 200 + [500_000.0], [4, 1, 0]),  # nights, and a holiday
+        ([60.0] * 400 + [5_000.0], [0]),  # a rule could bridge it
+        ([60.0] * 90 + [50_000.0], [0]),  # too few alerts to tell
+        ([60.0] * 200 + [10_000.0] * 3 + [50_000.0], [0]),  # neither is of another kind than the next
+        ([0.0] * 400 + [50_000.0], [0]),
+    ],
+)
+def test_which_pauses_are_of_another_kind(gaps: list[float], found: list[int]) -> None:
+    """Longer than any rule can bridge, and eight times as long as any shorter one; the rarest come last."""
+    at = np.cumsum([T, *gaps])
+    assert stretches.breaks(at) == found
+    for pauses in found:
+        now = sorted(np.diff(stretches.shortened(at, pauses)).round(6), reverse=True)
+        rest = sorted(gaps, reverse=True)[pauses:]
+        assert now == [rest[0]] * pauses + rest
 
 
 def test_lone_alerts_are_left_to_the_default() -> None:
