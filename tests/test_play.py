@@ -131,3 +131,21 @@ def test_the_command_says_what_it_cannot_use(tmp_path):
     done = grouping("evaluate", events, "--truth", TRUTH)
     assert done.returncode == 3
     assert "1 lines refused" in done.stderr
+
+
+def test_a_stream_without_an_alert_is_named_not_its_truth(tmp_path):
+    """What was refused is what is wrong."""
+    events = tmp_path / "events.jsonl"
+    events.write_bytes(b"not an event\n" * 3)
+    done = grouping("evaluate", events, "--truth", TRUTH)
+    assert done.returncode == 2
+    assert "events.jsonl: no alert, and 3 lines refused" in done.stderr
+
+
+def test_a_backtest_with_the_truth_of_another_log_is_refused(tmp_path):
+    """With none of its alerts there is nothing to judge by."""
+    other = tmp_path / "other.csv"
+    other.write_text("alert,group\nnobody,g\n")
+    done = grouping("backtest", "--policy", "*=30s", "--from", STREAM, "--truth", other)
+    assert done.returncode == 2
+    assert "other.csv: names none of the alerts; give the truth of this log" in done.stderr

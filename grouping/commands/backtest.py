@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 import orjson
@@ -58,6 +60,7 @@ def command(  # noqa: PLR0913 — one per option
         from grouping.runtimes.console import tables  # noqa: PLC0415
 
         found = numbers(result, examples)
+        _check(truth, found)
         if json_file is not None:
             json_file.write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
         if report is not None:
@@ -75,3 +78,9 @@ def command(  # noqa: PLR0913 — one per option
         hint = "were they taken when the log was made, give its settings with --config"
         click.echo(f"{result.refused} of {result.lines} lines refused, first {result.refusal}; {hint}", err=True)
         sys.exit(REFUSED)
+
+
+def _check(truth: Path | None, found: Mapping[str, Any]) -> None:
+    """Raises BadInput where the truth is that of another log."""
+    if truth is not None and not found["truth"]["alerts"]:
+        raise BadInput(f"{truth}: names none of the alerts; give the truth of this log")

@@ -11,7 +11,7 @@ import click
 import orjson
 
 from grouping.commands.common import CONFIG, DIRECTORY, IN_FILE, OUT_FILE, REFUSED, Number, settings, unusable
-from grouping.records import Event
+from grouping.records import Alert, Event
 from grouping.responder import Habits
 from grouping.runtimes.console import tables
 from grouping.runtimes.evaluate import read_events
@@ -80,6 +80,10 @@ def command(  # noqa: PLR0913 — one per option
     except OSError as error:
         raise click.UsageError(unusable(error)) from None
     if not evaluation.without[0].pairs:
+        if not any(isinstance(event, Alert) for event in events):
+            raise click.UsageError(
+                f"{', '.join(files)}: no alert, and {refused} lines refused; give a stream of events"
+            )
         raise click.UsageError(f"{truth_file}: names none of the alerts; give the truth of this stream")
     try:
         _write(evaluation, events, files, json_file, report)
