@@ -213,7 +213,16 @@ def _findings(figures: Figures) -> list[str]:
                 f"- {TAUGHT} corrections a stream take the mean over the second halves of {len(shared)} {words} from "
                 f"{' to '.join(f'{mean:.3f}' for mean in means)}."
             )
-    return lines
+    return [*lines, *_plays(figures)]
+
+
+def _plays(figures: Figures) -> list[str]:
+    """How many plays a figure is the mean of."""
+    runs = Counter(row["runs"] for row in figures["rows"] if row["runs"] > 1).most_common()
+    if not runs:
+        return []
+    fewer = "".join(f"; {count:,} figures: {plays}" for plays, count in runs[1:])
+    return [f"- Where chance plays a part a figure is the mean of {runs[0][0]} plays{fewer}."]
 
 
 def _beside_others(figures: Figures, of: str) -> str:
