@@ -16,6 +16,7 @@ from grouping.lifecycle import members
 from grouping.scope import Incident, Scope
 from tests.logs import Player, alerts, feedbacks, policies, ticks
 from tests.test_correct import Desk
+from tests.test_memory import verdicts
 
 POLICIES = ["service~5s", "service=60s", "*=60s", "host+service~5s", "linear(*~2s)", "learned(host=60s)"]
 SCOPE = ["default"]
@@ -40,7 +41,7 @@ def looks(engine: Engine, known: list[str]) -> dict[str, Any]:
             for id, one in found.items()
             if one.into is None
         },
-        "lessons": ([repr(lesson) for lesson in scope.memory.lessons.values()], scope.memory.partners),
+        "lessons": ([repr(lesson) for lesson in scope.memory.lessons.values()], verdicts(scope.memory)),
         "promotion": scope.promotion,
     }
     return deepcopy(said)
