@@ -399,9 +399,7 @@ def _evidence(scope: Scope, at: float, features: Features, near: Candidates) -> 
 
 def _met(scope: Scope, features: Features, near: Candidates, seen: Evidence, joined: Incident | None) -> Met:
     """How often the kinds of the alert and of the incident were seen together, if they usually are."""
-    if (
-        joined is None or joined.slot not in near.slots
-    ):  # taken from elsewhere (asked.py), it may not be among those near
+    if joined is None or joined.slot not in near.slots:  # a choice of another engine (asked.py) may not be near here
         return None
     if seen.together[near.slots.index(joined.slot)] < USUALLY:
         return None

@@ -62,10 +62,8 @@ PLATEAU, OCTAVES = 0.7, 2  # share of X that the shortest silence must keep, and
 INSTANT, EARLY = 0.125, 400  # s, alerts: while there are so few, what stands that close is taken for copies
 BURSTS = 5  # incidents of 3 or more alerts that a rule has to make
 FEW, CLEAR = 3, 0.9  # as many are enough from that score on
-EACH, COPIES = (
-    4,
-    8.0,
-)  # such incidents per stretch between two pauses that are shortened; grains of the clock that copies span
+EACH = 4  # such incidents per stretch between two pauses, where pauses are shortened
+COPIES = 8.0  # grains of the clock that copies of one instant span
 TRIES = 12  # rules played before a look gives up
 NEAR = 0.5  # of the longest silence: how near kinds have to be to meet
 LABELS = 256  # kinds of which a person can be told

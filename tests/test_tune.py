@@ -104,9 +104,11 @@ def test_a_night_is_no_clue_to_what_ends_an_incident(every: float, weekend: int)
 
 def test_faults_with_long_pauses_between_are_what_they_are() -> None:
     """Where nothing stands together within what lies between two long pauses, that is the incident, as before."""
-    events = daily(faults(count=1, size=30), 40)
-    assert played(events)[-1].policy.startswith("learned(*~")
-    assert "shortened" not in played(events)[-1].evidence
+    events = daily(faults(count=1, size=150), 40)
+    assert len(stretches.breaks(np.array([event["at"] for event in events]))) > 1
+    lines = played(events)
+    assert lines[-1].policy.startswith("learned(*~")
+    assert "shortened" not in lines[-1].evidence
 
 
 @pytest.mark.parametrize(
